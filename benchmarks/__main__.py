@@ -13,6 +13,8 @@ from benchmarks import (
     gemm,
     help,
     record,
+    sound_features,
+    spoken_digits,
     style,
     train_mnist,
     train_rivals,
@@ -21,6 +23,7 @@ from benchmarks import (
     units,
     visualize,
     visualize_speed,
+    voice_shift,
 )
 from benchmarks.data import missing, require
 from benchmarks.result import Result, environment, write
@@ -38,6 +41,8 @@ BENCHMARKS = {
         gemm,
         help,
         record,
+        sound_features,
+        spoken_digits,
         style,
         train_mnist,
         train_rivals,
@@ -46,6 +51,7 @@ BENCHMARKS = {
         units,
         visualize,
         visualize_speed,
+        voice_shift,
     )
 }
 

@@ -14,6 +14,8 @@ from convscope.graph.spec import DIGIT
 from convscope.worlds import WORLDS, Placement, open_sample, render, world_of
 from convscope.worlds.images.world import placement
 from convscope.worlds.registry import register_world
+from convscope.worlds.sound.audio import to_wav
+from convscope.worlds.sound.folder import sound_spec
 
 
 def photo(path: Path) -> Path:
@@ -36,9 +38,15 @@ def array(*shape: int):
     return write
 
 
+def sound(path: Path) -> Path:
+    path.write_bytes(to_wav(np.random.default_rng(2).uniform(-0.5, 0.5, 900), 8000))
+    return path
+
+
 CASES = {
     "image": (TensorSpec((3, 24, 32)), photo, "a.png"),
     "digit": (TensorSpec((1, 28, 28), kind=DIGIT), seven, "a.png"),
+    "sound": (sound_spec(8000, 0.1), sound, "a.wav"),
     "signal": (TensorSpec((2, 50)), array(2, 50), "a.npy"),
     "vector": (TensorSpec((7,)), array(7), "a.npy"),
     "tensor": (TensorSpec((2, 3, 4, 5), axes="c d h w"), array(2, 3, 4, 5), "a.npy"),

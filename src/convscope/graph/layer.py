@@ -185,6 +185,22 @@ class Layer(ABC):
         """
         return tuple((SAME,) * max(len(shape) - 1, 0) for shape in shapes)
 
+    def output_axes(self, *shapes: Shape) -> tuple[tuple[int | None, ...], ...]:
+        """Return along which spatial axis of the output each spatial axis of each input goes on.
+
+        Args:
+            *shapes: shape of each input, without batch axis.
+
+        Returns:
+            For each input and each of its spatial axes the index of an axis of the output, or None where
+            it ends; by default the same one, where the output has as many axes as that input.
+        """
+        rank = len(self.output_shape(*shapes))
+        return tuple(
+            tuple(range(len(shape) - 1)) if len(shape) == rank else (None,) * max(len(shape) - 1, 0)
+            for shape in shapes
+        )
+
     def filter_weights(self, *shapes: Shape) -> int:
         """Return the number of weights of one filter, without its bias.
 

@@ -21,6 +21,8 @@ DIGIT = "digit"
 """Kind of inputs that hold one handwritten digit: paper 0, ink 1, centred as in MNIST."""
 GO = "go"
 """Kind of inputs that are planes of a Go board."""
+SOUND = "sound"
+"""Kind of inputs that are waveforms of one channel."""
 DEFAULTS = {3: (IMAGE, "c h w"), 2: ("signal", "c t"), 1: ("vector", "c")}
 """Kind and axes of an input by its number of axes, where they are not given."""
 LARGEST = 1e30

@@ -20,8 +20,9 @@ Sampler = Literal["shuffle", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 
-PUBLISHED = ("mnist", "fashion-mnist", "cifar10")
-"""Data sets in a folder of their own, or that can be downloaded; `worlds.sets.NAMED` reads them."""
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+PUBLISHED = ("mnist", "fashion-mnist", "cifar10", "fsdd", *(f"fsdd-without-{name}" for name in SPEAKERS))
+"""Data sets in a folder of their own, or that can be downloaded; `worlds.datasets.named` reads them."""
 VALIDATION = 0.1
 """Share of the training data that is held out where a setting needs a validation part."""
 SMALL = 1_000_000
@@ -202,7 +203,7 @@ class TaskRecipe(TrainRecipe):
     data: DataName = Field(
         default="digits",
         min_length=1,
-        description="what it learns from: the name of a set, or a folder of pictures",
+        description="what it learns from: the name of a set, or a folder of pictures or sounds",
     )
     size: int | None = Field(
         default=None,
@@ -278,7 +279,9 @@ class ClassificationRecipe(TaskRecipe):
         default=0.1, ge=0, lt=1, description="share of the target spread over all classes"
     )
     augment: tuple[str, ...] = Field(
-        default=(), description="random changes; of images: shift, flip, rotate, erase"
+        default=(),
+        description="random changes; of images: shift, flip, rotate, erase; of sounds: shift, speed, gain, "
+        "noise",
     )
     class_weights: ClassWeights = Field(
         default="none", description="balanced weighs the loss so that every class counts alike"

@@ -221,8 +221,9 @@ def find_device(name: str) -> torch.device:
 def open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dataset]:
     """Open the training and test data of a recipe.
 
-    A folder of images with a part `train` and another part is used as it is divided; any other folder is
-    divided at random, class by class where there are classes.
+    A folder with a part `train` and another part is used as it is divided; any other folder is divided at
+    random, class by class where there are classes, or by whole groups, such as speakers, where they are
+    known.
 
     Args:
         recipe: recipe with data, root, download, size and seed.
@@ -238,10 +239,8 @@ def open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dat
     """
     folder = Path(recipe.data)
     if recipe.data in OWN or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
-        return _open_part(recipe, "train"), _open_part(recipe, "test")
+        return _open_part(recipe, "train", spec), _open_part(recipe, "test", spec)
     spec = _folder_spec(folder, recipe, spec)
-    if len(spec.size) != 2:  # no images: the input's world reads the folder
-        return split_for_test(worlds.open(folder, spec=spec), recipe.seed)
     splits = [name for name in SPLITS if name in list_folder(folder).splits]
     test_split = next((name for name in reversed(splits) if name != "train"), None)
     if "train" in splits and test_split:
@@ -250,7 +249,7 @@ def open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dat
 
 
 def _folder_spec(folder: Path, recipe: TaskRecipe, spec: TensorSpec | None) -> TensorSpec:
-    """Return the spec at which the pictures of a folder are read.
+    """Return the spec at which the files of a folder are read; what they are, their endings tell.
 
     Pictures of the size of the input are not cropped. Without a network's spec the size is the recipe's, or
     that which all pictures have, or that of `photos.SPEC`.
@@ -263,6 +262,8 @@ def _folder_spec(folder: Path, recipe: TaskRecipe, spec: TensorSpec | None) -> T
     Returns:
         The spec.
     """
+    if spec is None and (found := worlds.folder_spec(folder)) is not None:
+        return found
     if spec is not None and (len(spec.size) != 2 or recipe.size is None):
         return spec
     common = set(ImageFolder(folder, spec=spec or photos.SPEC).original_sizes())
@@ -274,8 +275,8 @@ def _folder_spec(folder: Path, recipe: TaskRecipe, spec: TensorSpec | None) -> T
     return replace(spec, transform=replace(spec.transform, crop=1.0)) if spec.size == own else spec
 
 
-def _open_part(recipe: TaskRecipe, split: str) -> Dataset:
-    return worlds.open(recipe.data, split, root=recipe.root, download=recipe.download)
+def _open_part(recipe: TaskRecipe, split: str, spec: TensorSpec | None) -> Dataset:
+    return worlds.open(recipe.data, split, root=recipe.root, download=recipe.download, spec=spec)
 
 
 def split_for_test(data: AnyDataset, seed: int) -> tuple[AnyDataset, AnyDataset]:
@@ -326,6 +327,7 @@ def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
                 f"{len(duplicates)} of {len(test)} test pictures are learned from too, "
                 f"such as {duplicates[0]}."
             )
+    notes += _group_notes(train, test)
     if isinstance(train, LabelledDataset) and (missing := _missing(train)):
         notes.append(f"No picture to learn from is of {_listed(missing)}: no answer is ever right about it.")
     if isinstance(test, LabelledDataset) and (missing := _missing(test)):
@@ -334,6 +336,21 @@ def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
             "classes."
         )
     return tuple(notes)
+
+
+def _group_notes(train: Dataset, test: Dataset) -> list[str]:
+    """Say whether the groups that are tested on, such as speakers, are learned from too."""
+    if not isinstance(train, LabelledDataset) or not isinstance(test, LabelledDataset):
+        return []
+    tested, known = sorted(set(test.groups)), set(train.groups) & set(test.groups)
+    if not tested or not train.groups:
+        return []
+    if not known:
+        return [f"Tested on {_listed(tested)}: none of their samples is learned from."]
+    return [
+        f"{len(known)} of {len(tested)} that are tested on, such as {min(known)}, are learned from too: "
+        "others may be answered worse."
+    ]
 
 
 def _missing(data: LabelledDataset) -> list[str]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from convscope.errors import GraphError, UsageError
 from convscope.graph.graph import Graph
+from convscope.graph.layers.sound.spectrum import check_sample_rate
 from convscope.graph.spec import OutputSpec, TensorSpec
 from convscope.nets.activations.freezing import run
 
@@ -334,6 +335,7 @@ def wrap(
     Raises:
         UsageError: `module` is no `nn.Module` or has no `forward`, there is no input spec, or both `classes`
             and `output` are given.
+        GraphError: a layer of its graph has another sample rate than the input.
     """
     specs = (spec,) if isinstance(spec, TensorSpec) else tuple(spec)
     outputs = (output,) if isinstance(output, OutputSpec) else tuple(output or ())
@@ -363,6 +365,8 @@ def wrap(
         )
     called = name or type(module).__name__
     graph = getattr(module, "graph", None)
+    if isinstance(graph, Graph):
+        check_sample_rate((node.layer for node in graph.nodes), specs[0])
     return Net(
         module,
         specs,

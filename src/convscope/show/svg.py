@@ -11,7 +11,7 @@ from convscope.errors import DataError, UsageError
 Child = str | int | float | None
 Label = str | Mapping[str, str]
 """A text, or one for each language: `{"en": ..., "zh": ...}`."""
-INSIDE = ("#", "data:image/png;base64,", "data:image/webp;base64,")
+INSIDE = ("#", "data:image/png;base64,", "data:image/webp;base64,", "data:audio/wav;base64,")
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
 _VOID = frozenset({"img", "br", "input", "meta", "hr"})
 _REFUSED = frozenset({"script", "iframe", "object", "embed", "foreignObject", "link", "base"})

@@ -33,6 +33,7 @@ from .images.fit import input_fit as input_fit
 from .registry import WORLDS as WORLDS
 from .registry import augmented as augmented
 from .registry import check_augmentations as check_augmentations
+from .registry import folder_spec as folder_spec
 from .registry import name_of as name_of
 from .registry import open_inputs as open_inputs
 from .registry import open_mask as open_mask

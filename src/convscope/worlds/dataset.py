@@ -122,6 +122,14 @@ class LabelledDataset(Dataset):
         return f"{type(self).__name__}({self.name}: {len(self):,} of {extent}, {len(self.classes)} classes)"
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """What each sample has in common with others, such as its speaker; empty where nothing is known.
+
+        Samples of one group are not divided between a part to learn from and one to test on.
+        """
+        return ()
+
+    @property
     def content(self) -> Tensor | None:
         """All that is held in memory of the samples, to be hashed; None where they are read from files."""
         return None

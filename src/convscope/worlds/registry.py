@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -16,6 +17,7 @@ from convscope.worlds.arrays import ArrayWorld, open_array, open_arrays
 from convscope.worlds.datasets.digit_world import DigitWorld
 from convscope.worlds.go.world import GoWorld
 from convscope.worlds.images.world import ImageWorld
+from convscope.worlds.sound.world import SoundWorld
 from convscope.worlds.world import InputLike, Sample, World
 
 MASK = TensorSpec((1, 1, 1))
@@ -26,6 +28,7 @@ WORLDS: dict[str, World] = {
         ImageWorld(),
         DigitWorld(),
         GoWorld(),
+        SoundWorld(),
         ArrayWorld("signal", "a signal"),
         ArrayWorld("vector", "a vector of features"),
         ArrayWorld("tensor", "a tensor"),
@@ -95,6 +98,22 @@ def open_sample(source: InputLike, spec: TensorSpec) -> Sample:
     if isinstance(source, np.ndarray | Tensor) and not world.reads_arrays:
         return open_array(source, spec)
     return world.open(source, spec)
+
+
+def folder_spec(root: str | Path) -> TensorSpec | None:
+    """Choose the input of a network that is trained from nothing on a folder, by the files that it holds.
+
+    Args:
+        root: the folder.
+
+    Returns:
+        What the first world that finds its files there chooses; None for a folder of images, whose size
+        depends on more.
+
+    Raises:
+        DataError: there is no such folder, or no file can be read.
+    """
+    return next(filter(None, (world.folder_spec(root) for world in WORLDS.values())), None)
 
 
 def open_whole(source: InputLike, spec: TensorSpec, *, longest: int | None = None) -> Sample:

@@ -102,6 +102,8 @@ class World(ABC):
         symmetries: exact changes of a batch of inputs that leave its meaning as it is.
         is_ink: whether `render` draws black ink with alpha, on whatever paper is below: high values are dark,
             in files, on sheets and on pages, where dark mode inverts them.
+        has_timeline: whether `render` draws inputs of one axis, time, as pictures whose width is time.
+        rows_upwards: whether the rows of its feature maps are drawn from the bottom, as frequencies are.
         reads_arrays: whether `open` and `open_batch` read arrays and tensors; else these are inputs in the
             value range of the spec, with its axes.
     """
@@ -110,6 +112,8 @@ class World(ABC):
     thing: str
     suffixes: tuple[str, ...] = ()
     is_ink: bool = False
+    has_timeline: bool = False
+    rows_upwards: bool = False
     reads_arrays: bool = False
     augmentations: Mapping[str, Callable[[Tensor, Generator], Tensor]] = MappingProxyType({})
     symmetries: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({})
@@ -180,6 +184,19 @@ class World(ABC):
             An image: RGB or L, or LA with black ink and alpha if `is_ink`.
         """
 
+    def to_file(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> tuple[str, bytes] | None:
+        """Encode an input as a file of its own kind, which people can hear, play or read.
+
+        Args:
+            tensor: one input of any size, without batch axis, in the spec's value range.
+            spec: specification of the input.
+
+        Returns:
+            The ending of the file and its bytes; None where the picture that `render` draws is all there is.
+        """
+        del tensor, spec
+        return None
+
     def example(self, spec: TensorSpec) -> Sample | None:
         """Return a thing of this world that ships with the package.
 
@@ -190,6 +207,22 @@ class World(ABC):
             The sample; None if none ships.
         """
         del spec
+        return None
+
+    def folder_spec(self, root: str | Path) -> TensorSpec | None:
+        """Choose the input of a network that is trained from nothing on a folder of files of this world.
+
+        Args:
+            root: the folder.
+
+        Returns:
+            The specification; None where the folder holds no such files, or where other rules decide, as for
+            images.
+
+        Raises:
+            DataError: there is no such folder, or no file can be read.
+        """
+        del root
         return None
 
     def open_folder(self, root: str | Path, split: str | None, spec: TensorSpec) -> Dataset:

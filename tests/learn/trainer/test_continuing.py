@@ -30,6 +30,7 @@ from convscope.learn.recipe import PUBLISHED, refuse_unused
 from convscope.learn.style.recipe import StyleAddRecipe, StyleTrainRecipe
 from convscope.recipe.fields import flag_of
 from convscope.worlds.datasets.named import NAMED
+from convscope.worlds.sound import fsdd
 
 EXACT: dict[str, Any] = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu", "batch": 200}
 TIMING = {"seconds", "samples_per_second", "epochs"}
@@ -243,7 +244,7 @@ def test_settings_that_count_are_taken(recipe):
 
 
 def test_published_sets_are_those_that_can_be_read():
-    assert set(PUBLISHED) == set(NAMED)
+    assert set(PUBLISHED) == {*NAMED, *fsdd.names()}
 
 
 @pytest.mark.parametrize("words", [["--momentum", "0.5"], ["--root", "x"], ["--download"]])

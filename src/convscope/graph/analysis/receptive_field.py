@@ -1,7 +1,7 @@
 """Receptive fields: the part of the input that one unit of a layer depends on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import gcd, lcm
@@ -102,24 +102,28 @@ class Axis:
             all outputs read the same.
         pattern: what they read where the input is infinitely long; None where that is not periodic.
         follows: whether `intervals` is indexed by the output's position along this axis.
+        at: index of the layer's spatial axis along which this axis of the input goes on; None where it has
+            ended, as after flattening.
     """
 
     extent: int
     intervals: tuple[Interval, ...]
     pattern: Pattern | None
     follows: bool
+    at: int | None = None
 
     @classmethod
-    def start(cls, extent: int) -> "Axis":
+    def start(cls, extent: int, at: int = 0) -> "Axis":
         """Return the receptive fields of the input itself: position `k` reads `k`.
 
         Args:
             extent: length of the input.
+            at: index of the axis among the input's spatial axes.
 
         Returns:
             The fields along this axis.
         """
-        return cls(extent, tuple((k, k) for k in range(extent)), Pattern(((0, 0),), 1), True)
+        return cls(extent, tuple((k, k) for k in range(extent)), Pattern(((0, 0),), 1), True, at)
 
     @cached_property
     def _monotone(self) -> bool:
@@ -128,7 +132,13 @@ class Axis:
 
     def fixed(self) -> "Axis":
         """Return the fields of a layer of which every unit reads everything that this layer's units read."""
-        return Axis(self.extent, (hull(self.intervals),), None, False) if self.follows else self
+        if not self.follows:
+            return self
+        return Axis(self.extent, (hull(self.intervals),), None, False, self.at)
+
+    def ended(self) -> "Axis":
+        """Return the fields of a layer that has no axis along which this one goes on."""
+        return replace(self.fixed(), at=None)
 
     def through(self, window: Window | None, inputs: int, outputs: int) -> "Axis":
         """Return the receptive fields after one more layer.
@@ -152,7 +162,7 @@ class Axis:
             intervals = tuple(map(self._hull, reads))
         else:
             intervals = tuple(self.intervals[0] if read else None for read in reads)
-        return Axis(self.extent, intervals, self.pattern and self.pattern.through(window), True)
+        return Axis(self.extent, intervals, self.pattern and self.pattern.through(window), True, self.at)
 
     def _hull(self, reads: Sequence[int]) -> Interval:
         """Return the hull of the fields at some positions; if monotonic, that of the first and last."""
@@ -171,10 +181,12 @@ class Axis:
         """
         if self == other:
             return self
+        if self.at != other.at and (self.follows or other.follows):
+            return self.ended().joined(other.ended())
         count = max(len(self.intervals), len(other.intervals))
         pairs = zip(self._spread(count), other._spread(count), strict=True)
         pattern = self.pattern and self.pattern.joined(other.pattern)
-        return Axis(self.extent, tuple(map(hull, pairs)), pattern, self.follows or other.follows)
+        return Axis(self.extent, tuple(map(hull, pairs)), pattern, self.follows or other.follows, self.at)
 
     def _spread(self, count: int) -> tuple[Interval, ...]:
         """Return one interval for each of `count` positions."""
@@ -262,7 +274,7 @@ class Field:
         inside = inside and all(0 <= k < n for k, n in zip(position, self.positions, strict=True))
         if not inside and (position or any(axis.follows for axis in self.axes)):
             raise GraphError(f"a position inside {self.positions}", received=str(tuple(position)))
-        spans = [axis.intervals[position[i] if axis.follows else 0] for i, axis in enumerate(self.axes)]
+        spans = [axis.intervals[position[axis.at or 0] if axis.follows else 0] for axis in self.axes]
         found = tuple((low, high + 1) for low, high in filter(None, spans))
         return found if len(found) == len(spans) else None
 
@@ -287,7 +299,9 @@ def receptive_fields(graph: Graph, source: str | None = None) -> Mapping[str, Fi
     source = next(iter(graph.inputs)) if source is None else source
     if source not in graph.inputs:
         raise GraphError("the name of an input", received=source, hint=nearest(source, graph.inputs))
-    axes: dict[str, tuple[Axis, ...]] = {source: tuple(map(Axis.start, graph.inputs[source][1:]))}
+    axes: dict[str, tuple[Axis, ...]] = {
+        source: tuple(Axis.start(n, k) for k, n in enumerate(graph.inputs[source][1:]))
+    }
     for node in graph.nodes:
         found = _fields_after(graph, node, axes)
         if found is not None:
@@ -300,14 +314,18 @@ def receptive_fields(graph: Graph, source: str | None = None) -> Mapping[str, Fi
 def _fields_after(graph: Graph, node: Node, axes: Mapping[str, tuple[Axis, ...]]) -> tuple[Axis, ...] | None:
     """Return the fields after a layer, joined over its inputs; None if it does not depend on the source."""
     shapes, positions = graph.input_shapes(node.name), graph.shapes[node.name][1:]
+    each = zip(node.inputs, shapes, node.layer.windows(*shapes), node.layer.output_axes(*shapes), strict=True)
     joined: tuple[Axis, ...] | None = None
-    for name, shape, windows in zip(node.inputs, shapes, node.layer.windows(*shapes), strict=True):
+    for name, shape, windows, goes_on in each:
         if name not in axes:
             continue
-        if len(axes[name]) == len(windows) == len(positions):
-            sizes = zip(axes[name], windows, shape[1:], positions, strict=True)
-            after = tuple(axis.through(w, n, m) for axis, w, n, m in sizes)
-        else:
-            after = tuple(axis.fixed() for axis in axes[name])
-        joined = after if joined is None else tuple(a.joined(b) for a, b in zip(joined, after, strict=True))
+        after = []
+        for axis in axes[name]:
+            to = None if axis.at is None else goes_on[axis.at]
+            if axis.at is None or to is None:
+                after.append(axis.ended())
+                continue
+            passed = axis.through(windows[axis.at], shape[1 + axis.at], positions[to])
+            after.append(replace(passed, at=to) if passed.at != to else passed)
+        joined = tuple(after if joined is None else (a.joined(b) for a, b in zip(joined, after, strict=True)))
     return joined

@@ -14,6 +14,7 @@ from convscope.graph.layers import (
     transposed,
 )
 from convscope.graph.layers.classics import capsules, lenet, local
+from convscope.graph.layers.sound import recurrent, spectrum
 
 LAYERS: dict[str, type[Layer]] = {}
 """Every kind by its name."""
@@ -72,6 +73,14 @@ for _layer in (
     capsules.Capsules,
     capsules.CapsuleLength,
     capsules.CapsuleMask,
+    spectrum.Spectrogram,
+    spectrum.MelScale,
+    spectrum.Decibels,
+    spectrum.LogMel,
+    spectrum.MFCC,
+    recurrent.Log,
+    recurrent.Unsqueeze,
+    recurrent.LSTM,
     foreign.Foreign,
 ):
     if _layer.kind in LAYERS:

@@ -9,7 +9,7 @@ for each of these. With --data also which units of each layer are dead, saturate
     convscope look --net digits --data digits
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import UsageError
@@ -60,7 +60,8 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
     net = inputs.network(recipe.net, recipe, workspace)
     sample = _sample(net, recipe)
     mark = stamp(recipe)
-    seen = list(feature_maps(net, sample.input[None], recipe.places or features.changing_layers(net)))
+    places = recipe.places or features.changing_layers(net)
+    seen = [_upright(maps, net) for maps in feature_maps(net, sample.input[None], places)]
     health: tuple[LayerHealth, ...] = ()
     if recipe.data is not None:
         data = _chosen(net, recipe, workspace)
@@ -94,7 +95,7 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
 
 def _chosen(net: "Net", recipe: LookRecipe, workspace: Workspace) -> "LabelledDataset":
     """Return evenly spread images of `--data`."""
-    data = inputs.samples(str(recipe.data), inputs.require_image_input(net), recipe, workspace)
+    data = inputs.samples(str(recipe.data), inputs.require_drawn_input(net), recipe, workspace)
     chosen = range(0, len(data), max(1, len(data) // recipe.images))
     return data.take(list(chosen[: recipe.images]))
 
@@ -114,6 +115,15 @@ def _sample(net: "Net", recipe: LookRecipe) -> "Sample":
             hint=f"Add its path: {recipe.model_copy(update={'image': 'photo.jpg'}).command()}",
         )
     return example
+
+
+def _upright(maps: "FeatureMaps", net: "Net") -> "FeatureMaps":
+    """Return maps as they are drawn: the first row at the bottom, where the world has it there."""
+    from convscope.worlds import world_of
+
+    if maps.maps.dim() != 3 or not world_of(net.input_spec).rows_upwards:
+        return maps
+    return replace(maps, maps=maps.maps.flip(1))
 
 
 def _layer(
@@ -143,12 +153,16 @@ def _layer(
 def _kernels(net: "Net", recipe: LookRecipe) -> "list[Filters]":
     """Return the kernels of each layer that is shown, averaged over channels where these are not colours."""
     from convscope.see import filters, layers_with_filters
+    from convscope.worlds import world_of
 
     found = []
     for name in layers_with_filters(net):
         if not recipe.places or name in recipe.places:
             kernels = filters(net, name)
-            found.append(kernels if kernels.pictures.dim() == 4 else filters(net, name, show="mean"))
+            kernels = kernels if kernels.pictures.dim() == 4 else filters(net, name, show="mean")
+            if world_of(net.input_specs[0]).rows_upwards and kernels.pictures.dim() > 2:
+                kernels = replace(kernels, pictures=kernels.pictures.flip(-2))
+            found.append(kernels)
     return found
 
 

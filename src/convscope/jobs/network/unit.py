@@ -56,7 +56,7 @@ def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
     """
     from convscope.see.units import iter_unit_report
 
-    net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
+    net = inputs.require_drawn_input(inputs.network(recipe.net, recipe, workspace))
     data = inputs.samples(recipe.data, net, recipe, workspace)
     with workspace.folder(f"unit-{net.name}-{recipe.place}") as folder:
         index = yield from _indexed(net, data, recipe)

@@ -48,7 +48,8 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
         The progress with the document so far; JSON fields `net`, `pictures` (entries with `place`, its name;
         `address`, with the unit's number; `score`, the objective of the final image without transforms and
         penalties; `robust`, the same for the image enlarged to the network's size, shifted, turned and
-        scaled; `clipped`, the share of its values that are 0 or 255; and `picture`, the file name),
+        scaled; `clipped`, the share of its values that are 0 or 255; `picture`, the file name; and of a
+        sound `sound`, the name of a WAV file),
         `uninformative` (places whose images carry no information), `unmoved` (places whose gradient was 0 in
         every step) and `out` (the folder).
 
@@ -134,7 +135,10 @@ def _save(
         name = pictures.file_name(place, [f["picture"] for f in found])
         folder.save_image(image, name, mark, place)
         measures = {"score": score, "robust": robust, "clipped": clipped}
-        found.append({"place": place, "address": start.partition(" ~")[0], **measures, "picture": name})
+        heard = _save_playable(net, made.images[len(found)], name, place, folder)
+        found.append(
+            {"place": place, "address": start.partition(" ~")[0], **measures, "picture": name, **heard}
+        )
     folder.save_image(_sheet(net, made, images, stops), "sheet.png", mark, "all pictures")
     if made.film:
         _save_film(net, made, recipe, folder, mark)
@@ -146,14 +150,26 @@ def _save(
     }
 
 
+def _save_playable(net: "Net", image: "Tensor", name: str, place: str, folder: ResultFolder) -> Document:
+    """Save what can be heard of a synthetic input; return its file's name as `sound`, if there is one."""
+    from convscope.worlds import world_of
+
+    made = world_of(net.input_spec).to_file(image, net.input_spec)
+    if made is None:
+        return {}
+    ending, content = made
+    return {"sound": folder.save_file(content, str(Path(name).with_suffix(ending)), place)}
+
+
 def _picture(net: "Net", image: "Tensor") -> "Image":
     """Draw a synthetic image; unless 1 or 3, channels go side by side; signals become stripes."""
     from convscope.show.images import input_image
+    from convscope.worlds import world_of
 
     if image.dim() == 3 and image.shape[0] not in (1, 3):
         image = image.permute(1, 0, 2).flatten(1)[None]
     picture = input_image.opaque(image, net.input_spec)
-    if image.dim() == 3:
+    if image.dim() == 3 or world_of(net.input_spec).has_timeline:
         return picture
     return picture.resize((picture.width, picture.height * max(1, 64 // picture.height)), 0)
 

@@ -19,7 +19,7 @@ class Artifact:
 
     Attributes:
         file: its name, below the result's folder.
-        kind: `image`, `animation` or `page`.
+        kind: `image`, `animation`, `page`, or the ending of another file, such as `wav`.
         caption: what it shows.
     """
 
@@ -141,6 +141,20 @@ class ResultFolder:
         """
         (self.path / name).write_text(html, encoding="utf-8")
         return self._listed(name, "page", caption)
+
+    def save_file(self, content: bytes, name: str, caption: str = "") -> str:
+        """Write a file that is neither an image nor a page, such as a sound.
+
+        Args:
+            content: all of it.
+            name: name of the file to write or replace.
+            caption: what it holds.
+
+        Returns:
+            The name.
+        """
+        (self.path / name).write_bytes(content)
+        return self._listed(name, Path(name).suffix.removeprefix("."), caption)
 
     def _listed(self, name: str, kind: str, caption: str) -> str:
         found = Artifact(name, kind, caption)

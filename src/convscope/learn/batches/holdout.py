@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.learn.batches.source import seed_of
@@ -11,11 +12,17 @@ from convscope.learn.recipe import TrainRecipe
 from convscope.worlds import Dataset, LabelledDataset
 from convscope.worlds.images.datasets.folder import ImageFolder
 
+DRAWS = 50
+"""How many times groups are drawn until every class is in both parts."""
 AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 
 
 def split(data: AnyDataset, count: Callable[[int], int], *seed: int | str) -> tuple[AnyDataset, AnyDataset]:
-    """Divide a data set into two parts at random, class by class if it has any.
+    """Divide a data set into two parts at random, class by class if it has any, or group by group.
+
+    Where the groups of samples are known, such as the speakers of recordings, whole groups are drawn until
+    there are as many samples as wanted: otherwise what is tested would have been learned from. That needs two
+    groups or more, and every class in both parts; else classes are divided.
 
     Args:
         data: samples; left unchanged.
@@ -26,6 +33,9 @@ def split(data: AnyDataset, count: Callable[[int], int], *seed: int | str) -> tu
         The rest, and what was held out; one of them may be empty.
     """
     generator = torch.Generator().manual_seed(seed_of(*seed))
+    by_group = _groups_held_out(data, count, generator)
+    if by_group is not None:
+        return data.take((~by_group).nonzero().flatten()), data.take(by_group.nonzero().flatten())
     kept, held = [], []
     groups = [torch.arange(len(data))]
     if isinstance(data, LabelledDataset):
@@ -36,6 +46,23 @@ def split(data: AnyDataset, count: Callable[[int], int], *seed: int | str) -> tu
         held.append(members[:chosen])
         kept.append(members[chosen:])
     return data.take(torch.cat(kept)), data.take(torch.cat(held))
+
+
+def _groups_held_out(data: Dataset, count: Callable[[int], int], generator: torch.Generator) -> Tensor | None:
+    """Return which samples belong to the groups that are held out, `[n]`; None where groups do not decide."""
+    if not isinstance(data, LabelledDataset) or len(set(data.groups)) < 2:
+        return None
+    names, wanted, classes = sorted(set(data.groups)), count(len(data)), len(data.labels.unique())
+    members = torch.tensor([[group == name for group in data.groups] for name in names])
+    for _ in range(DRAWS):
+        held = torch.zeros(len(data), dtype=torch.bool)
+        for number in torch.randperm(len(names), generator=generator).tolist():
+            if int(held.sum()) >= wanted:
+                break
+            held |= members[number]
+        if len(data.labels[held].unique()) == len(data.labels[~held].unique()) == classes:
+            return held
+    return None
 
 
 def with_validation(train: Any, validation: Any, recipe: TrainRecipe) -> tuple[Any, Any]:

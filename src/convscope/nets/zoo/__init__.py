@@ -21,6 +21,14 @@ from convscope.nets.zoo.published.neocognitron import NEOCOGNITRON
 from convscope.nets.zoo.published.resnet_cifar import RESNET20
 from convscope.nets.zoo.published.spatial_transformer import PLAIN_CNN, SPATIAL_TRANSFORMER
 from convscope.nets.zoo.shallow import ONE_HIDDEN_LAYER
+from convscope.nets.zoo.sound import (
+    CLDNN,
+    SOUND_FREQUENCY,
+    SOUND_SQUARE,
+    SOUND_TIME,
+    SOUND_WAVEFORM,
+    SPOKEN_DIGITS,
+)
 from convscope.nets.zoo.stylebank import STYLEBANK
 
 ZOO: dict[str, ZooEntry] = {}
@@ -53,6 +61,12 @@ for _entry in (
     GO_9X9,
     GO_19X19,
     GO_MLP,
+    SPOKEN_DIGITS,
+    SOUND_FREQUENCY,
+    SOUND_TIME,
+    SOUND_SQUARE,
+    SOUND_WAVEFORM,
+    CLDNN,
 ):
     if _entry.name in ZOO:
         raise ValueError(f"two networks call themselves {_entry.name}")

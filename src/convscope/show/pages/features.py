@@ -184,7 +184,8 @@ def _input(net: Net, sample: Sample, *, with_health: bool) -> Figure:
     spec = net.input_spec
     picture = input_image.opaque(sample.input, spec)
     seen = tag(with_longer_side(picture, 448), spoken("look.input.seen"), input_image.kind(spec))
-    cells = [element("div", bilingual("look.input.seen", tag="p", class_="mini"), seen)]
+    heard = input_image.player(sample.input, spec, spoken("look.input.seen"))
+    cells = [element("div", bilingual("look.input.seen", tag="p", class_="mini"), seen, heard)]
     if isinstance(sample.original, Image.Image):
         whole, share = framed(sample, tuple(spec.size))
         key = "made" if share is None else "whole" if share > WHOLE else "framed"
@@ -268,7 +269,7 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
         The sheet in RGB; layers without two spatial axes are rows of units with their values.
     """
     picture = input_image.fitted(worlds.render(sample.input, net.input_spec), SIDE)
-    lines, note = [SheetRow([SheetTile(picture)], "the picture")], ""
+    lines, note = [SheetRow([SheetTile(picture)], "the input")], ""
     chosen = list(layers)
     if len(layers) > ROWS:
         found = groups([layer.place for layer in layers])
@@ -283,7 +284,7 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
                 [f"{extent}, {layer.zero_maps} are 0 everywhere"],
             )
         )
-    return contact_sheet.compose(lines, title=f"One picture through {net.name}", note=note)
+    return contact_sheet.compose(lines, title=f"One input through {net.name}", note=note)
 
 
 def layer_sheet(maps: FeatureMaps, strongest: int) -> Image.Image:

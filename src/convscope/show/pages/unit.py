@@ -105,7 +105,7 @@ def _example(patch: Patch, portrait: UnitReport, spec: TensorSpec) -> SheetTile:
     crop, whole = (worlds.render(picture, spec) for picture in (patch.crop, patch.picture))
     both = Image.new("RGB", (SMALL, LARGE), PAPER)
     both.paste(input_image.fitted(crop, SMALL), (0, 0))
-    both.paste(input_image.outlined(whole, patch.box, SMALL), (0, LARGE - SMALL))
+    both.paste(input_image.outlined(whole, patch.box, SMALL, patch.picture.shape[1:]), (0, LARGE - SMALL))
     name = portrait.classes[patch.example.label].split(",")[0]
     return SheetTile(both, notes=[f"{name}: {patch.example.value:.3g}"])
 

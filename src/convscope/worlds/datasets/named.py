@@ -22,6 +22,7 @@ from convscope.worlds.datasets.idx import read_idx
 from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.labelled import ImageTensorDataset, LabelledImages
 from convscope.worlds.registry import world_of
+from convscope.worlds.sound import fsdd
 
 MOST_BYTES = 2**26
 """Bytes of the largest file of CIFAR-10 that is read."""
@@ -173,8 +174,9 @@ def open(  # worlds.open, like Image.open
 
     Args:
         ref: `digits` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and values) or
-            `strokes` (five patterns, and the same shifted), which are computed; `mnist`, `fashion-mnist` or
-            `cifar10`; or the path of a folder. A folder that has one of these names is opened by `./digits`.
+            `strokes` (five patterns, and the same shifted), which are computed; `mnist`, `fashion-mnist`,
+            `cifar10`, `fsdd` (spoken digits) or `fsdd-without-SPEAKER`, which is tested on that
+            speaker; or the path of a folder. A folder that has one of these names is opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.
@@ -189,9 +191,11 @@ def open(  # worlds.open, like Image.open
         MissingError: the published data set is not there.
         DataError: the folder holds no such files, or they are damaged.
     """
+    if ref in fsdd.names():
+        return fsdd.open_fsdd(str(ref), root, split or "train", spec)
     if root is not None and ref not in NAMED:
         raise UsageError(
-            f"a root only with the name of a published set: {', '.join(NAMED)}",
+            f"a root only with the name of a published set: {', '.join((*NAMED, fsdd.NAME))}",
             received=f"{root} with {ref}",
             hint="Bundled and computed sets and folders need none: leave it out.",
         )
@@ -204,7 +208,9 @@ def open(  # worlds.open, like Image.open
     exists = bool(str(ref).strip()) and Path(ref).exists()  # Path("") would be the current folder
     if isinstance(ref, str) and not exists and not any(mark in ref for mark in "/\\."):
         raise UsageError(
-            "the name of a set, or a folder of pictures", received=ref, hint=nearest(ref, (*OWN, *NAMED))
+            "the name of a set, or a folder of files",
+            received=ref,
+            hint=nearest(ref, (*OWN, *NAMED, *fsdd.names())),
         )
     spec = spec or photos.SPEC
     return world_of(spec).open_folder(ref, split, spec)

@@ -73,6 +73,10 @@ _QUIET = threading.Lock()
 """Held while warnings are silenced, which is a state of the whole process."""
 
 
+SOUND_FILE = "a sound file"
+SOUND_HINT = "Choose a network of sounds, such as --net spoken-digits: convscope nets sound lists them."
+
+
 class PhotoError(DataError):
     """A file that is not a usable image.
 
@@ -84,7 +88,8 @@ class PhotoError(DataError):
 
     def __init__(self, kind: str, where: str, reason: str) -> None:
         self.kind, self.where, self.reason = kind, where, reason
-        super().__init__(f"a readable picture at {where}", received=f"{kind}: {reason}", hint=HINTS[kind])
+        hint = SOUND_HINT if reason.endswith(SOUND_FILE) else HINTS[kind]
+        super().__init__(f"a readable picture at {where}", received=f"{kind}: {reason}", hint=hint)
 
 
 def read_bytes(path: str | PathLike[str]) -> bytes:
@@ -330,6 +335,8 @@ def _unidentified(content: bytes, where: str) -> tuple[str, str, str]:
         return _kind_of_damage(content), where, f"a {image_format} file whose header makes no sense"
     if refused := _format_of(content, _REFUSED):
         return "unsupported", where, f"a {refused} file"
+    if content.startswith((b"fLaC", b"OggS")) or (content[:4] == b"RIFF" and content[8:12] == b"WAVE"):
+        return "not an image", where, SOUND_FILE
     return "not an image", where, f"a file that starts with {content[:8]!r}"
 
 

@@ -7,7 +7,7 @@ from convscope.system.printable import printable
 
 
 def table(document: dict[str, Any]) -> str:
-    """Return the extremes of a unit over real and made images, and where the page is.
+    """Return the extremes of a unit over real and made inputs, and where the page is.
 
     Args:
         document: the result.
@@ -18,15 +18,19 @@ def table(document: dict[str, Any]) -> str:
     place, label = document["place"], document["label"]
     lines = [
         f"{f'{place} ({label})' if label else place}: peaks up to {document['top'][0]['value']:.4g} "
-        f"on {document['images']:,} images, not above 0 on {document['inactive_share']:.1%} of them",
-        f"the synthetic image: {document['made']['value']:.4g}, "
+        f"on {document['images']:,} inputs, not above 0 on {document['inactive_share']:.1%} of them",
+        f"the synthetic input: {document['made']['value']:.4g}, "
         f"a higher peak than {document['percentile']:.1f}% of them",
     ]
     for made, name in ((document["made"], "maximise"), (document["made_against"], "minimise")):
         if made["no_gradient"]:
-            lines.append(f"the image that should {name} it carries no information: no gradient was left")
+            lines.append(f"the input that should {name} it carries no information: no gradient was left")
     if document["effective_field"] is not None and document["receptive_field"]:
         size = "×".join(map(str, document["receptive_field"]))
-        lines.append(f"sees {size} pixels; moved by an area of {document['effective_field']:.1f} squared")
+        moved = f"{document['effective_field']:.1f}"
+        if len(document["receptive_field"]) == 2:
+            lines.append(f"sees {size} pixels; moved by an area of {moved} squared")
+        else:
+            lines.append(f"sees {size} positions; moved by {moved}")
     lines.append(f"The page: {Path(document['out']) / 'unit.html'}  (open it in a browser)")
     return "\n".join(map(printable, lines))

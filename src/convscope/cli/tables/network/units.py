@@ -42,7 +42,7 @@ def table(document: dict[str, Any]) -> Any:
             f"{layer['highest_peak_unit']} ({layer['peak']:.4g})",
         )
     problems = f"; {len(document['problems'])} files could not be read" if document["problems"] else ""
-    words = f"{document['units']:,} units over {document['images']:,} images of {document['data']}{problems}"
+    words = f"{document['units']:,} units over {document['images']:,} inputs of {document['data']}{problems}"
     page = printable(Path(document["out"]) / document["page"])
     places = f"The index: {document['index']}", f"The page: {page}  (open it in a browser)"
     return Group(made, words, *places)

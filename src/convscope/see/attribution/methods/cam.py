@@ -268,6 +268,9 @@ def _check_arrival(
 def upsample_to_inputs(task: AttributionTask, maps: Float[Tensor, "b 1 *size"]) -> tuple[Tensor, ...]:
     """Interpolate maps to the spatial size of each input with as many axes.
 
+    Where no input has as many, the first axis is averaged: that of frequency in maps of a spectrogram, whose
+    second one is the time of a waveform.
+
     Args:
         task: the task: network, inputs and targets.
         maps: `[b 1 *size]`.
@@ -278,6 +281,8 @@ def upsample_to_inputs(task: AttributionTask, maps: Float[Tensor, "b 1 *size"]) 
     Raises:
         UsageError: no input has as many axes as the maps.
     """
+    if maps.dim() == 4 and {x.dim() for x in task.inputs} == {3}:
+        maps = maps.mean(2)
     axes = maps.dim()
     if not any(x.dim() == axes for x in task.inputs):
         raise UsageError(

@@ -282,7 +282,7 @@ def last_spatial_layer(task: AttributionTask) -> LayerAddress:
             continue  # beside the way to the target
         if samplers and one.node is not None and not samplers.isdisjoint(_reached(one.node)):
             continue
-        if len(one.shape) - 1 not in axes:
+        if not any(_is_mappable(len(one.shape) - 1, rank) for rank in axes):
             lists = lists or one
             continue
         if one.pools or (not one.single and one.number in pooled):
@@ -298,6 +298,11 @@ def last_spatial_layer(task: AttributionTask) -> LayerAddress:
         received=received,
         hint="Use a method that needs no maps: integrated, occlusion, lrp.",
     )
+
+
+def _is_mappable(rank: int, wanted: int) -> bool:
+    """Return whether maps of `rank` axes have those of an input: as many, or frequency before time."""
+    return rank == wanted or (rank, wanted) == (2, 1)
 
 
 class _Numbers:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.graph.spec import TensorSpec
+from convscope.graph.spec import SOUND, TensorSpec
 from convscope.see.optimize.image_params import fourier
 
 Bound = Literal["sigmoid", "clamp"]
@@ -33,6 +33,10 @@ to a quarter of the values of a class's image end at 0 or 255. At 1.5, a value m
 deviations from the middle to be rounded to one of them, and activations are as high as without the limit."""
 INK_CONTRAST = 3.0
 """The same for other images than RGB, such as digits, whose own values lie at the ends of the range."""
+SOUND_CONTRAST = 0.6
+"""The same for sounds, whose values are seldom near the ends of the range: a root mean square of 0.3."""
+VOICE = 150.0
+"""Lowest frequency of a voice that sounds begin from, in hertz; slower changes of pressure are not heard."""
 
 
 _NEAREST_EDGE = 1e-3
@@ -127,8 +131,8 @@ def fft_image(
             frequencies.
         spread: standard deviation of the noise in the spectrum.
         contrast: largest root mean square of an image before the sigmoid, or that of the given image where
-            it is larger; `auto` is 1.5 for colour images and 3 for others; None is no limit, as where a
-            photograph is to be reproduced.
+            it is larger; `auto` is 1.5 for colour images, 0.6 for sounds and 3 for others; None is no limit,
+            as where a photograph is to be reproduced.
         device: where the parameters live.
 
     Returns:
@@ -145,18 +149,19 @@ def fft_image(
             received=f"an input of shape {shape}",
             hint="Use canvas=pixels for plain vectors.",
         )
+    lowest = VOICE / spec.sample_rate if spec.kind == SOUND and spec.sample_rate else 0.0
     half = (shape[0], *fourier.frequencies(extent).shape, 2)
     if isinstance(start, Tensor):
         images = _inverse_sigmoid(_given(start, shape, seeds), low, high)
         free = fourier.spectrum_from_image(
-            fourier.rgb_to_decorrelated(images) if spec.is_rgb else images, decay
+            fourier.rgb_to_decorrelated(images) if spec.is_rgb else images, decay, lowest
         )
     else:
         free = spread * noise(half, seeds) if start == "noise" else torch.zeros(len(seeds), *half)
-    free, decode = free.to(device), _FourierDecode(extent, decay, low, high, spec.is_rgb)
+    free, decode = free.to(device), _FourierDecode(extent, decay, low, high, spec.is_rgb, lowest)
     limit = None
     if contrast == "auto":
-        contrast = CONTRAST if spec.is_rgb else INK_CONTRAST
+        contrast = SOUND_CONTRAST if lowest else CONTRAST if spec.is_rgb else INK_CONTRAST
     if contrast is not None:
         limit = _LimitContrast(decode, decode.rms(free).clamp_min(contrast))
     return ImageParameterization((free.requires_grad_(),), decode, limit)
@@ -169,12 +174,13 @@ class _FourierDecode:
     low: float
     high: float
     is_rgb: bool
+    lowest: float
 
     def __call__(self, free: Float[Tensor, "b c *half 2"]) -> Float[Tensor, "b c *size"]:
         return _SigmoidRange(self.low, self.high)(self.before_sigmoid(free))
 
     def before_sigmoid(self, free: Float[Tensor, "b c *half 2"]) -> Float[Tensor, "b c *size"]:
-        image = fourier.image_from_spectrum(free, self.size, self.decay)
+        image = fourier.image_from_spectrum(free, self.size, self.decay, self.lowest)
         return fourier.decorrelated_to_rgb(image) if self.is_rgb else image
 
     def rms(self, free: Float[Tensor, "b c *half 2"]) -> Float[Tensor, " b"]:

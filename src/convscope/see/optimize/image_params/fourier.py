@@ -17,6 +17,9 @@ from torch import Tensor
 DIVISOR = 4.0
 """Lucid divides its images by 4, which keeps them in the middle of the sigmoid."""
 
+LOUDNESS = 8.0
+"""Factor of a sound's loudest frequencies: its steps then reach the largest contrast as soon as images do."""
+
 COLOR_CORRELATION_SVD = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 """Square root of the covariance of ImageNet's colours, as printed in Lucid."""
 
@@ -38,19 +41,26 @@ def frequencies(size: tuple[int, ...]) -> Float[Tensor, "*half"]:
 
 
 @lru_cache(maxsize=32)
-def scale(size: tuple[int, ...], decay: float, device: torch.device) -> Float[Tensor, "*half"]:
+def scale(
+    size: tuple[int, ...], decay: float, device: torch.device, lowest: float = 0.0
+) -> Float[Tensor, "*half"]:
     """Return the factors of the coefficients: 1 / frequency ** decay, over `DIVISOR`; cached.
 
     Args:
         size: spatial extent of the image.
         decay: exponent; 0 scales all equally.
         device: where the factors live.
+        lowest: frequency below which the factors fall again, with its square, relative to which they are
+            given: sounds have nothing below that of a voice. 0 for images.
 
     Returns:
         A factor for each coefficient; the mean counts as the lowest frequency of the longest side.
     """
-    weights = 1.0 / frequencies(size).clamp_min(1.0 / max(size)) ** decay
-    return (weights / DIVISOR).to(device)
+    found = frequencies(size).clamp_min(1.0 / max(size))
+    if lowest:
+        heard = (found / lowest).clamp_max(1.0).square() * LOUDNESS
+        return (heard / (found / lowest).clamp_min(1.0) ** decay).to(device)
+    return (1.0 / found**decay / DIVISOR).to(device)
 
 
 @lru_cache(maxsize=8)
@@ -68,7 +78,7 @@ def color_correlation(device: torch.device) -> Float[Tensor, "3 3"]:
 
 
 def image_from_spectrum(
-    spectrum: Float[Tensor, "b c *half 2"], size: tuple[int, ...], decay: float
+    spectrum: Float[Tensor, "b c *half 2"], size: tuple[int, ...], decay: float, lowest: float = 0.0
 ) -> Float[Tensor, "b c *size"]:
     """Return the real images of scaled spectra, by one inverse FFT for the batch.
 
@@ -76,27 +86,31 @@ def image_from_spectrum(
         spectrum: coefficients before scaling, real and imaginary part last.
         size: spatial extent of the images.
         decay: exponent of `scale`.
+        lowest: as for `scale`.
 
     Returns:
         Images before colour correlation and sigmoid, differentiable.
     """
-    waves = torch.view_as_complex(spectrum * scale(size, decay, spectrum.device)[..., None])
+    waves = torch.view_as_complex(spectrum * scale(size, decay, spectrum.device, lowest)[..., None])
     return torch.fft.irfftn(waves, s=size, dim=tuple(range(-len(size), 0)), norm="ortho")
 
 
-def spectrum_from_image(image: Float[Tensor, "b c *size"], decay: float) -> Float[Tensor, "b c *half 2"]:
+def spectrum_from_image(
+    image: Float[Tensor, "b c *size"], decay: float, lowest: float = 0.0
+) -> Float[Tensor, "b c *half 2"]:
     """Return the coefficients whose image this is: the inverse of `image_from_spectrum`.
 
     Args:
         image: before sigmoid and colour correlation.
         decay: exponent of `scale`.
+        lowest: as for `scale`.
 
     Returns:
         Coefficients before scaling, real and imaginary part last.
     """
     size = tuple(image.shape[2:])
     waves = torch.fft.rfftn(image, dim=tuple(range(-len(size), 0)), norm="ortho")
-    return torch.view_as_real(waves / scale(size, decay, image.device)).contiguous()
+    return torch.view_as_real(waves / scale(size, decay, image.device, lowest)).contiguous()
 
 
 def decorrelated_to_rgb(image: Float[Tensor, "b 3 *size"]) -> Float[Tensor, "b 3 *size"]:

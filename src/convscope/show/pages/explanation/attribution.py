@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.see.attribution import Explanation
@@ -11,7 +14,7 @@ from convscope.show.images.draw import flatten_alpha, with_longer_side
 from convscope.show.images.heatmap import overlay, strip
 from convscope.show.pages.explanation.text import said, share_of
 from convscope.show.report.i18n import Text
-from convscope.worlds import render
+from convscope.worlds import render, world_of
 
 SIDE = 320
 """Longer side of an image on a sheet, in pixels."""
@@ -27,12 +30,31 @@ def photo_of(explanation: Explanation, row: int) -> Image.Image | None:
         row: index of the example.
 
     Returns:
-        An image in RGB for inputs of height and width, drawn by their world; None for others.
+        An image in RGB for inputs of height and width, and for sounds, drawn by their world; None for others.
     """
     spec = explanation.task.net.input_spec
-    if len(spec.size) != 2:
+    if len(spec.size) != 2 and not world_of(spec).has_timeline:
         return None
     return flatten_alpha(render(explanation.task.inputs[0][row], spec))
+
+
+def heat_over(explanation: Explanation, row: int, photo: Image.Image) -> NDArray[np.float32]:
+    """Return the heatmap of the first input as it lies over the input's picture.
+
+    Args:
+        explanation: attributions for one or more examples.
+        row: index of the example.
+        photo: the picture that `photo_of` draws.
+
+    Returns:
+        `[h w]`; for sounds one row of mean magnitudes, as wide as the picture, repeated over its height.
+    """
+    heat = explanation.heatmap[row].float().cpu()
+    if heat.ndim > 1:
+        return heat.numpy()
+    steps = torch.nn.functional.adaptive_avg_pool1d(heat[None, None], min(photo.width, len(heat)))
+    line = torch.nn.functional.interpolate(steps, photo.width, mode="linear")[0]
+    return np.repeat(line.numpy(), photo.height, axis=0)
 
 
 def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Image.Image:
@@ -46,11 +68,11 @@ def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Im
     Returns:
         An image of mode RGB; for signals and vectors, which have no image, one band of colour.
     """
-    heat, photo = explanation.heatmap[row].cpu().numpy(), photo_of(explanation, row)
-    signed = explanation.method.signed
+    photo, signed = photo_of(explanation, row), explanation.method.signed
     if photo is None:
+        heat = explanation.heatmap[row].cpu().numpy()
         return strip(heat.mean(0) if heat.ndim > 1 else heat, signed=signed, width=side)
-    return with_longer_side(overlay(photo, heat, signed=signed), side)
+    return with_longer_side(overlay(photo, heat_over(explanation, row, photo), signed=signed), side)
 
 
 def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None = None) -> Image.Image:

@@ -6,10 +6,10 @@ from markupsafe import Markup
 
 from convscope.see.attribution import Explanation, MethodComparison
 from convscope.show import html
-from convscope.show.images import heatmap
+from convscope.show.images import heatmap, input_image
 from convscope.show.images.draw import data_uri, webp_uri, with_longer_side
 from convscope.show.pages.explanation import verdicts
-from convscope.show.pages.explanation.attribution import heat_picture, metric_lines, photo_of
+from convscope.show.pages.explanation.attribution import heat_over, heat_picture, metric_lines, photo_of
 from convscope.show.pages.explanation.text import best, sentences, share_of
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import Text, bilingual, bilingual_of, spoken
@@ -107,6 +107,9 @@ def _source(explanation: Explanation, row: int) -> Markup | None:
         "div",
         bilingual("explain.figure.input", tag="p", class_="mini"),
         drawing(width, height, image, label=spoken("explain.figure.input"), class_="over"),
+        input_image.player(
+            explanation.task.inputs[0][row], explanation.task.net.input_spec, spoken("explain.figure.input")
+        ),
     )
 
 
@@ -120,7 +123,7 @@ def _over(explanation: Explanation, row: int, *, titled: bool = False) -> Markup
         return element("img", src=data_uri(picture), class_="band", **size, **named("alt", label))
     times = max(SIDE, max(photo.size)) / max(photo.size)
     width, height = (max(1, round(extent * times)) for extent in photo.size)
-    heat = heatmap.layer(explanation.heatmap[row].cpu().numpy(), signed=method.signed)
+    heat = heatmap.layer(heat_over(explanation, row, photo), signed=method.signed)
     uri = data_uri(heat) if max(heat.size) <= SMALL else webp_uri(heat)
     drawn = drawing(
         width,

@@ -59,7 +59,8 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
             class_="mini",
             value=number(made.value),
         )
-        parts.append(element("div", words, shown, line))
+        heard = input_image.player(made.picture, spec, spoken(f"unit.wanted.{key}"))
+        parts.append(element("div", words, shown, heard, line))
     best, worst = portrait.top[0].example.value, portrait.bottom[0].example.value
     body = element("div", *parts, class_="pair")
     values = {
@@ -89,7 +90,8 @@ def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: boo
     """
     chosen = portrait.bottom if bottom else portrait.top
     cells = [_patch(patch, spec, portrait.classes) for patch in chosen]
-    body = element("div", *cells, class_="sheet", style="--tile:5.5rem")
+    tile = 5.5 * input_image.frame(spec, SIDE)[0] / SIDE
+    body = element("div", *cells, class_="sheet", style=f"--tile:{tile:g}rem")
     values: dict[str, object] = {
         "count": len(chosen),
         "images": f"{portrait.entry.images:,}",
@@ -116,10 +118,14 @@ def _patch(patch: Patch, spec: TensorSpec, classes: Sequence[str]) -> Markup:
     part, framed = (
         spoken(f"page.alt.{key}", number=patch.example.image, name=name) for key in ("part", "framed")
     )
+    width, height = input_image.frame(spec, SIDE)
+    outlined = input_image.outlined(whole, patch.box, width, patch.picture.shape[1:], height)
     return element(
         "div",
-        tag(input_image.fitted(crop, SIDE), part, "photo"),
-        tag(input_image.outlined(whole, patch.box, SIDE), framed, "photo"),
+        tag(input_image.fitted(crop, width, height), part, "photo"),
+        input_image.player(patch.crop, spec, part),
+        tag(outlined, framed, "photo"),
+        input_image.player(patch.picture, spec, framed),
         element("b", number(patch.example.value)),
         " · ",
         name,
@@ -275,10 +281,15 @@ def field(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | None
     if measured is None or not portrait.top:
         return None
     best = portrait.top[0]
-    seen = input_image.outlined(render(best.picture, spec), best.box, 320)
+    width, height = input_image.frame(spec, 160) if len(spec.size) == 1 else (320, None)
+    seen = input_image.outlined(render(best.picture, spec), best.box, width, spec.size, height)
     influence = input_image.heat(measured.influence)
     box = tuple((round(low), max(round(high), round(low) + 1)) for low, high in measured.box)
-    drawn = input_image.outlined(influence, box, 320) if box else input_image.fitted(influence, 320)
+    drawn = (
+        input_image.outlined(influence, box, width, spec.size, height)
+        if box
+        else input_image.fitted(influence, width, height)
+    )
     cells = [
         element(
             "div",
@@ -288,10 +299,12 @@ def field(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | None
         for key, image in (("unit.field.seen", seen), ("unit.field.moved", drawn))
     ]
     analytic = "×".join(map(str, known.size)) if known is not None and known.axes else "?"
-    size = measured.size ** measured.influence.dim() if measured.influence.dim() else 0
+    rank = measured.influence.dim()
+    size = measured.size**rank if rank else 0
     values = {
         "analytic": analytic,
-        "side": f"{measured.size:.0f}",
+        "side": "×".join([f"{measured.size:.0f}"] * max(rank, 1)),
+        "unit": {"en": "pixels", "zh": "像素"} if rank == 2 else {"en": "samples", "zh": "采样点"},
         "images": measured.images,
         "share": f"{100 * size / measured.influence.numel():.1f}",
         "place": measured.place,

@@ -1,0 +1,1 @@
+"""Layers of networks that hear: spectra of waveforms, and recurrence along time."""

@@ -1,0 +1,122 @@
+"""Every verb starts from a sound file: the network that ships, a folder of sounds, pages that play."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from convscope import worlds
+from convscope.worlds.sound.audio import read_audio
+
+SPOKEN = Path(worlds.__file__).parent / "data" / "spoken"
+NET = ("--net", "spoken-digits")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_the_digits_that_ship_are_understood(convscope):
+    files = sorted(SPOKEN.glob("*.wav"))
+    done = convscope("classify", *files, *NET, "--json")
+    assert done.code == 0, done.err
+    answers = [found["top"][0]["label"] for found in done.json["answers"]]
+    assert answers == [file.stem for file in files] == list("0123456789")
+
+
+def test_a_sound_for_a_network_of_pictures_is_refused_with_the_right_network(convscope):
+    done = convscope("classify", SPOKEN / "7.wav", "--net", "digits")
+    assert done.code == 3 and "spoken-digits" in done.err
+
+
+def test_look_and_explain_show_and_play_the_sound(convscope):
+    done = convscope("look", SPOKEN / "7.wav", *NET, "--out", "seen", "--json")
+    assert done.code == 0, done.err
+    places = {layer["place"]: layer["shape"] for layer in done.json["layers"]}
+    assert places["log_mel.decibels"] == [1, 40, 51]
+    page = Path("seen/look.html").read_text(encoding="utf-8")
+    assert page.count("<audio") == 1 and "media-src data:" in page
+    done = convscope("explain", SPOKEN / "7.wav", *NET, "--method", "gradcam", "--out", "why", "--json")
+    assert done.code == 0, done.err
+    (found,) = done.json["explanations"]
+    assert found["target"] == "7" and found["layer"] == "relu3"
+    insertion = found["checks"]["insertion"]
+    assert insertion is not None
+    assert convscope("replay", "why/7-gradcam.png", "--json").json["replayed"]["same_picture"] is True
+
+
+def test_visualize_saves_what_can_be_heard(convscope):
+    done = convscope("visualize", "spoken-digits", "output:3", "--steps", "12", "--out", "made", "--json")
+    assert done.code == 0, done.err
+    (found,) = done.json["pictures"]
+    heard = read_audio(Path("made") / found["sound"])
+    assert heard.sample_rate == 8000 and len(heard.waveform) == 8000
+    assert 0.3 < np.abs(heard.waveform).max() <= 1
+    spectrum = np.abs(np.fft.rfft(heard.waveform)) ** 2
+    assert spectrum[:50].sum() < 0.1 * spectrum.sum()  # nothing that no voice has
+    random = convscope("visualize", "spoken-digits", "output:3", "--steps", "0", "--json").json
+    assert found["score"] > random["pictures"][0]["score"] + 3
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes, high and low tones, by five speakers."""
+    random = np.random.default_rng(0)
+    for name, hertz in (("high", 2000), ("low", 300)):
+        for speaker in "abcde":
+            for number in range(4):
+                path = tmp_path / "tones" / name / f"{name}_{speaker}_{number}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                t = np.arange(2400) / 8000
+                wave = 0.4 * np.sin(2 * np.pi * hertz * (1 + 0.1 * random.random()) * t)
+                soundfile.write(path, wave + 0.02 * random.normal(size=len(t)), 8000)
+    return tmp_path / "tones"
+
+
+CHAIN = "log_mel 16 n_fft=128 sample_rate=8000 top_db=60, batchnorm, conv 4 3x3, relu, maxpool 4, flatten, dense 2"
+
+
+def test_a_folder_of_sounds_is_learned_and_its_units_play(convscope, folder):
+    done = convscope("train", CHAIN, folder, "--epochs", "6", "--batch", "8", "--out", "run", "--json")
+    assert done.code == 0, done.err
+    assert "none of their samples is learned from" in done.err
+    assert done.json["test"]["accuracy"] == 1.0
+    page = Path("run/report.html").read_text(encoding="utf-8")
+    assert "high" in page and "low" in page
+    answer = convscope("classify", folder / "low" / "low_a_0.wav", "--net", "run", "--json").json
+    assert answer["answers"][0]["top"][0]["label"] == "low"
+    done = convscope("units", "run", "--data", folder, "--out", "all", "--json")
+    assert done.code == 0, done.err
+    words = (
+        "unit",
+        "run",
+        "conv1:1",
+        "--data",
+        folder,
+        "--top-k",
+        "3",
+        "--steps",
+        "4",
+        "--out",
+        "one",
+        "--json",
+    )
+    done = convscope(*words)
+    assert done.code == 0, done.err
+    assert len(done.json["top"]) == 3 and done.json["receptive_field"] == [127 + 2 * 32]
+    page = Path("one/unit.html").read_text(encoding="utf-8")
+    assert page.count("<audio") == 2 + 2 * 3 * 2
+    sounds = re.findall(r'src="(data:audio/wav;base64,[^"]+)"', page)
+    assert len(set(sounds)) > 6
+
+
+def test_bad_sounds_of_a_folder_are_counted_and_a_wrong_rate_refused(convscope, folder):
+    (folder / "low" / "low_a_9.wav").write_bytes(b"RIFF but no sound")
+    done = convscope("train", CHAIN, folder, "--epochs", "1", "--json")
+    assert done.code == 0 and done.json["unread"] == 1
+    done = convscope("train", CHAIN.replace("8000", "16000"), folder, "--epochs", "1", "--json")
+    assert done.code == 2 and "sample_rate=8000" in json.dumps(done.json)
