@@ -34,7 +34,7 @@ ANSWERS = 5
 
 
 def draw(subject: Subject, tensor: torch.Tensor, side: int, label: dict[str, str]) -> Markup:
-    """Draw one input of the tour's network.
+    """Draw one input of the tour's network; a sound can be played, too.
 
     Args:
         subject: whose world decides how.
@@ -47,9 +47,9 @@ def draw(subject: Subject, tensor: torch.Tensor, side: int, label: dict[str, str
     """
     spec = subject.net.input_spec
     picture = worlds.render(tensor, spec)
-    small = max(picture.size) < side // 2
+    small = picture.width == picture.height < side // 2
     shown = with_longer_side(picture, side) if not small else input_image.fitted(picture, side)
-    return tag(shown, label, input_image.kind(spec))
+    return join([tag(shown, label, input_image.kind(spec)), input_image.player(tensor, spec, label) or ""])
 
 
 def input_figure(key: str, subject: Subject, command: str, **values: Any) -> Figure:

@@ -14,7 +14,10 @@ from convscope.show.report.worlds.subject import Subject, WorldTour
 from convscope.system.files import write_text
 from convscope.system.progress import Progress
 
-TOURS: dict[str, str] = {"go": "convscope.show.report.worlds.go:TOUR"}
+TOURS: dict[str, str] = {
+    "go": "convscope.show.report.worlds.go:TOUR",
+    "sound": "convscope.show.report.worlds.sound:TOUR",
+}
 """Where the tour of each world is, as `module:name`; the name is that of a `WorldTour`."""
 
 
