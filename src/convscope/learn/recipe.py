@@ -20,8 +20,10 @@ Sampler = Literal["shuffle", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 
-PUBLISHED = ("mnist", "fashion-mnist", "cifar10")
-"""Data sets in a folder of their own, or that can be downloaded; `worlds.sets.NAMED` reads them."""
+SENTENCES = ("mr", "trec", "sst1", "sst2", "subj", "cr", "mpqa")
+"""Sets of sentences in a folder of their own; `worlds.text.SENTENCE_SETS` reads them."""
+PUBLISHED = ("mnist", "fashion-mnist", "cifar10", *SENTENCES)
+"""Data sets in a folder of their own; of those that can be downloaded `worlds.sets.NAMED` reads the files."""
 VALIDATION = 0.1
 """Share of the training data that is held out where a setting needs a validation part."""
 SMALL = 1_000_000
@@ -202,7 +204,7 @@ class TaskRecipe(TrainRecipe):
     data: DataName = Field(
         default="digits",
         min_length=1,
-        description="what it learns from: the name of a set, or a folder of pictures",
+        description="what it learns from: the name of a set, a folder of pictures, or a file or folder of texts",
     )
     size: int | None = Field(
         default=None,
@@ -254,6 +256,8 @@ class TaskRecipe(TrainRecipe):
         if self.data not in PUBLISHED:
             reason = f"{self.data} is no published set ({', '.join(PUBLISHED)})"
             found |= {"root": reason, "download": reason}
+        elif self.data in SENTENCES:
+            found["download"] = f"{self.data} cannot be downloaded: name its folder with --root"
         return found
 
 
@@ -286,6 +290,18 @@ class ClassificationRecipe(TaskRecipe):
     sampler: Sampler = Field(
         default="shuffle",
         description="balanced draws every class equally often, with replacement; shuffle each sample once",
+    )
+    max_norm: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1e9,
+        description="largest L2 norm of the weights of each output of the last layer: longer ones are "
+        "shortened to it after every step",
+    )
+    vectors: Path | None = Field(
+        default=None,
+        description="of texts: a file of word vectors (GloVe, word2vec as text, or .npz) with which the "
+        "embedding begins; --freeze embedding keeps them as they are",
     )
     calibrate: bool = Field(
         default=False, description="fit the temperature of the output on held-out data at the end"

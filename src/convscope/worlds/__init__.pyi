@@ -16,6 +16,7 @@ from .datasets.named import DataLike as DataLike
 from .datasets.named import named as named
 from .datasets.named import open as open
 from .datasets.named import open_labelled as open_labelled
+from .datasets.named import parts as parts
 from .datasets.points import Points as Points
 from .datasets.proportions import binomial_tail as binomial_tail
 from .datasets.proportions import difference_interval as difference_interval

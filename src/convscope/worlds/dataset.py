@@ -93,6 +93,38 @@ class Dataset(ABC):
         """
 
 
+class LabelledDataset(Dataset):
+    """Base class of data sets of one input and one class for each sample."""
+
+    classes: tuple[str, ...]
+    labels: Int64[Tensor, " n"]
+    spec: TensorSpec
+
+    @property
+    @override
+    def specs(self) -> tuple[TensorSpec, ...]:
+        return (self.spec,)
+
+    @override
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of one input."""
+        return self.spec.shape
+
+    @abstractmethod
+    def inputs(self, indices: Indices, spec: TensorSpec | None = None) -> Tensor:
+        """Return some inputs."""
+
+    @override
+    def batch(self, indices: Indices) -> Batch:
+        """Return inputs and labels."""
+        chosen = checked(indices, len(self))
+        return Batch((self.inputs(chosen),), self.labels[chosen])
+
+
 class LabelledImages(Dataset):
     """Base class of data sets of labelled images of one shape.
 
@@ -348,6 +380,11 @@ def _plain(images: UInt8[Tensor, "n c h w"]) -> TensorSpec:
     """Return the spec of images with values in [0, 1]."""
     channels, height, width = images.shape[1:]
     return TensorSpec((channels, height, width))
+
+
+def checked_labels(labels: Tensor, count: int, classes: Sequence[str]) -> Int64[Tensor, " n"]:
+    """Check labels."""
+    return torch.as_tensor(labels, dtype=torch.int64)
 
 
 def checked(indices: Indices, length: int) -> Int64[Tensor, " b"]:

@@ -15,6 +15,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.worlds.arrays import ArrayWorld, open_array, open_arrays
 from convscope.worlds.datasets.digit_world import DigitWorld
 from convscope.worlds.images.world import ImageWorld
+from convscope.worlds.text.world import TextWorld
 from convscope.worlds.world import InputLike, Sample, World
 
 MASK = TensorSpec((1, 1, 1))
@@ -24,6 +25,7 @@ WORLDS: dict[str, World] = {
     for world in (
         ImageWorld(),
         DigitWorld(),
+        TextWorld(),
         ArrayWorld("signal", "a signal"),
         ArrayWorld("vector", "a vector of features"),
         ArrayWorld("tensor", "a tensor"),

@@ -192,6 +192,33 @@ class World(ABC):
         del spec
         return None
 
+    def parts(self, root: str | Path) -> tuple[str, ...]:
+        """Return the names of the parts into which a folder of files is divided: train, test, ...
+
+        Args:
+            root: the folder.
+
+        Returns:
+            The names, those to learn from before those to test on; by default none.
+
+        Raises:
+            DataError: the folder holds no such files.
+        """
+        del root
+        return ()
+
+    def notes(self, sample: Sample) -> tuple[str, ...]:
+        """Return what of an opened thing its input does not show, as sentences; by default nothing.
+
+        Args:
+            sample: as `open` returned it.
+
+        Returns:
+            Sentences without a full stop.
+        """
+        del sample
+        return ()
+
     def open_folder(self, root: str | Path, split: str | None, spec: TensorSpec) -> Dataset:
         """Open a folder of files as a data set.
 

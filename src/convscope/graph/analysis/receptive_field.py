@@ -287,7 +287,7 @@ def receptive_fields(graph: Graph, source: str | None = None) -> Mapping[str, Fi
     source = next(iter(graph.inputs)) if source is None else source
     if source not in graph.inputs:
         raise GraphError("the name of an input", received=source, hint=nearest(source, graph.inputs))
-    axes: dict[str, tuple[Axis, ...]] = {source: tuple(map(Axis.start, graph.inputs[source][1:]))}
+    axes: dict[str, tuple[Axis, ...]] = {source: tuple(map(Axis.start, _positions(graph, source)))}
     for node in graph.nodes:
         found = _fields_after(graph, node, axes)
         if found is not None:
@@ -295,6 +295,17 @@ def receptive_fields(graph: Graph, source: str | None = None) -> Mapping[str, Fi
     return MappingProxyType(
         {name: Field(source, found, graph.shapes[name][1:]) for name, found in axes.items() if name != source}
     )
+
+
+def _positions(graph: Graph, source: str) -> Shape:
+    """Return the extents of an input along its spatial axes: all axes where a layer reads it as indices."""
+    indices = any(
+        node.inputs[at] == source
+        for node in graph.nodes
+        for at in node.layer.index_inputs
+        if at < len(node.inputs)
+    )
+    return graph.inputs[source] if indices else graph.inputs[source][1:]
 
 
 def _fields_after(graph: Graph, node: Node, axes: Mapping[str, tuple[Axis, ...]]) -> tuple[Axis, ...] | None:
@@ -305,7 +316,8 @@ def _fields_after(graph: Graph, node: Node, axes: Mapping[str, tuple[Axis, ...]]
         if name not in axes:
             continue
         if len(axes[name]) == len(windows) == len(positions):
-            sizes = zip(axes[name], windows, shape[1:], positions, strict=True)
+            before = _positions(graph, name) if name in graph.inputs else shape[1:]
+            sizes = zip(axes[name], windows, before, positions, strict=True)
             after = tuple(axis.through(w, n, m) for axis, w, n, m in sizes)
         else:
             after = tuple(axis.fixed() for axis in axes[name])

@@ -60,6 +60,8 @@ class Classification(Task):
         class_weights: `balanced` for a loss in which every class counts alike (`balanced_weights`); accuracy
             averaged over classes is then the primary metric.
         calibrate: whether to fit the temperature of the output on the validation part, at the end.
+        max_norm: largest L2 norm of the weights of each output of the last layer (Srivastava et al. 2014,
+            Dropout, section 5.1); None for any.
 
     Attributes:
         head: how the network's output is read; set by `prepare`.
@@ -77,6 +79,8 @@ class Classification(Task):
     primary_metric = "accuracy"
     head: ClassifierHead
     weight: Tensor | None = None
+    _limited: str | None = None
+    """Path of the layer whose weights are limited by `max_norm`."""
 
     def __init__(
         self,
@@ -89,12 +93,13 @@ class Classification(Task):
         *,
         class_weights: ClassWeights = "none",
         calibrate: bool = False,
+        max_norm: float | None = None,
     ) -> None:
         self.label_smoothing, self.augment = label_smoothing, tuple(augment)
         self.probe, self.layer_decay = LinearProbe(probe_epochs, probe_lr), layer_decay
         self.freeze_bn_stats = freeze_bn_stats
         self._balanced = False
-        self.class_weights, self.calibrate = class_weights, calibrate
+        self.class_weights, self.calibrate, self.max_norm = class_weights, calibrate, max_norm
         if class_weights == "balanced":
             self.primary_metric = BALANCED.name
 
@@ -156,6 +161,7 @@ class Classification(Task):
             self._balanced = True
         self._choose_primary(recipe)
         self.probe.begin(net, data)
+        self._limited = None if self.max_norm is None else find_head(net).path
         return net
 
     @override
@@ -214,6 +220,20 @@ class Classification(Task):
         if not self.probe.covers(epoch - 1):
             return None
         return net.module.get_submodule(self.probe.head.path).parameters()
+
+    @override
+    def after_update(self, net: Net) -> None:
+        """Shorten the weights of each output of the last layer to `max_norm`, where one is given."""
+        if self.max_norm is None or self._limited is None:
+            return
+        weight = net.module.get_submodule(self._limited).weight
+        with torch.no_grad():
+            rows = weight.flatten(1)
+            weight.mul_(
+                (self.max_norm / rows.norm(dim=1).clamp_min(1e-12))
+                .clamp_max(1.0)
+                .view(-1, *[1] * (weight.dim() - 1))
+            )
 
     @property
     @override
