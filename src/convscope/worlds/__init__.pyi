@@ -28,6 +28,7 @@ from .images.checking.check import check as check
 from .images.checking.recipe import DataCheckRecipe as DataCheckRecipe
 from .images.datasets.folder import ImageFolder as ImageFolder
 from .images.datasets.unlabelled import UnlabelledImages as UnlabelledImages
+from . import text as text
 from .registry import WORLDS as WORLDS
 from .registry import augmented as augmented
 from .registry import check_augmentations as check_augmentations
