@@ -1,4 +1,6 @@
 from .activations.address import LayerAddress as LayerAddress
+from .activations.embedded import FromVectors as FromVectors
+from .activations.embedded import from_vectors as from_vectors
 from .activations.freezing import frozen as frozen
 from .activations.recording import layer_shapes as layer_shapes
 from .activations.recording import named_address as named_address

@@ -11,7 +11,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import PlaceError, UsageError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, layer_shapes, record, resolve
+from convscope.nets import (
+    FromVectors,
+    LayerAddress,
+    Net,
+    NetLike,
+    as_net,
+    from_vectors,
+    frozen,
+    layer_shapes,
+    record,
+    resolve,
+)
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.classifier_output import read_output, select_output
 from convscope.recipe import whole_number
@@ -270,6 +281,8 @@ def make_task(
     check_differentiable(net)
     with ordinary(), stored(), _watchable(net):
         inputs = _inputs(net, image)
+        if len(inputs) == 1 and not inputs[0].is_floating_point():
+            net, inputs = _as_vectors(net, inputs[0])
         wanted = _likeliest(net, inputs) if target is None else _listed(target)
         count = max(len(inputs[0]), len(wanted))
         if not wanted or {len(inputs[0]), len(wanted)} - {1, count}:
@@ -283,6 +296,15 @@ def make_task(
         return AttributionTask(
             net, inputs, *zip(*(_resolved(net, one, inputs) for one in wanted), strict=True)
         )
+
+
+def _as_vectors(net: Net, tokens: Tensor) -> tuple[Net, tuple[Tensor, ...]]:
+    """Return a network of tokens as one of their vectors, which have gradients, and both as its inputs."""
+    embedded = from_vectors(net)
+    module = embedded.module
+    if not isinstance(module, FromVectors):
+        raise TypeError(f"a FromVectors, not {type(module).__name__}")
+    return embedded, (module.vectors(tokens), tokens)
 
 
 @contextmanager
