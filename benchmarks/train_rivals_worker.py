@@ -194,7 +194,7 @@ def fastai(network: str, watch: Watch) -> None:
     loader = DataLoader(data, bs=watch.batch, shuffle=True, num_workers=0)
     loaders = DataLoaders(loader, loader, device=torch.device("cpu"))
     learner = Learner(loaders, module(network), loss_func=CrossEntropyLossFlat(), cbs=[Step()])
-    with learner.no_bar(), learner.no_logging():
+    with learner.no_logging():  # fastai.callback.progress is not imported, so no bar
         learner.fit(1000)
 
 
