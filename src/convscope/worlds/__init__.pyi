@@ -44,6 +44,7 @@ from .registry import register_world as register_world
 from .registry import render as render
 from .registry import world_of as world_of
 from .world import InputLike as InputLike
+from .world import Piece as Piece
 from .world import Placement as Placement
 from .world import Sample as Sample
 from .world import World as World

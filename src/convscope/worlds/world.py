@@ -84,6 +84,23 @@ class Sample(Result):
     placement: Placement | None = None
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A text in an input, and the positions that it stands for.
+
+    Attributes:
+        text: a word or a character.
+        first: its first position.
+        last: the position after its last one.
+        gap: what stands between it and the next piece.
+    """
+
+    text: str
+    first: int
+    last: int
+    gap: str = " "
+
+
 InputLike = str | PathLike[str] | bytes | Image.Image | np.ndarray | Tensor | Sample
 """What a person has of an input: a file, an opened image, an array or tensor, or a sample that was read
 before.
@@ -191,6 +208,19 @@ class World(ABC):
         """
         del spec
         return None
+
+    def pieces(self, tensor: Tensor, spec: TensorSpec) -> tuple[Piece, ...]:
+        """Return the texts in an input, where it is made of texts, which pages can show as such.
+
+        Args:
+            tensor: one input, without batch axis.
+            spec: its specification.
+
+        Returns:
+            The texts in their order; by default none.
+        """
+        del tensor, spec
+        return ()
 
     def parts(self, root: str | Path) -> tuple[str, ...]:
         """Return the names of the parts into which a folder of files is divided: train, test, ...

@@ -7,10 +7,11 @@ from dataclasses import replace
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.nn import functional
 
 from convscope.errors import UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.nets.modules.embedding import Embedding
+from convscope.nets.modules.embedding import PADDING, Embedding
 from convscope.nets.network import Net
 
 
@@ -21,10 +22,13 @@ class FromVectors(nn.Module):
 
     Args:
         module: takes tokens `[b t]`.
+        before: positions of padding before what is given.
+        after: positions of padding behind it.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, before: int = 0, after: int = 0) -> None:
         super().__init__()
+        self.ends = (before, after)
         self._modules.update(module._modules)
         self._parameters.update(module._parameters)
         self._inner = (module,)  # in a tuple, so that it is no submodule
@@ -39,14 +43,15 @@ class FromVectors(nn.Module):
         """Run the module.
 
         Args:
-            vectors: of all embeddings, one after the other along the channels, `[b d t]`.
+            vectors: of all embeddings, one after the other along the channels, `[b d t]`, without the padding
+                at the ends, whose vectors are 0.
             tokens: `[b t]`, from which masks of padding follow.
 
         Returns:
             What the module returns.
         """
-        with self._given(vectors):
-            return self._inner[0](tokens)
+        with self._given(functional.pad(vectors, self.ends)):
+            return self._inner[0](functional.pad(tokens, self.ends))
 
     @contextmanager
     def _given(self, vectors: Tensor) -> Iterator[None]:
@@ -76,20 +81,27 @@ class FromVectors(nn.Module):
             return torch.cat([part(tokens) for part in self.embeddings], 1).contiguous()
 
 
-def from_vectors(net: Net) -> Net:
+def from_vectors(
+    net: Net, tokens: Int64[Tensor, "b t"]
+) -> tuple[Net, Float[Tensor, "b d n"], Int64[Tensor, "b n"]]:
     """Return a network of tokens as one of vectors and tokens.
+
+    Padding at both ends is left to the network: nothing can be attributed to it.
 
     Args:
         net: a network of one input of indices that begins with embeddings; left as it is.
+        tokens: its input.
 
     Returns:
-        A network that shares its layers, of two inputs: the vectors, a signal `(d, t)` whose mean of 0 is the
-        vector of padding and of the unknown token, and the tokens.
+        A network that shares its layers, of two inputs: the vectors, a signal `(d, n)` whose mean of 0 is the
+        vector of padding and of the unknown token, and the tokens; and the vectors and tokens of these inputs.
 
     Raises:
         UsageError: it has no embedding of this package.
     """
-    module = FromVectors(net.module)
+    held = (tokens != PADDING).any(0).nonzero().flatten()
+    first, last = (int(held[0]), int(held[-1]) + 1) if len(held) else (0, tokens.shape[1])
+    module = FromVectors(net.module, first, tokens.shape[1] - last)
     if not module.embeddings:
         raise UsageError(
             "a network of tokens that begins with an embedding, whose vectors have gradients",
@@ -98,7 +110,8 @@ def from_vectors(net: Net) -> Net:
         )
     size = sum(part.embedding_dim for part in module.embeddings)
     limit = max(float(part.weight.detach().abs().max()) for part in module.embeddings) or 1.0
-    spec = TensorSpec(
-        (size, *net.input_spec.shape), "signal", "c t", value_range=(-limit, limit), name="vectors"
-    )
-    return replace(net, module=module, input_specs=(spec, net.input_spec), graph=None, config=None)
+    spec = TensorSpec((size, last - first), "signal", "c t", value_range=(-limit, limit), name="vectors")
+    words = replace(net.input_spec, shape=(last - first,))
+    made = replace(net, module=module, input_specs=(spec, words), graph=None, config=None)
+    inside = tokens[:, first:last].contiguous()
+    return made, module.vectors(inside), inside

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from convscope.errors import PlaceError, UsageError
 from convscope.nets import (
-    FromVectors,
     LayerAddress,
     Net,
     NetLike,
@@ -282,7 +281,8 @@ def make_task(
     with ordinary(), stored(), _watchable(net):
         inputs = _inputs(net, image)
         if len(inputs) == 1 and not inputs[0].is_floating_point():
-            net, inputs = _as_vectors(net, inputs[0])
+            net, *inputs = from_vectors(net, inputs[0])
+            inputs = tuple(inputs)
         wanted = _likeliest(net, inputs) if target is None else _listed(target)
         count = max(len(inputs[0]), len(wanted))
         if not wanted or {len(inputs[0]), len(wanted)} - {1, count}:
@@ -296,15 +296,6 @@ def make_task(
         return AttributionTask(
             net, inputs, *zip(*(_resolved(net, one, inputs) for one in wanted), strict=True)
         )
-
-
-def _as_vectors(net: Net, tokens: Tensor) -> tuple[Net, tuple[Tensor, ...]]:
-    """Return a network of tokens as one of their vectors, which have gradients, and both as its inputs."""
-    embedded = from_vectors(net)
-    module = embedded.module
-    if not isinstance(module, FromVectors):
-        raise TypeError(f"a FromVectors, not {type(module).__name__}")
-    return embedded, (module.vectors(tokens), tokens)
 
 
 @contextmanager

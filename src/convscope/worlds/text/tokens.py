@@ -8,6 +8,7 @@ never broken, and the bytes of one all stand for the whole of it.
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from convscope.graph.spec import TextTransform
@@ -71,7 +72,7 @@ def kim_words(text: str) -> Iterator[Token]:
     for run in RUNS.finditer(text):
         found = run.group()
         cuts = [0, *(match.start() for match in ENDINGS.finditer(found)), len(found)]
-        for first, last in zip(cuts, cuts[1:], strict=False):
+        for first, last in pairwise(cuts):
             if first < last:
                 yield Token(found[first:last], run.start() + first, run.start() + last)
 
@@ -170,3 +171,21 @@ def byte_name(value: int) -> str:
         The name; different for every byte.
     """
     return chr(value) if 32 <= value < 127 else f"0x{value:02x}"
+
+
+def byte_value(name: str) -> int:
+    """Return the byte of a name; the inverse of `byte_name`.
+
+    Args:
+        name: of a byte.
+
+    Returns:
+        Its value, 0 to 255.
+
+    Raises:
+        ValueError: it names no byte.
+    """
+    value = int(name, 16) if len(name) == 4 and name.startswith("0x") else ord(name) if len(name) == 1 else -1
+    if not 0 <= value < 256 or byte_name(value) != name:
+        raise ValueError(f"the name of a byte, not {name!r}")
+    return value

@@ -6,7 +6,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
@@ -19,9 +18,9 @@ from convscope.worlds.dataset import Dataset
 from convscope.worlds.text.dataset import open_texts
 from convscope.worlds.text.drawing import draw_tokens, ink, token_names
 from convscope.worlds.text.sentences import decoded, is_text, parts_of, read_text_file
-from convscope.worlds.text.tokens import Token, tokenize
-from convscope.worlds.text.vocabulary import encode, room, unknown
-from convscope.worlds.world import Placement, Sample, Span, World
+from convscope.worlds.text.tokens import Token, byte_value, tokenize
+from convscope.worlds.text.vocabulary import PADDING, encode, room, unknown
+from convscope.worlds.world import Piece, Placement, Sample, Span, World
 
 WHICH = (
     "A text is a file where one of that name exists or it ends in .txt, .csv, .tsv or .gz; anything else is "
@@ -131,6 +130,11 @@ class TextWorld(World):
         return sample.original.notes if isinstance(sample.original, Text) else ()
 
     @override
+    def pieces(self, tensor: Tensor, spec: TensorSpec) -> tuple[Piece, ...]:
+        """Return the tokens from the first to the last; of bytes the whole characters that they encode."""
+        return pieces_of(tensor.long().flatten().tolist(), spec)
+
+    @override
     def parts(self, root: str | Path) -> tuple[str, ...]:
         return parts_of(root)
 
@@ -138,6 +142,55 @@ class TextWorld(World):
     def open_folder(self, root: str | Path, split: str | None, spec: TensorSpec) -> Dataset:
         """Open a folder or a file of texts with classes."""
         return open_texts(root, split, spec)
+
+
+def pieces_of(indices: Sequence[int], spec: TensorSpec) -> tuple[Piece, ...]:
+    """Return words or whole characters, and the positions of the tokens that they are made of.
+
+    Args:
+        indices: tokens of an input.
+        spec: their vocabulary.
+
+    Returns:
+        From the first token that is no padding to the last one.
+    """
+    start = next((at for at, index in enumerate(indices) if index != PADDING), 0)
+    names = token_names(indices, spec)
+    if spec.text.tokens != "bytes":
+        gap = " " if spec.text.tokens == "words" else ""
+        return tuple(Piece(name, start + k, start + k + 1, gap) for k, name in enumerate(names))
+    found: list[Piece] = []
+    for character in bytes_as_characters(names):
+        first = found[-1].last if found else start
+        found.append(Piece(character[0], first, first + character[1], ""))
+    return tuple(found)
+
+
+def bytes_as_characters(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the characters that bytes encode, each with its number of bytes.
+
+    Args:
+        names: as `tokens.byte_name` has them; others are one character of their own.
+
+    Returns:
+        The characters; U+FFFD for bytes that are no UTF-8.
+    """
+    found, position = [], 0
+    while position < len(names):
+        size = 1
+        for length in (1, 2, 3, 4):
+            held = names[position : position + length]
+            try:
+                text = bytes(map(byte_value, held)).decode()
+            except ValueError:
+                continue
+            found.append((text, len(held)))
+            size = len(held)
+            break
+        else:
+            found.append(("\ufffd", 1))
+        position += size
+    return found
 
 
 def draw(tensor: Tensor, spec: TensorSpec) -> Image.Image:
@@ -150,24 +203,8 @@ def draw(tensor: Tensor, spec: TensorSpec) -> Image.Image:
     Returns:
         An image of mode RGB.
     """
-    names = token_names(tensor.long().flatten().tolist(), spec)
-    if spec.text.tokens == "bytes":
-        names = list(bytes_as_text(names))
-    words = spec.text.tokens == "words"
-    return draw_tokens(names, between=" " if words else "")
-
-
-def bytes_as_text(names: Sequence[str]) -> str:
-    """Return the text that bytes encode.
-
-    Args:
-        names: as `tokens.byte_name` has them.
-
-    Returns:
-        The text; bytes that are no UTF-8 are U+FFFD.
-    """
-    values = [int(name, 16) if name.startswith("0x") and len(name) == 4 else ord(name[0]) for name in names]
-    return bytes(value & 255 for value in values).decode("utf-8", "replace")
+    pieces = pieces_of(tensor.long().flatten().tolist(), spec)
+    return draw_tokens([piece.text for piece in pieces], between=pieces[0].gap if pieces else " ")
 
 
 def placed(text: str, tokens: Sequence[Token], spec: TensorSpec) -> TokenPlacement:

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from PIL import Image
 
 from convscope.see.attribution import Explanation
+from convscope.show import tinted
 from convscope.show.images import contact_sheet
 from convscope.show.images.contact_sheet import FAINT, Note, SheetTile, in_rows
 from convscope.show.images.draw import flatten_alpha, with_longer_side
 from convscope.show.images.heatmap import overlay, strip
 from convscope.show.pages.explanation.text import said, share_of
 from convscope.show.report.i18n import Text
-from convscope.worlds import render
+from convscope.worlds import Piece, render
 
 SIDE = 320
 """Longer side of an image on a sheet, in pixels."""
@@ -35,6 +36,20 @@ def photo_of(explanation: Explanation, row: int) -> Image.Image | None:
     return flatten_alpha(render(explanation.task.inputs[0][row], spec))
 
 
+def pieces_in(explanation: Explanation, row: int) -> tuple[Piece, ...]:
+    """Return the texts of an explained example; () where it has none.
+
+    Args:
+        explanation: attributions for one or more examples.
+        row: index of the example.
+
+    Returns:
+        Words or characters with their positions.
+    """
+    task = explanation.task
+    return tinted.pieces_of([x[row] for x in task.inputs], task.net.input_specs)
+
+
 def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Image.Image:
     """Draw the heatmap of the first input over that input.
 
@@ -48,6 +63,9 @@ def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Im
     """
     heat, photo = explanation.heatmap[row].cpu().numpy(), photo_of(explanation, row)
     signed = explanation.method.signed
+    pieces = pieces_in(explanation, row)
+    if pieces:
+        return tinted.picture(pieces, tinted.totals(pieces, heat), width=side)
     if photo is None:
         return strip(heat.mean(0) if heat.ndim > 1 else heat, signed=signed, width=side)
     return with_longer_side(overlay(photo, heat, signed=signed), side)
