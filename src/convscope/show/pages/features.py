@@ -321,7 +321,9 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
                 [f"{extent}, {layer.zero_maps} are 0 everywhere"],
             )
         )
-    return contact_sheet.compose(lines, title=f"One picture through {net.name}", note=note)
+    return contact_sheet.compose(
+        lines, title=f"One {'text' if reading.pieces else 'picture'} through {net.name}", note=note
+    )
 
 
 def layer_sheet(maps: FeatureMaps, strongest: int) -> Image.Image:
