@@ -19,6 +19,8 @@ from convscope.show.svg import element, join
 from convscope.worlds import Piece
 
 CLOSED = "The best word for each place of a linear filter, found by itself; see docs/text.md"
+BEST = 150
+"""Width of a word on a sheet, in pixels."""
 TEXT = 420
 """Width of a text on the sheet, in pixels."""
 
@@ -163,3 +165,23 @@ def sheet(portrait: UnitReport, net: Net, note: str) -> Image.Image:
             rows.append(SheetRow(tiles, "" if first else f"{name} values", () if first else best))
     title = f"{portrait.place}{f' ({portrait.label})' if portrait.label else ''} of {net.name}"
     return contact_sheet.compose(rows, title=title, note=note)
+
+
+def best_words(found: BestNgrams) -> list[SheetRow]:
+    """Lay out the best n-grams of units, and the best words for each place of their kernels.
+
+    Args:
+        found: words of one or more units.
+
+    Returns:
+        A row for each unit, with a tile for each place.
+    """
+    rows = []
+    for place, words, gains, value in zip(found.places, found.words, found.gains, found.values, strict=True):
+        tiles = []
+        for column, added in zip(words, gains, strict=True):
+            word = tinted.picture([Piece(column[0], 0, 1)], [added[0]], width=BEST)
+            notes = [f"{text} {gain:+.2g}" for text, gain in zip(column, added, strict=True)]
+            tiles.append(SheetTile(word, notes=notes))
+        rows.append(SheetRow(tiles, place, [f"{value:.3g} with its bias"]))
+    return rows
