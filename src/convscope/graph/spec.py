@@ -92,9 +92,14 @@ class TextTransform:
             raise GraphError(
                 f"tokens {', '.join(TOKENS)} and cleaning {', '.join(CLEANING)}",
                 received=f"tokens={self.tokens!r}, cleaning={self.cleaning!r}"[:200],
+                hint="For example: TextTransform('words', 'kim', lead=4).",
             )
         if type(self.lead) is not int or not 0 <= self.lead <= 1000:
-            raise GraphError("a lead from 0 to 1000", received=repr(self.lead)[:100])
+            raise GraphError(
+                "a lead from 0 to 1000",
+                received=repr(self.lead)[:100],
+                hint="Take one less than the longest kernel.",
+            )
 
 
 @dataclass(frozen=True)

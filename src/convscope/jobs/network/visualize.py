@@ -97,7 +97,9 @@ def _ngrams(net: "Net", recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
     mark, made = stamp(recipe), []
     with workspace.folder(f"visualize-{net.name}") as folder:
         rows = unit_texts.best_words(found)
-        folder.save_image(contact_sheet.compose(rows, title=f"Best words, {net.name}"), "sheet.png", mark, "words")
+        folder.save_image(
+            contact_sheet.compose(rows, title=f"Best words, {net.name}"), "sheet.png", mark, "words"
+        )
         for place, words, gains, value in zip(
             found.places, found.words, found.gains, found.values, strict=True
         ):
@@ -105,7 +107,9 @@ def _ngrams(net: "Net", recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
                 [{"word": word, "adds": gain} for word, gain in zip(*both, strict=True)]
                 for both in zip(words, gains, strict=True)
             ]
-            made.append({"place": place, "ngram": [column[0] for column in words], "value": value, "words": best})
+            made.append(
+                {"place": place, "ngram": [column[0] for column in words], "value": value, "words": best}
+            )
     yield finished({"net": net.name, "ngrams": made, "out": str(folder.place)})
 
 

@@ -13,7 +13,7 @@ from torch.utils.data.distributed import DistributedSampler
 from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
-from convscope.graph.analysis.padding import padding_that_counts
+from convscope.learn.batches.lengths import by_length, lengths_of, trimmed, trims
 from convscope.learn.recipe import Sampler, TrainRecipe
 from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net
@@ -22,8 +22,6 @@ from convscope.worlds.images.adapt import to_spec
 from convscope.worlds.images.datasets.labelled import gathered
 from convscope.worlds.registry import augmented, check_augmentations
 
-POOL = 20
-"""Batches of texts that are sorted by length together."""
 ROOM_ON_DEVICE = 2 * 2**30
 """Largest data set, in bytes, that is kept on an accelerator."""
 FLOATS = 2**19
@@ -219,63 +217,6 @@ def _drawn(data: Dataset, indices: Tensor, net: Net) -> Batch:
     return batch.to(net.device)
 
 
-def trims(data: Dataset, net: Net) -> bool:
-    """Return whether the padding at the end of all texts of a batch may be left out.
-
-    Args:
-        data: samples of any kind.
-        net: the network that reads them.
-
-    Returns:
-        Whether these are indices whose padding does not change the network's result.
-    """
-    integer = len(data.specs) == 1 and data.specs[0].is_integer and len(data.specs[0].shape) == 1
-    return integer and _reach(net) is not None
-
-
-def _reach(net: Net) -> int | None:
-    graph = net.graph
-    return None if graph is None else net.cache("padding", lambda: padding_that_counts(graph))
-
-
-def trimmed(tokens: Tensor, net: Net) -> Tensor:
-    """Cut a batch of texts where the network sees nothing but padding: the result is the same, and earlier.
-
-    Args:
-        tokens: `[b t]`, 0 for padding.
-        net: a network for which `trims` is true.
-
-    Returns:
-        `[b s]` of the longest text, and the padding behind it that the network can see.
-    """
-    held = (tokens != 0).any(0).nonzero()
-    end = int(held[-1]) + 1 if len(held) else 0
-    reach = _reach(net) or 0
-    return tokens[:, : max(end + reach, 2 * reach + 1)]
-
-
-def by_length(order: Tensor, lengths: Tensor, batch: int, generator: Generator) -> Tensor:
-    """Reorder samples so that those of a batch are of similar length: less padding has to be computed.
-
-    Every `POOL` batches are sorted, and the batches are shuffled again.
-
-    Args:
-        order: indices of samples in random order, `[n]`.
-        lengths: of all samples.
-        batch: samples of a batch.
-        generator: of the order of the batches.
-
-    Returns:
-        The same indices in another order.
-    """
-    whole = len(order) // batch * batch
-    pools = [pool[lengths[pool].argsort(stable=True)] for pool in order[:whole].split(POOL * batch)]
-    if not pools:
-        return order
-    batches = torch.cat(pools).view(-1, batch)
-    return torch.cat((batches[torch.randperm(len(batches), generator=generator)].flatten(), order[whole:]))
-
-
 class DatasetBatches(BatchSource):
     """Yield shuffled batches of a `Dataset`, optionally augmented.
 
@@ -314,7 +255,7 @@ class DatasetBatches(BatchSource):
         if augment:
             check_augmentations(augment, data.specs[0])
         self._labels_to_balance = _labels(data) if sampler == "balanced" else None
-        self._lengths = _lengths(data) if trims(data, net) else None
+        self._lengths = lengths_of(data) if trims(data, net) else None
         self._share(ALONE)
 
     def _share(self, processes: Processes) -> None:
@@ -394,12 +335,6 @@ class DatasetBatches(BatchSource):
         """
         parts = self.order(epoch)[skip * self.recipe.batch :].to(device).split(self.recipe.batch)
         return [part[slice(*self.processes.bounds(len(part)))] for part in parts if len(part)]
-
-
-def _lengths(data: Dataset) -> Tensor:
-    """Return the number of tokens of every text."""
-    parts = torch.arange(len(data)).split(1000)
-    return torch.cat([(data.batch(part).inputs[0] != 0).sum(1) for part in parts])
 
 
 def _labels(data: Dataset) -> Tensor:

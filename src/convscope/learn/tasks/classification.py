@@ -60,10 +60,10 @@ class Classification(Task):
         class_weights: `balanced` for a loss in which every class counts alike (`balanced_weights`); accuracy
             averaged over classes is then the primary metric.
         calibrate: whether to fit the temperature of the output on the validation part, at the end.
-        max_norm: largest L2 norm of the weights of each output of the last layer (Srivastava et al. 2014,
-            Dropout, section 5.1); None for any.
 
     Attributes:
+        max_norm: largest L2 norm of the weights of each output of the last layer (Srivastava et al. 2014,
+            Dropout, section 5.1); None for any, as without a recipe that has it.
         head: how the network's output is read; set by `prepare`.
         weight: weights of the classes in the loss, `[classes]`; None where all are 1; set by `prepare`.
         probe: what trains the head alone in the first epochs, if anything does.
@@ -79,6 +79,7 @@ class Classification(Task):
     primary_metric = "accuracy"
     head: ClassifierHead
     weight: Tensor | None = None
+    max_norm: float | None = None
     _limited: str | None = None
     """Path of the layer whose weights are limited by `max_norm`."""
 
@@ -93,13 +94,12 @@ class Classification(Task):
         *,
         class_weights: ClassWeights = "none",
         calibrate: bool = False,
-        max_norm: float | None = None,
     ) -> None:
         self.label_smoothing, self.augment = label_smoothing, tuple(augment)
         self.probe, self.layer_decay = LinearProbe(probe_epochs, probe_lr), layer_decay
         self.freeze_bn_stats = freeze_bn_stats
         self._balanced = False
-        self.class_weights, self.calibrate, self.max_norm = class_weights, calibrate, max_norm
+        self.class_weights, self.calibrate = class_weights, calibrate
         if class_weights == "balanced":
             self.primary_metric = BALANCED.name
 
@@ -108,6 +108,7 @@ class Classification(Task):
     def from_recipe(cls, recipe: ClassificationRecipe) -> Self:
         names = inspect.signature(cls).parameters
         task = cls(**{name: getattr(recipe, name) for name in names})
+        task.max_norm = recipe.max_norm
         task._choose_primary(recipe)
         return task
 
@@ -115,7 +116,8 @@ class Classification(Task):
     def settings(self) -> Mapping[str, Any]:
         probe = {"probe_epochs": self.probe.epochs, "probe_lr": self.probe.lr}
         names = inspect.signature(type(self)).parameters
-        return {name: probe[name] if name in probe else getattr(self, name) for name in names}
+        given = {name: probe[name] if name in probe else getattr(self, name) for name in names}
+        return {**given, "max_norm": self.max_norm}
 
     def _choose_primary(self, recipe: Any) -> None:
         """Compare by balanced accuracy where the classes are drawn alike, as where they are weighed."""

@@ -128,7 +128,9 @@ def set_vectors(net: Net, words: Sequence[str], vectors: Float[Tensor, "n d"]) -
     if not found or any(part.embedding_dim != vectors.shape[1] for _, part in found):
         sizes = ", ".join(str(part.embedding_dim) for _, part in found) or "no embedding"
         raise UsageError(
-            f"vectors as long as those of {net.name}", received=f"{vectors.shape[1]}, not {sizes}"
+            f"vectors as long as those of {net.name}",
+            received=f"{vectors.shape[1]}, not {sizes}",
+            hint="Build it for their length: nets.with_vocabulary(net, spec, embedding_dim=...).",
         )
     rows = {word: row for row, word in enumerate(words)}
     pairs = [

@@ -75,7 +75,11 @@ class TextDataset(LabelledDataset):
         index = {label: k for k, label in enumerate(names)}
         strange = next((label for label in found.labels if label not in index), None)
         if strange is not None:
-            raise DataError(f"classes {', '.join(names)} in {name}", received=strange)
+            raise DataError(
+                f"classes {', '.join(names)} in {name}",
+                received=strange,
+                hint="Correct the labels in the file, or name all classes.",
+            )
         labels = torch.tensor([index[label] for label in found.labels], dtype=torch.int64)
         return cls(found.texts, labels, names, spec, name, found.empty)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from convscope.errors import DataError
+from convscope.errors import DataError, nearest
 from convscope.system.files import read_bytes
 from convscope.worlds.images.listing import SPLITS, list_folder, natural
 
@@ -179,7 +179,9 @@ def _chosen(splits: Sequence[str], wanted: str | None, path: Path) -> str:
     """Return the part that is wanted, by default the first one of those to learn from."""
     chosen = wanted or splits[0]
     if chosen not in splits:
-        raise DataError(f"a part of {path}: {', '.join(splits)}", received=str(wanted))
+        raise DataError(
+            f"a part of {path}: {', '.join(splits)}", received=str(wanted), hint=nearest(chosen, splits)
+        )
     return chosen
 
 

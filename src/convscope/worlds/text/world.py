@@ -228,7 +228,7 @@ def _text(source: Any) -> tuple[str, str]:
         try:
             return decoded(source).strip(), ""
         except ValueError as error:
-            raise DataError("a text in UTF-8", received=str(error)) from None
+            raise DataError("a text in UTF-8", received=str(error), hint="Decode it first.") from None
     if isinstance(source, PathLike) or (isinstance(source, str) and _is_file(source)):
         path = str(source)
         return read_text_file(path).strip(), path
