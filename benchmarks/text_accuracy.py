@@ -1,4 +1,4 @@
-"""Accuracy of Kim's sentence CNN: 10-fold cross-validation where a set is not divided, else its own test part.
+"""Accuracy of Kim's sentence CNN: 10-fold cross-validation where a set is not divided, else its test part.
 
     python -m benchmarks text_accuracy
     CONVSCOPE_TEXT="mr:rand trec:rand,static" CONVSCOPE_FOLDS=3 python -m benchmarks text_accuracy
@@ -65,8 +65,8 @@ def run() -> Result:
                     Target(f"at least {BAR} % of MR from fresh vectors", spread, mean(right) >= BAR)
                 )
     about = (
-        f"Kim's CNN with the settings of its recipes; {FOLDS} of 10 folds of MR, {FOLDS} seeds of TREC with its "
-        "own test part of 500. The epoch is chosen on a tenth of the training part. Static and non-static "
+        f"Kim's CNN with the settings of its recipes; {FOLDS} of 10 folds of MR, {FOLDS} seeds of TREC with "
+        "its own test part of 500. The epoch is chosen on a tenth of the training part. Static and non-static "
         "vectors are GloVe's of 50 numbers, fresh ones have 300; the published figures are with word2vec of "
         "300 numbers."
     )
@@ -111,7 +111,7 @@ def measured(name: str, variant: str, number: int) -> dict[str, float]:
 
 
 def fold(data: Any, number: int, folds: int = 10) -> tuple[Any, Any]:
-    """Divide a set into the part to learn from and one of ten to test on, class by class, always the same ten."""
+    """Divide a set into a part to learn from and a tenth to test on, class by class, always in the same way."""
     import torch
 
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))

@@ -204,7 +204,7 @@ class TaskRecipe(TrainRecipe):
     data: DataName = Field(
         default="digits",
         min_length=1,
-        description="what it learns from: the name of a set, a folder of pictures, or a file or folder of texts",
+        description="what it learns from: the name of a set, a folder of pictures, a file or folder of texts",
     )
     size: int | None = Field(
         default=None,

@@ -1,5 +1,6 @@
 """The world of texts: what is a sentence and what a file, placements, notes, pictures."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_pieces_are_whole_characters_with_their_positions(spec):
     pieces = world_of(spec).pieces(sample.input, spec)
     assert "".join(piece.text for piece in pieces) == "我ok京"
     assert pieces[0].first == spec.text.lead
-    assert all(a.last == b.first for a, b in zip(pieces, pieces[1:], strict=False))
+    assert all(a.last == b.first for a, b in itertools.pairwise(pieces))
     wide = 3 if spec.text.tokens == "bytes" else 1
     assert [piece.last - piece.first for piece in pieces] == [wide, 1, 1, wide]
 

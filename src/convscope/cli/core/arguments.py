@@ -282,7 +282,7 @@ def _is(noun: str, word: str) -> bool:
 
 
 def _is_sentence(word: str) -> bool:
-    """Return whether a word is a text for a network of texts: several words, or letters that are not ASCII."""
+    """Return whether a word is a text for a network of texts: several words, or letters beyond ASCII."""
     return not _is_chain(word) and len(word) > 1 and (" " in word.strip() or not word.isascii())
 
 

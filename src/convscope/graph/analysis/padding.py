@@ -15,8 +15,8 @@ SLIDING = ("conv1d", "maxpool1d", "avgpool1d")
 def padding_that_counts(graph: Graph) -> int | None:
     """Return how many positions of padding behind the last token of a text its result can depend on.
 
-    That is so where everything that is computed along the tokens ends in a maximum over time, which leaves out
-    windows of padding alone, and where no layer before it adds zeros at the ends.
+    That is so where everything that is computed along the tokens ends in a maximum over time, which leaves
+    out windows of padding alone, and where no layer before it adds zeros at the ends.
 
     Args:
         graph: a network of one input of tokens.

@@ -94,7 +94,8 @@ def from_vectors(
 
     Returns:
         A network that shares its layers, of two inputs: the vectors, a signal `(d, n)` whose mean of 0 is the
-        vector of padding and of the unknown token, and the tokens; and the vectors and tokens of these inputs.
+        vector of padding and of the unknown token, and the tokens; and the vectors and tokens of these
+        inputs.
 
     Raises:
         UsageError: it has no embedding of this package.

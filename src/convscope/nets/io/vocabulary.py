@@ -16,7 +16,6 @@ from convscope.nets.io.graph_module import GraphModule, build
 from convscope.nets.modules.embedding import Embedding as EmbeddingModule
 from convscope.nets.network import Net
 
-
 UNKNOWN = 1
 """Index of every token that a vocabulary lacks."""
 

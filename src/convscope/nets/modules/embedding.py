@@ -8,7 +8,7 @@ from torch.nn import functional
 PADDING = 0
 """Index of the token that stands for nothing."""
 SPREAD = 0.25
-"""Fresh vectors are uniform in [-SPREAD, SPREAD]: about the variance of word2vec's (Kim 2014, section 3.2)."""
+"""Fresh vectors are uniform in [-SPREAD, SPREAD]: about word2vec's variance (Kim 2014, section 3.2)."""
 
 
 class Embedding(nn.Module):

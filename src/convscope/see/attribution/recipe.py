@@ -36,8 +36,8 @@ class ExplainRecipe(OnInput):
     image: Picture = Field(min_length=1, description="a picture")
     method: list[MethodName] = Field(
         [],
-        description=f"how to explain: {', '.join(METHODS)}; if left out gradcam, of texts integrated, all with "
-        "--compare",
+        description=f"how to explain: {', '.join(METHODS)}; if left out gradcam, of texts integrated, all "
+        "with --compare",
     )
     target: list[UnitName] = Field(
         [],
@@ -55,8 +55,8 @@ class ExplainRecipe(OnInput):
         """Return the methods to run: those named, else all with `compare`, else one.
 
         Args:
-            of_tokens: whether the network reads tokens, for which that one is integrated gradients; else it is
-                Grad-CAM.
+            of_tokens: whether the network reads tokens, for which that one is integrated gradients; else it
+                is Grad-CAM.
 
         Returns:
             Names of methods.

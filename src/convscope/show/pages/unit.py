@@ -123,14 +123,11 @@ def _example(patch: Patch, portrait: UnitReport, spec: TensorSpec) -> SheetTile:
 def _summary(portrait: UnitReport) -> str:
     """Format the unit's statistics over the real images in one line."""
     entry = portrait.entry
-    kind = "texts" if texts.is_text(portrait) else "images"
-    made = (
-        ""
-        if portrait.percentile is None
-        else (
-            f"; the {'best n-gram' if kind == 'texts' else 'synthetic image'} has a higher peak than {portrait.percentile:.1f}% of them"
-        )
-    )
+    is_text = texts.is_text(portrait)
+    kind, best = ("texts", "the best n-gram") if is_text else ("images", "the synthetic image")
+    made = ""
+    if portrait.percentile is not None:
+        made = f"; {best} has a higher peak than {portrait.percentile:.1f}% of them"
     return (
         f"{entry.images:,} real {kind}: peaks up to {entry.top[0].value:.3g}, not above 0 for"
         f" {100 * entry.inactive_share:.1f}%{made}"

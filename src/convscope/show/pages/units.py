@@ -134,7 +134,7 @@ def _pictures(data: LabelledDataset, numbers: Sequence[int]) -> list[Image.Image
 
 
 def _ngrams(index: UnitIndex, net: Net, data: LabelledDataset) -> list[list[str]]:
-    """Return what each unit sees of the texts of its largest values, each once; [] where there are no texts."""
+    """Return what each unit sees of the texts of its largest values, each once; [] without texts."""
     spec = net.input_spec
     kept = sorted(
         {image for image in index.accumulator.top.images[:, :SHOWN].flatten().tolist() if image >= 0}

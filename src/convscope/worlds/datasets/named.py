@@ -175,8 +175,8 @@ def open(  # worlds.open, like Image.open
     Args:
         ref: `digits` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and values) or
             `strokes` (five patterns, and the same shifted), which are computed; `mnist`, `fashion-mnist` or
-            `cifar10`; `mr`, `trec`, `sst1`, `sst2`, `subj`, `cr` or `mpqa` (sentences); or the path of a folder,
-            or of a file of texts. A folder that has one of these names is opened by `./digits`.
+            `cifar10`; `mr`, `trec`, `sst1`, `sst2`, `subj`, `cr` or `mpqa` (sentences); or the path of a
+            folder, or of a file of texts. A folder that has one of these names is opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.

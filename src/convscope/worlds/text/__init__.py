@@ -1,4 +1,4 @@
-"""Texts: sentences and files divided into words, characters or bytes; data sets, vocabularies, word vectors."""
+"""Texts divided into words, characters or bytes; data sets, vocabularies, word vectors."""
 
 import lazy_loader as lazy
 

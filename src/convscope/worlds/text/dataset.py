@@ -108,7 +108,7 @@ class TextDataset(LabelledDataset):
             raise DataError(
                 f"texts with {self.given.text.tokens} in {self.name}",
                 received="none: nothing is left of them after cleaning",
-                hint="For Chinese and other scripts take characters or bytes: the networks char_cnn, byte_cnn.",
+                hint="For Chinese and other scripts take characters or bytes: char_cnn, byte_cnn.",
             )
         return found
 

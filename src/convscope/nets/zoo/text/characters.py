@@ -30,8 +30,8 @@ def small_cnn(length: int, vocabulary: int, width: int) -> Graph:
         Embedding, two convolutions, the maximum over time, dropout and the output.
     """
     layers = (
-        f"embedding = embedding 32 {vocabulary}, conv1 = conv 96 {width}, relu1 = relu, pool1 = maxpool {POOL}, "
-        f"conv2 = conv 96 {SECOND}, relu2 = relu"
+        f"embedding = embedding 32 {vocabulary}, conv1 = conv 96 {width}, relu1 = relu, "
+        f"pool1 = maxpool {POOL}, conv2 = conv 96 {SECOND}, relu2 = relu"
     )
     part = chain((length,), layers)
     window = width + POOL - 1 + POOL * (SECOND - 1)

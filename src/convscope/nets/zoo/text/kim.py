@@ -3,8 +3,8 @@
 The vocabulary is that of the training data: a network of this package has the size of MR's until it is
 trained. 360,300 parameters of convolutions and 602 of the output for vectors of 300 numbers and two classes.
 
-Source: Kim 2014, Convolutional Neural Networks for Sentence Classification, arXiv:1408.5882, and the published
-code, github.com/yoonkim/CNN_sentence.
+Source: Kim 2014, Convolutional Neural Networks for Sentence Classification, arXiv:1408.5882, and the
+published code, github.com/yoonkim/CNN_sentence.
 """
 
 from convscope.graph.graph import Graph, Node
