@@ -111,7 +111,7 @@ def measured(name: str, variant: str, number: int) -> dict[str, float]:
 
 
 def fold(data: Any, number: int, folds: int = 10) -> tuple[Any, Any]:
-    """Divide a set into a part to learn from and a tenth to test on, class by class, always in the same way."""
+    """Divide a set into a part to learn from and a tenth to test on, class by class, always the same."""
     import torch
 
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))

@@ -4,8 +4,7 @@ from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.embedding import Embedding, MaxOverTime
 
 LOCAL = frozenset(
-    ("identity", "sigmoid", "tanh", "relu", "relu6", "leakyrelu", "elu", "gelu", "silu", "add", "multiply")
-    + ("concat", "dropout")
+    "identity sigmoid tanh relu relu6 leakyrelu elu gelu silu add multiply concat dropout".split()  # noqa: SIM905
 )
 """Kinds that compute every position on its own."""
 SLIDING = ("conv1d", "maxpool1d", "avgpool1d")

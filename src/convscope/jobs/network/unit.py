@@ -47,8 +47,8 @@ def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
         `saturated`, `histogram` (`edges`, `counts`), `classes` (by name: `mean`, `share_of_top`),
         `percentile` (per cent of images with a smaller peak than the synthetic one), `made` and
         `made_against` (the maximising and minimising image: `value`, `no_gradient`; null where there is
-        none), for texts `texts` (those of the largest values) and `ngrams` (best and worst), `receptive_field` and
-        `effective_field` (in pixels, or null) and `out` (the folder).
+        none), for texts `texts` (those of the largest values) and `ngrams` (best and worst),
+        `receptive_field` and `effective_field` (in pixels, or null) and `out` (the folder).
 
     Raises:
         Interrupted: stopped; the index and the page so far are kept (exit code 130).

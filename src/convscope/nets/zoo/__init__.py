@@ -21,7 +21,7 @@ from convscope.nets.zoo.published.resnet_cifar import RESNET20
 from convscope.nets.zoo.published.spatial_transformer import PLAIN_CNN, SPATIAL_TRANSFORMER
 from convscope.nets.zoo.shallow import ONE_HIDDEN_LAYER
 from convscope.nets.zoo.stylebank import STYLEBANK
-from convscope.nets.zoo.text.characters import BYTE_CNN, CHARACTER_CNN
+from convscope.nets.zoo.text.characters import BYTE_CNN, CHARACTER_CNN, QUESTIONS
 from convscope.nets.zoo.text.kim import KIM, KIM_MULTICHANNEL, KIM_SMALL
 
 ZOO: dict[str, ZooEntry] = {}
@@ -55,6 +55,7 @@ for _entry in (
     KIM_MULTICHANNEL,
     CHARACTER_CNN,
     BYTE_CNN,
+    QUESTIONS,
 ):
     if _entry.name in ZOO:
         raise ValueError(f"two networks call themselves {_entry.name}")

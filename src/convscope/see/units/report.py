@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, PlaceError, UsageError
@@ -44,11 +44,11 @@ class Patch:
     """
 
     example: Example
-    picture: Float[Tensor, "*shape"]
+    picture: Shaped[Tensor, "*shape"]
     box: tuple[tuple[int, int], ...]
 
     @property
-    def crop(self) -> Float[Tensor, "*part"]:
+    def crop(self) -> Shaped[Tensor, "*part"]:
         """The region alone, `[c ...]`."""
         before = [slice(None)] * (self.picture.dim() - len(self.box))
         return self.picture[(*before, *(slice(low, high) for low, high in self.box))]
@@ -64,7 +64,7 @@ class SyntheticImage:
         no_gradient: whether no gradient was left at the end; the image carries no information then.
     """
 
-    picture: Float[Tensor, "*shape"]
+    picture: Shaped[Tensor, "*shape"]
     value: float
     no_gradient: bool
 
@@ -374,7 +374,7 @@ def field_of(net: Net, place: LayerAddress) -> Field | None:
     return next((fields[name] for name in names if name in fields), None)
 
 
-def _extreme_value(net: Net, images: Float[Tensor, "n *shape"], place: LayerAddress, negative: bool) -> float:
+def _extreme_value(net: Net, images: Shaped[Tensor, "n *shape"], place: LayerAddress, negative: bool) -> float:
     """Return the largest (or smallest) value of the unit's feature map for an image."""
     with torch.no_grad():
         act = place.select(record_float32(net, images, [place.layer_only])[place.layer_only])

@@ -36,14 +36,14 @@ class BestNgrams(Result):
         values: value of the convolution, bias included, for the n-gram of the first words: no input gives a
             larger one (smaller, where minimised).
         negative: whether the value is minimised.
-        tokens: the n-grams of the first words as indices of the vocabulary, `[k]` for each unit.
+        tokens: the n-grams of the first words as int64 indices of the vocabulary, `[k]` for each unit.
     """
 
     places: tuple[str, ...]
     words: tuple[tuple[tuple[str, ...], ...], ...]
     gains: tuple[tuple[tuple[float, ...], ...], ...]
     values: tuple[float, ...]
-    tokens: tuple[Int64[Tensor, " k"], ...]
+    tokens: tuple[Tensor, ...]
     negative: bool = False
 
     @property

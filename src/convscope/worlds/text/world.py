@@ -19,7 +19,7 @@ from convscope.worlds.text.dataset import open_texts
 from convscope.worlds.text.drawing import draw_tokens, ink, token_names
 from convscope.worlds.text.sentences import decoded, is_text, parts_of, read_text_file
 from convscope.worlds.text.tokens import Token, byte_value, tokenize
-from convscope.worlds.text.vocabulary import PADDING, encode, room, unknown
+from convscope.worlds.text.vocabulary import PADDING, SPECIAL, encode, room, unknown
 from convscope.worlds.world import Piece, Placement, Sample, Span, World
 
 WHICH = (
@@ -27,6 +27,8 @@ WHICH = (
     "the sentence itself, in quotes."
 )
 """How a text is told from the name of a file."""
+EXAMPLES = ("你明天有空吗", "Do you like this film", "a fine film", "what is it", "好", "a")
+"""Texts to show a network with where none is given."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,14 @@ class TextWorld(World):
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
         """Draw the tokens as words in black ink; bytes as the text that they encode."""
         return ink(draw(tensor, spec))
+
+    @override
+    def example(self, spec: TensorSpec) -> Sample | None:
+        """Return the first of `EXAMPLES` whose tokens the vocabulary has; None without one."""
+        if len(spec.vocabulary) <= len(SPECIAL):
+            return None
+        samples = (self.open(text, spec) for text in EXAMPLES if tokenize(text, spec.text))
+        return next((sample for sample in samples if not sample.original.notes), None)
 
     @override
     def notes(self, sample: Sample) -> tuple[str, ...]:

@@ -82,3 +82,13 @@ BYTE_CNN = ZooEntry(
     _PAPER,
     f"{_NOTE} byte_cnn FILE.",
 )
+QUESTIONS = ZooEntry(
+    "questions",
+    lambda: small_cnn(128, 4096, 5),
+    _spec("characters", 128, 4096, 5),
+    ("statement", "question"),
+    "small CNN of characters, trained to tell questions from statements in Chinese and English",
+    _PAPER,
+    "Trained on sentences of Tatoeba (CC BY 2.0 France) without the mark at their end.",
+    weights="questions",
+)
