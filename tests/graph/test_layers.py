@@ -17,7 +17,8 @@ MAY_READ = ("spatialtransformer", "lstm", "mel_scale")
 """Kinds whose windows are all that an output may read: some read other positions for other inputs, what was
 before them, or the frequencies of their band.
 """
-BUILT = [kind for kind, layer in LAYERS.items() if layer.implementation]
+BUILT = [kind for kind, layer in LAYERS.items() if layer.implementation and not layer.index_inputs]
+"""Kinds of layers of floating point inputs; those that read indices are tested in `test_embedding`."""
 
 
 def plainest(kind: str) -> tuple[Layer, tuple[tuple[int, ...], ...]]:

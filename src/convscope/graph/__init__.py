@@ -31,3 +31,4 @@ from convscope.graph.spec import ImageTransform as ImageTransform
 from convscope.graph.spec import OutputSpec as OutputSpec
 from convscope.graph.spec import Shape as Shape
 from convscope.graph.spec import TensorSpec as TensorSpec
+from convscope.graph.spec import TextTransform as TextTransform

@@ -90,6 +90,8 @@ class Layer(ABC):
     """Options that a chain takes without a name, in this order."""
     inputs: ClassVar[tuple[int, int | None]] = (1, 1)
     """Fewest and most inputs; None for any number."""
+    index_inputs: ClassVar[tuple[int, ...]] = ()
+    """Which of the inputs hold indices: these have no channels, all of their axes are positions."""
 
     def options(self) -> dict[str, Any]:
         """Return every option by name, JSON-ready: tuples become lists."""

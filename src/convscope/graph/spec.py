@@ -17,6 +17,8 @@ Shape = tuple[int, ...]
 
 IMAGE = "image"
 """Kind of inputs that are images of any number of channels."""
+TEXT = "text"
+"""Kind of inputs that are sentences: indices of tokens in a vocabulary."""
 DIGIT = "digit"
 """Kind of inputs that hold one handwritten digit: paper 0, ink 1, centred as in MNIST."""
 GO = "go"
@@ -64,6 +66,46 @@ class ImageTransform:
             raise GraphError("a crop from 0.01 to 10", received=f"{self.crop}")
 
 
+TOKENS = ("words", "characters", "bytes")
+"""What the tokens of a text can be."""
+CLEANING = ("kim", "trec", "sst", "none")
+"""How a text can be prepared before it is divided into words (`worlds.text.tokens`)."""
+
+
+@dataclass(frozen=True)
+class TextTransform:
+    """Hold how a text becomes the tokens of an input, as the weights of a network were trained.
+
+    Attributes:
+        tokens: `words`, `characters` or `bytes` (of UTF-8).
+        cleaning: of words: `kim` (that of the published code, in lower case), `trec` (the same, case kept),
+            `sst` (without a division at apostrophes and punctuation) or `none` (any script, in lower case).
+        lead: positions of padding before the first token: a convolution of `lead + 1` tokens then sees the
+            first one at every place of its kernel.
+
+    Raises:
+        GraphError: a value is of the wrong type or out of range.
+    """
+
+    tokens: str = "words"
+    cleaning: str = "kim"
+    lead: int = 0
+
+    def __post_init__(self) -> None:
+        if self.tokens not in TOKENS or self.cleaning not in CLEANING:
+            raise GraphError(
+                f"tokens {', '.join(TOKENS)} and cleaning {', '.join(CLEANING)}",
+                received=f"tokens={self.tokens!r}, cleaning={self.cleaning!r}"[:200],
+                hint="For example: TextTransform('words', 'kim', lead=4).",
+            )
+        if type(self.lead) is not int or not 0 <= self.lead <= 1000:
+            raise GraphError(
+                "a lead from 0 to 1000",
+                received=repr(self.lead)[:100],
+                hint="Take one less than the longest kernel.",
+            )
+
+
 @dataclass(frozen=True)
 class TensorSpec:
     """Specify one input of a network: kind, axes, shape, dtype, value range and normalisation.
@@ -84,9 +126,10 @@ class TensorSpec:
         std: divides each channel, after the mean is subtracted: one positive number, or one for each channel.
         name: name of the input in messages.
         vocabulary: for `int64` inputs the names of the indices, for boards those of the planes, in order; may
-            be empty.
+            be empty. Of a text, 0 is padding and 1 a token that the vocabulary lacks.
         sample_rate: samples per second of a sound or another signal in time; None if unknown.
         transform: how image files are resized and cropped.
+        text: how texts are divided into tokens.
 
     Raises:
         GraphError: an extent, a number or a text is of the wrong type or out of range.
@@ -103,6 +146,7 @@ class TensorSpec:
     vocabulary: tuple[str, ...] = ()
     sample_rate: int | None = None
     transform: ImageTransform = ImageTransform()
+    text: TextTransform = TextTransform()
 
     def __post_init__(self) -> None:
         self._check_texts()
@@ -130,6 +174,8 @@ class TensorSpec:
             raise GraphError("a vocabulary that is a tuple of texts", received=repr(self.vocabulary)[:100])
         if not isinstance(self.transform, ImageTransform):
             raise GraphError("a transform that is an ImageTransform", received=repr(self.transform))
+        if not isinstance(self.text, TextTransform):
+            raise GraphError("a text that is a TextTransform", received=repr(self.text))
         if not isinstance(self.shape, tuple):
             raise GraphError("a shape that is a tuple, like (3, 224, 224)", received=repr(self.shape))
         kind, axes = DEFAULTS.get(len(self.shape), ("tensor", ""))

@@ -1,7 +1,8 @@
 """Load what several verbs begin with: a device, a network on it, an image in its input format, data."""
 
+import re
 from itertools import chain
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
 from convscope.errors import DataError, UsageError
@@ -147,31 +148,13 @@ def require_image_input(net: "Net") -> "Net":
     return net
 
 
-def require_drawn_input(net: "Net") -> "Net":
-    """Check that a network has one input whose world draws it as a picture: images, and sounds.
+def sample(net: "Net", given: str, workspace: Workspace | None = None) -> "Sample":
+    """Read what is given as the network's input, as `worlds.open_sample` does for every verb.
 
     Args:
-        net: the network.
-
-    Returns:
-        The same network.
-
-    Raises:
-        UsageError: its input is of another kind, or it has several inputs.
-    """
-    from convscope.worlds import world_of
-
-    if world_of(require_single_input(net).input_spec).has_timeline:
-        return net
-    return require_image_input(net)
-
-
-def sample(net: "Net", path: str) -> "Sample":
-    """Read a file as the network's input, as `worlds.open_sample` does for every verb.
-
-    Args:
-        net: the network; the kind of its input decides how the file is read.
-        path: the file.
+        net: the network; the kind of its input decides how it is read.
+        given: a file, or for a network of texts a sentence.
+        workspace: logs what of it the input does not show.
 
     Returns:
         The sample, whose `input` is `[*shape]`, on the CPU, in the input's value range.
@@ -180,9 +163,28 @@ def sample(net: "Net", path: str) -> "Sample":
         UsageError: the network has several inputs, or its input is of a kind that no world has.
         DataError: the file is missing, or is not of the input's kind.
     """
-    from convscope.worlds import open_sample
+    from convscope.worlds import open_sample, world_of
 
-    return open_sample(Path(path), require_single_input(net).input_spec)
+    spec = require_single_input(net).input_spec
+    found = open_sample(given, spec)
+    for note in world_of(spec).notes(found) if workspace is not None else ():
+        workspace.log(f"{note}.")
+    return found
+
+
+def short_name(given: str, most: int = 30) -> str:
+    """Return a part of a folder's name for what is given: a file's name without its ending, or first words.
+
+    Args:
+        given: a file or a sentence.
+        most: its characters at most.
+
+    Returns:
+        The name; path separators are left out.
+    """
+    name = PurePath(given).stem if not any(character.isspace() for character in given) else given
+    plain = "-".join(re.findall(r"\w+", name)) if name == given and " " in given else name
+    return plain[:most].strip("-.") or "text"
 
 
 def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) -> "LabelledDataset":

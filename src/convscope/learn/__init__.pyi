@@ -1,5 +1,6 @@
 from .batches.class_balance import balanced_weights as balanced_weights
 from .batches.class_balance import class_counts as class_counts
+from .batches.holdout import hold_out as hold_out
 from .batches.source import BatchSource as BatchSource
 from .batches.source import iter_batches as iter_batches
 from .batches.source import make_batches as make_batches
@@ -42,6 +43,7 @@ from .runs.recipe import RunsRecipe as RunsRecipe
 from .setup import TrainingSetup as TrainingSetup
 from .setup import find_device as find_device
 from .setup import load_training as load_training
+from .setup import with_words_of as with_words_of
 from .tasks.approximation import Approximation as Approximation
 from .tasks.classification import Classification as Classification
 from .tasks.classifiers.calibration import ReliabilityBins as ReliabilityBins

@@ -20,9 +20,13 @@ Sampler = Literal["shuffle", "balanced"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 
+SENTENCES = ("mr", "trec", "sst1", "sst2", "subj", "cr", "mpqa")
+"""Sets of sentences in a folder of their own; `worlds.text.SENTENCE_SETS` reads them."""
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
-PUBLISHED = ("mnist", "fashion-mnist", "cifar10", "fsdd", *(f"fsdd-without-{name}" for name in SPEAKERS))
-"""Data sets in a folder of their own, or that can be downloaded; `worlds.datasets.named` reads them."""
+SPOKEN = ("fsdd", *(f"fsdd-without-{name}" for name in SPEAKERS))
+"""The Free Spoken Digit Dataset, whole or tested on one speaker; `worlds.sound.fsdd` reads it."""
+PUBLISHED = ("mnist", "fashion-mnist", "cifar10", *SPOKEN, *SENTENCES)
+"""Data sets in a folder of their own, some of which can be downloaded."""
 VALIDATION = 0.1
 """Share of the training data that is held out where a setting needs a validation part."""
 SMALL = 1_000_000
@@ -203,7 +207,7 @@ class TaskRecipe(TrainRecipe):
     data: DataName = Field(
         default="digits",
         min_length=1,
-        description="what it learns from: the name of a set, or a folder of pictures or sounds",
+        description="what it learns from: the name of a set, a folder of pictures or sounds, a file of texts",
     )
     size: int | None = Field(
         default=None,
@@ -255,6 +259,8 @@ class TaskRecipe(TrainRecipe):
         if self.data not in PUBLISHED:
             reason = f"{self.data} is no published set ({', '.join(PUBLISHED)})"
             found |= {"root": reason, "download": reason}
+        elif self.data in SENTENCES:
+            found["download"] = f"{self.data} cannot be downloaded: name its folder with --root"
         return found
 
 
@@ -289,6 +295,18 @@ class ClassificationRecipe(TaskRecipe):
     sampler: Sampler = Field(
         default="shuffle",
         description="balanced draws every class equally often, with replacement; shuffle each sample once",
+    )
+    max_norm: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1e9,
+        description="largest L2 norm of the weights of each output of the last layer: longer ones are "
+        "shortened to it after every step",
+    )
+    vectors: Path | None = Field(
+        default=None,
+        description="of texts: a file of word vectors (GloVe, word2vec as text, or .npz) with which the "
+        "embedding begins; --freeze embedding keeps them as they are",
     )
     calibrate: bool = Field(
         default=False, description="fit the temperature of the output on held-out data at the end"

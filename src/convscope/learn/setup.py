@@ -16,7 +16,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.learn.batches.class_balance import imbalance_note
 from convscope.learn.batches.holdout import split
 from convscope.learn.batches.source import seed_of
-from convscope.learn.recipe import TaskRecipe
+from convscope.learn.recipe import SENTENCES, TaskRecipe
 from convscope.learn.trainer.distributed import local_device
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
@@ -25,6 +25,9 @@ from convscope.worlds.datasets.named import OWN
 from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
+from convscope.worlds.text.dataset import TextDataset
+from convscope.worlds.text.vectors import read_vectors
+from convscope.worlds.text.vocabulary import SPECIAL, WORDS, fit_spec
 
 AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 LARGEST = 224
@@ -77,6 +80,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         DataError: the data is damaged, or all test images are in the training part too.
     """
     device = find_device(recipe.device)
+    texts: tuple[str, ...] = ()
     if " " in recipe.network and not os.path.exists(recipe.network):  # noqa: PTH110  # takes text of any length
         train, test = open_data(recipe, None)
         (spec,) = train.specs
@@ -89,6 +93,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         if recipe.size is not None:
             net = nets.with_input_size(net, recipe.size, recipe.seed)
         train, test = open_data(recipe, net.input_spec)
+        net, train, test, texts = with_words_of(net, sampled(train, recipe), test, recipe)
         if len(train.specs) == len(net.input_specs) == 1:
             net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
         if getattr(recipe, "from_", None) is not None:
@@ -96,7 +101,8 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     net, changed = _with_head_for(train, net, recipe)
     train, test = sampled(train, recipe), _readable(test)
     _check_classes(train, recipe.data)
-    notes = [*changed, *_data_notes(train, test), *(f"In {train.name}: {note}." for note in train.notes)]
+    notes = [*changed, *texts, *_data_notes(train, test)]
+    notes += [f"In {part.name}: {note}." for part in (train, test) for note in _notes_of(part, train)]
     notes += filter(None, [imbalance_note(train)])
     if recipe.samples is not None and recipe.samples > len(train):
         notes.append(
@@ -106,6 +112,58 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     if fit is not None and fit.note:
         notes.append(f"{fit.note} {_smaller(fit)}")
     return TrainingSetup(net.to(device), task, train, test, tuple(notes), fit)
+
+
+def _notes_of(data: Dataset, train: Dataset) -> tuple[str, ...]:
+    """Return the notes of the training data, and those of test data that are others."""
+    return data.notes if data is train else tuple(note for note in data.notes if note not in train.notes)
+
+
+def with_words_of(
+    net: Net, train: Dataset, test: Dataset, recipe: TaskRecipe
+) -> tuple[Net, Dataset, Dataset, tuple[str, ...]]:
+    """Give a network of texts without a vocabulary that of the training data, and word vectors.
+
+    Test data gets the same vocabulary: what it has beside is unknown. A network that has a vocabulary
+    already, which it has learned, keeps it, and so does every network of something else.
+
+    Args:
+        net: the network.
+        train: what is learned from.
+        test: what is tested on.
+        recipe: recipe with `vectors` and `seed`.
+
+    Returns:
+        Network, training and test data, and sentences on what was done.
+
+    Raises:
+        UsageError: word vectors are given for a network that has learned already, or reads no texts.
+        DataError: the file of word vectors is damaged.
+    """
+    path = getattr(recipe, "vectors", None)
+    fresh = isinstance(train, TextDataset) and isinstance(test, TextDataset) and not net.input_spec.vocabulary
+    if not fresh or not isinstance(train, TextDataset) or not isinstance(test, TextDataset):
+        if path is not None:
+            raise UsageError(
+                "word vectors only for a network of texts that has learned nothing yet, such as kim_cnn",
+                received=f"--vectors for {net.name}",
+                hint="Leave out --vectors.",
+            )
+        return net, train, test, ()
+    found = None if path is None else read_vectors(path)
+    spec = train.spec if found is None else fit_spec(train.given, train.texts, found.words)
+    size = None if found is None else found.vectors.shape[1]
+    net = nets.with_vocabulary(net, spec, train.classes, embedding_dim=size, seed=recipe.seed)
+    own = len(train.spec.vocabulary) - len(SPECIAL)
+    notes = [f"{net.name} gets a vocabulary of {own:,} {spec.text.tokens} of the training data."]
+    if found is not None:
+        nets.set_vectors(net, found.words, torch.from_numpy(found.vectors))
+        known = {*found.words}
+        held = sum(word in known or word.lower() in known for word in train.spec.vocabulary[len(SPECIAL) :])
+        notes.append(
+            f"{held:,} of them begin with a vector from {path}; its other words are in the vocabulary too."
+        )
+    return net, train.with_spec(net.input_spec), test.with_spec(net.input_spec), tuple(notes)
 
 
 def _with_head_for(data: Dataset, net: Net, recipe: TaskRecipe) -> tuple[Net, tuple[str, ...]]:
@@ -238,6 +296,8 @@ def open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dat
         DataError: the data is damaged.
     """
     folder = Path(recipe.data)
+    if recipe.data in SENTENCES or (spec is not None and len(spec.size) == 1 and folder.exists()):
+        return _divided(recipe, spec)
     if recipe.data in OWN or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
         return _open_part(recipe, "train", spec), _open_part(recipe, "test", spec)
     spec = _folder_spec(folder, recipe, spec)
@@ -246,6 +306,19 @@ def open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dat
     if "train" in splits and test_split:
         return worlds.open(folder, "train", spec=spec), worlds.open(folder, test_split, spec=spec)
     return split_for_test(worlds.open(folder, splits[0] if splits else None, spec=spec), recipe.seed)
+
+
+def _divided(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dataset]:
+    """Open what the input's world reads, as it is divided, or divided at random."""
+    named, known = worlds.parts(recipe.data, spec or WORDS), recipe.data in SENTENCES
+
+    def part(split: str | None) -> Dataset:
+        return worlds.open(recipe.data, split, root=recipe.root if known else None, spec=spec)
+
+    test = next((name for name in reversed(named) if name != "train"), None)
+    if "train" in named and test:
+        return part("train"), part(test)
+    return split_for_test(part(named[0] if named else None), recipe.seed)
 
 
 def _folder_spec(folder: Path, recipe: TaskRecipe, spec: TensorSpec | None) -> TensorSpec:

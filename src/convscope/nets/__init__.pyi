@@ -1,4 +1,6 @@
 from .activations.address import LayerAddress as LayerAddress
+from .activations.embedded import FromVectors as FromVectors
+from .activations.embedded import from_vectors as from_vectors
 from .activations.freezing import frozen as frozen
 from .activations.recording import layer_shapes as layer_shapes
 from .activations.recording import named_address as named_address
@@ -27,6 +29,9 @@ from .io.loading import load as load
 from .io.replaced_head import Head as Head
 from .io.replaced_head import find_head as find_head
 from .io.replaced_head import replace_head as replace_head
+from .io.vocabulary import embeddings as embeddings
+from .io.vocabulary import set_vectors as set_vectors
+from .io.vocabulary import with_vocabulary as with_vocabulary
 from .network import Net as Net
 from .network import Source as Source
 from .network import wrap as wrap

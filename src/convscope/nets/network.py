@@ -166,10 +166,7 @@ class Net:
             A tensor `[batch c ...]` on the network's device; a tuple of tensors if there are several
             inputs.
         """
-        made = tuple(
-            torch.full((batch, *c.shape), sum(c.value_range) / 2, device=self.device)
-            for c in self.input_specs
-        )
+        made = tuple(_example(spec, batch, self.device) for spec in self.input_specs)
         return made[0] if len(made) == 1 else made
 
     def normalise(self, *inputs: Tensor) -> tuple[Tensor, ...]:

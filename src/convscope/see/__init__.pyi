@@ -60,12 +60,14 @@ from .units import iter_index_units as iter_index_units
 from .units import layer_health as layer_health
 from .units import open_index as open_index
 from .units import unit_report as unit_report
+from .visualization import BestNgrams as BestNgrams
 from .visualization import Comparison as Comparison
 from .visualization import FoolingImages as FoolingImages
 from .visualization import LayerStop as LayerStop
 from .visualization import Reconstruction as Reconstruction
 from .visualization import RenderConfig as RenderConfig
 from .visualization import Visualization as Visualization
+from .visualization import best_ngrams as best_ngrams
 from .visualization import caricature as caricature
 from .visualization import choose_layers as choose_layers
 from .visualization import clipped_shares as clipped_shares

@@ -1,3 +1,4 @@
+from . import text as text
 from .batch import Batch as Batch
 from .dataset import Dataset as Dataset
 from .dataset import LabelledDataset as LabelledDataset
@@ -13,6 +14,7 @@ from .datasets.named import DataLike as DataLike
 from .datasets.named import named as named
 from .datasets.named import open as open
 from .datasets.named import open_labelled as open_labelled
+from .datasets.named import parts as parts
 from .datasets.points import Points as Points
 from .datasets.proportions import binomial_tail as binomial_tail
 from .datasets.proportions import difference_interval as difference_interval
@@ -43,6 +45,7 @@ from .registry import register_world as register_world
 from .registry import render as render
 from .registry import world_of as world_of
 from .world import InputLike as InputLike
+from .world import Piece as Piece
 from .world import Placement as Placement
 from .world import Sample as Sample
 from .world import World as World

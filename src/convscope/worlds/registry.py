@@ -18,6 +18,7 @@ from convscope.worlds.datasets.digit_world import DigitWorld
 from convscope.worlds.go.world import GoWorld
 from convscope.worlds.images.world import ImageWorld
 from convscope.worlds.sound.world import SoundWorld
+from convscope.worlds.text.world import TextWorld
 from convscope.worlds.world import InputLike, Sample, World
 
 MASK = TensorSpec((1, 1, 1))
@@ -29,6 +30,7 @@ WORLDS: dict[str, World] = {
         DigitWorld(),
         GoWorld(),
         SoundWorld(),
+        TextWorld(),
         ArrayWorld("signal", "a signal"),
         ArrayWorld("vector", "a vector of features"),
         ArrayWorld("tensor", "a tensor"),

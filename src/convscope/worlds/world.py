@@ -84,6 +84,23 @@ class Sample(Result):
     placement: Placement | None = None
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A text in an input, and the positions that it stands for.
+
+    Attributes:
+        text: a word or a character.
+        first: its first position.
+        last: the position after its last one.
+        gap: what stands between it and the next piece.
+    """
+
+    text: str
+    first: int
+    last: int
+    gap: str = " "
+
+
 InputLike = str | PathLike[str] | bytes | Image.Image | np.ndarray | Tensor | Sample
 """What a person has of an input: a file, an opened image, an array or tensor, or a sample that was read
 before.
@@ -224,6 +241,46 @@ class World(ABC):
         """
         del root
         return None
+
+    def pieces(self, tensor: Tensor, spec: TensorSpec) -> tuple[Piece, ...]:
+        """Return the texts in an input, where it is made of texts, which pages can show as such.
+
+        Args:
+            tensor: one input, without batch axis.
+            spec: its specification.
+
+        Returns:
+            The texts in their order; by default none.
+        """
+        del tensor, spec
+        return ()
+
+    def parts(self, root: str | Path) -> tuple[str, ...]:
+        """Return the names of the parts into which a folder of files is divided: train, test, ...
+
+        Args:
+            root: the folder.
+
+        Returns:
+            The names, those to learn from before those to test on; by default none.
+
+        Raises:
+            DataError: the folder holds no such files.
+        """
+        del root
+        return ()
+
+    def notes(self, sample: Sample) -> tuple[str, ...]:
+        """Return what of an opened thing its input does not show, as sentences; by default nothing.
+
+        Args:
+            sample: as `open` returned it.
+
+        Returns:
+            Sentences without a full stop.
+        """
+        del sample
+        return ()
 
     def open_folder(self, root: str | Path, split: str | None, spec: TensorSpec) -> Dataset:
         """Open a folder of files as a data set.

@@ -270,14 +270,29 @@ def _is(noun: str, word: str) -> bool:
         return False
     network = _is_network(word)
     if noun == "a network":
-        return network or (not there and "," in word and " " in word)  # a chain of layers
+        return network or (not there and _is_chain(word))
     if noun == "a data set":
         return (folder and not network) or word in ("digits", "ring", "sine", "strokes", *PUBLISHED)
     if noun == "a folder of pictures":
         return folder and not network
     if noun == "a result":
         return there
-    return not network and (there or path.suffix.lower() in WORLDS["image"].suffixes)
+    suffixes = {suffix for world in WORLDS.values() for suffix in world.suffixes}
+    return not network and (there or path.suffix.lower() in suffixes or _is_sentence(word))
+
+
+def _is_sentence(word: str) -> bool:
+    """Return whether a word is a text for a network of texts: several words, or letters beyond ASCII."""
+    return not _is_chain(word) and len(word) > 1 and (" " in word.strip() or not word.isascii())
+
+
+def _is_chain(word: str) -> bool:
+    """Return whether a word is a chain of layers: several of them, of which the first is a known kind."""
+    from convscope.graph import LAYERS
+
+    first = word.partition(",")[0].rpartition("=")[2].split()
+    known = {*LAYERS, *(kind.removesuffix("1d").removesuffix("2d") for kind in LAYERS)}
+    return "," in word and " " in word and bool(first) and first[0] in known
 
 
 def _is_network(word: str) -> bool:

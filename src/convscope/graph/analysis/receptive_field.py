@@ -300,7 +300,7 @@ def receptive_fields(graph: Graph, source: str | None = None) -> Mapping[str, Fi
     if source not in graph.inputs:
         raise GraphError("the name of an input", received=source, hint=nearest(source, graph.inputs))
     axes: dict[str, tuple[Axis, ...]] = {
-        source: tuple(Axis.start(n, k) for k, n in enumerate(graph.inputs[source][1:]))
+        source: tuple(Axis.start(n, k) for k, n in enumerate(_positions(graph, source)))
     }
     for node in graph.nodes:
         found = _fields_after(graph, node, axes)
@@ -311,6 +311,17 @@ def receptive_fields(graph: Graph, source: str | None = None) -> Mapping[str, Fi
     )
 
 
+def _positions(graph: Graph, source: str) -> Shape:
+    """Return the extents of an input along its spatial axes: all axes where a layer reads it as indices."""
+    indices = any(
+        node.inputs[at] == source
+        for node in graph.nodes
+        for at in node.layer.index_inputs
+        if at < len(node.inputs)
+    )
+    return graph.inputs[source] if indices else graph.inputs[source][1:]
+
+
 def _fields_after(graph: Graph, node: Node, axes: Mapping[str, tuple[Axis, ...]]) -> tuple[Axis, ...] | None:
     """Return the fields after a layer, joined over its inputs; None if it does not depend on the source."""
     shapes, positions = graph.input_shapes(node.name), graph.shapes[node.name][1:]
@@ -319,13 +330,13 @@ def _fields_after(graph: Graph, node: Node, axes: Mapping[str, tuple[Axis, ...]]
     for name, shape, windows, goes_on in each:
         if name not in axes:
             continue
-        after = []
+        before, after = _positions(graph, name) if name in graph.inputs else shape[1:], []
         for axis in axes[name]:
             to = None if axis.at is None else goes_on[axis.at]
             if axis.at is None or to is None:
                 after.append(axis.ended())
                 continue
-            passed = axis.through(windows[axis.at], shape[1 + axis.at], positions[to])
+            passed = axis.through(windows[axis.at], before[axis.at], positions[to])
             after.append(replace(passed, at=to) if passed.at != to else passed)
         joined = tuple(after if joined is None else (a.joined(b) for a, b in zip(joined, after, strict=True)))
     return joined

@@ -11,7 +11,6 @@ seen, completeness, and the correlation with the heatmap of random weights.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import UsageError
@@ -48,8 +47,8 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
         `scores`, `chance`, `margin`; see `MethodComparison`), `explanations` and `out` (the folder). Each
         explanation has `target`, `method`, `settings`, `value` (the target's value), `degree` (its
         probability if all targets are classes, else the value), `seconds`, `done` (finished share of the
-        method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if `checks` is off)
-        and `layer` (for class activation maps; else empty).
+        method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if `checks` is off),
+        `layer` (for class activation maps; else empty) and for texts `words` (each with its attribution).
 
     Raises:
         Interrupted: stopped; the attributions so far are saved (exit code 130).
@@ -58,12 +57,13 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
     """
     from convscope.see.attribution import make_task, parse_methods
 
-    methods = parse_methods(recipe.methods, recipe.set)
+    parse_methods(recipe.methods(), recipe.set if recipe.method else [])
     net = inputs.network(recipe.net, recipe, workspace)
-    sample = inputs.sample(net, recipe.image)
+    methods = parse_methods(*_methods(recipe, of_tokens=net.input_spec.is_integer))
+    sample = inputs.sample(net, recipe.image, workspace)
     task = make_task(net, sample.input[None], list(recipe.target) or None)
     boxes = [_boxes(recipe, sample)] * len(task) if recipe.box else []
-    with workspace.folder(f"explain-{Path(recipe.image).stem}") as folder:
+    with workspace.folder(f"explain-{inputs.short_name(recipe.image)}") as folder:
         document = yield from save_results(
             _compared(_explained(task, methods, recipe, boxes, workspace), recipe),
             lambda made: {"net": net.name, "image": recipe.image, **_save(made, recipe, folder)},
@@ -73,6 +73,13 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
             ),
         )
     yield finished({**document, "out": str(folder.place)})
+
+
+def _methods(recipe: ExplainRecipe, *, of_tokens: bool) -> tuple[list[str], list[str]]:
+    """Return names of methods and their settings; tokens are occluded one by one."""
+    names = recipe.methods(of_tokens=of_tokens)
+    single = ["occlusion.window=1", "occlusion.stride=1"] if of_tokens and "occlusion" in names else []
+    return names, [*single, *recipe.set]
 
 
 def _explained(
@@ -180,6 +187,7 @@ def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> D
                     "picture": file,
                     "checks": numbers,
                     "layer": str(e.layer or ""),
+                    **_words(e, row),
                 }
             )
         sheet = pictures.file_name(target.split(",")[0], taken, ending="-sheet")
@@ -189,6 +197,18 @@ def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> D
         page = pages.page(made, recipe.command(), comparisons)
         folder.save_page(page, "index.html", "methods side by side")
     return {"said": said, "verdicts": verdicts, "explanations": found}
+
+
+def _words(explanation: "Explanation", row: int) -> Document:
+    """Return the attribution of each word or character, for inputs that are texts; nothing for others."""
+    from convscope.show import tinted
+    from convscope.show.pages.explanation import attribution
+
+    pieces = attribution.pieces_in(explanation, row)
+    if not pieces:
+        return {}
+    values = tinted.totals(pieces, explanation.heatmap[row].cpu().numpy())
+    return {"words": [[piece.text, value] for piece, value in zip(pieces, values, strict=True)]}
 
 
 def method_slug(name: str) -> str:

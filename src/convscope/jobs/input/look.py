@@ -58,7 +58,7 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
     from convscope.show.pages import features
 
     net = inputs.network(recipe.net, recipe, workspace)
-    sample = _sample(net, recipe)
+    sample = _sample(net, recipe, workspace)
     mark = stamp(recipe)
     places = recipe.places or features.changing_layers(net)
     seen = [_upright(maps, net) for maps in feature_maps(net, sample.input[None], places)]
@@ -95,15 +95,15 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
 
 def _chosen(net: "Net", recipe: LookRecipe, workspace: Workspace) -> "LabelledDataset":
     """Return evenly spread images of `--data`."""
-    data = inputs.samples(str(recipe.data), inputs.require_drawn_input(net), recipe, workspace)
+    data = inputs.samples(str(recipe.data), inputs.require_single_input(net), recipe, workspace)
     chosen = range(0, len(data), max(1, len(data) // recipe.images))
     return data.take(list(chosen[: recipe.images]))
 
 
-def _sample(net: "Net", recipe: LookRecipe) -> "Sample":
+def _sample(net: "Net", recipe: LookRecipe, workspace: Workspace) -> "Sample":
     """Open the file as an input; without one, an example that ships with the network's world."""
     if recipe.image is not None:
-        return inputs.sample(net, recipe.image)
+        return inputs.sample(net, recipe.image, workspace)
     from convscope.worlds import world_of
 
     spec = inputs.require_single_input(net).input_spec

@@ -24,7 +24,7 @@ from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.nets import Net
-    from convscope.see.units import UnitIndex, UnitReport
+    from convscope.see.units import Patch, SyntheticImage, UnitIndex, UnitReport
     from convscope.worlds import LabelledDataset
 
 schema = UnitRecipe
@@ -46,8 +46,9 @@ def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
         and class), `mean`, `std`, `inactive_share` (share of images for which the unit is inactive), `dead`,
         `saturated`, `histogram` (`edges`, `counts`), `classes` (by name: `mean`, `share_of_top`),
         `percentile` (per cent of images with a smaller peak than the synthetic one), `made` and
-        `made_against` (the maximising and minimising image: `value`, `no_gradient`), `receptive_field` and
-        `effective_field` (in pixels, or null) and `out` (the folder).
+        `made_against` (the maximising and minimising image: `value`, `no_gradient`; null where there is
+        none), for texts `texts` (those of the largest values) and `ngrams` (best and worst),
+        `receptive_field` and `effective_field` (in pixels, or null) and `out` (the folder).
 
     Raises:
         Interrupted: stopped; the index and the page so far are kept (exit code 130).
@@ -56,7 +57,7 @@ def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
     """
     from convscope.see.units import iter_unit_report
 
-    net = inputs.require_drawn_input(inputs.network(recipe.net, recipe, workspace))
+    net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
     data = inputs.samples(recipe.data, net, recipe, workspace)
     with workspace.folder(f"unit-{net.name}-{recipe.place}") as folder:
         index = yield from _indexed(net, data, recipe)
@@ -117,6 +118,41 @@ def _stopped(folder: Path, done: str) -> str:
     return f"stopped; {done or 'what was done before'} are kept in {folder}"
 
 
+def _made(image: "SyntheticImage | None") -> Document | None:
+    """Return what is known of a synthetic image; None where there is none."""
+    return None if image is None else {"value": image.value, "no_gradient": image.no_gradient}
+
+
+def _examples(report: "UnitReport") -> Document:
+    """Return the texts at both ends and the n-grams that the unit sees in them; nothing for other inputs."""
+    from convscope.show import tinted
+
+    spec = report.net.input_spec
+    if not tinted.pieces_of([report.top[0].picture] if report.top else [], [spec] if report.top else []):
+        return {}
+    found: Document = {"texts": [_text(patch, report) for patch in report.top]}
+    if report.ngrams is not None:
+        found["ngrams"] = [
+            {"words": list(ngrams.ngrams[0]), "value": ngrams.values[0]} for ngrams in report.ngrams
+        ]
+    return found
+
+
+def _text(patch: "Patch", report: "UnitReport") -> Document:
+    """Return a text, what the unit sees of it, its class and the value."""
+    from convscope.show import tinted
+
+    pieces = tinted.pieces_of([patch.picture], [report.net.input_spec])
+    ((low, high),) = patch.box
+    inside = [piece for piece in pieces if piece.first < high and piece.last > low]
+    return {
+        "text": "".join(piece.text + piece.gap for piece in pieces).strip(),
+        "ngram": "".join(piece.text + piece.gap for piece in inside).strip(),
+        "class": report.classes[patch.example.label],
+        "value": patch.example.value,
+    }
+
+
 def _data(report: "UnitReport") -> dict[str, Any]:
     entry = report.entry
     ends = {
@@ -140,8 +176,9 @@ def _data(report: "UnitReport") -> dict[str, Any]:
         "histogram": {"edges": entry.edges.tolist(), "counts": entry.counts.tolist()},
         "classes": {name: {"mean": mean, "share_of_top": share} for name, mean, share in means},
         "percentile": report.percentile,
-        "made": {"value": report.maximizing.value, "no_gradient": report.maximizing.no_gradient},
-        "made_against": {"value": report.minimizing.value, "no_gradient": report.minimizing.no_gradient},
+        "made": _made(report.maximizing),
+        "made_against": _made(report.minimizing),
+        **_examples(report),
         "receptive_field": list(known.size) if known is not None else None,
         "effective_field": measured.size if measured is not None else None,
     }

@@ -66,7 +66,7 @@ def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
     from convscope.see.units import iter_index_units, shard_from_env
     from convscope.see.units.index import storage
 
-    net = inputs.require_drawn_input(inputs.network(recipe.net, recipe, workspace))
+    net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
     data = inputs.samples(recipe.data, net, recipe, workspace)
     folder = _folder(recipe, net, data)
     signals.working()

@@ -8,6 +8,7 @@ they are.
     convscope visualize digits conv2:3 output:7 --save-steps 0,4,16,128
     convscope visualize efficientnet_lite0 blocks.4.1:7 --variants 4 --both --size 160
     convscope visualize efficientnet_lite0 --journey --size 128
+    convscope visualize RUN conv3:17 conv5:4        (a network of words: the best n-grams, by its weights)
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from convscope.see.visualization import LayerStop
 
 schema = VisualizeRecipe
+OF_IMAGES = {"size", "steps", "canvas", "variants", "both", "animate", "save_steps", "spectrum", "start"}
+"""Settings of an optimization that have no effect where there is none."""
 
 
 def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
@@ -51,14 +54,20 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
         scaled; `clipped`, the share of its values that are 0 or 255; `picture`, the file name; and of a
         sound `sound`, the name of a WAV file),
         `uninformative` (places whose images carry no information), `unmoved` (places whose gradient was 0 in
-        every step) and `out` (the folder).
+        every step) and `out` (the folder). For a network of words instead of `pictures` there are `ngrams`
+        (entries with `place`, `ngram`, `value` and `words`: for each place of the kernel the best words, and
+        what each adds), from its weights alone.
 
     Raises:
         Interrupted: stopped; the images so far are saved (exit code 130).
         UsageError: the network does not take one image or signal, or a place is invalid (exit code 2).
         DataError: an image cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    net = _drawable(inputs.network(recipe.net, recipe, workspace))
+    net = inputs.network(recipe.net, recipe, workspace)
+    if inputs.require_single_input(net).input_spec.is_integer:
+        yield from _ngrams(net, recipe, workspace)
+        return
+    net = _drawable(net)
     stops = _stops(net, recipe)
     with workspace.folder(f"{'journey' if stops else 'visualize'}-{net.name}") as folder:
         document = yield from save_results(
@@ -67,6 +76,42 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
             lambda made, _: f"stopped at step {made.steps}; the pictures so far are in {folder.place}",
         )
     yield finished({**document, "out": str(folder.place)})
+
+
+def _ngrams(net: "Net", recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
+    """Find the n-grams of units that read words, by their weights, and draw the best words for each place."""
+    from convscope.recipe import stamp
+    from convscope.see.visualization import best_ngrams
+    from convscope.show.images import contact_sheet
+    from convscope.show.report.figures.network import unit_texts
+
+    if recipe.journey or not recipe.places:
+        raise UsageError(
+            "units of a convolution that reads words, such as conv3:17",
+            received="--journey" if recipe.journey else "none",
+            hint="Tokens are discrete: no text is optimised step by step. convscope units lists all units.",
+        )
+    ignored = sorted(OF_IMAGES & {*recipe.chosen()})
+    if ignored:
+        workspace.log(f"No effect on a closed form: {', '.join(ignored)}.")
+    found = best_ngrams(net, recipe.places, negative=recipe.negative)
+    mark, made = stamp(recipe), []
+    with workspace.folder(f"visualize-{net.name}") as folder:
+        rows = unit_texts.best_words(found)
+        folder.save_image(
+            contact_sheet.compose(rows, title=f"Best words, {net.name}"), "sheet.png", mark, "words"
+        )
+        for place, words, gains, value in zip(
+            found.places, found.words, found.gains, found.values, strict=True
+        ):
+            best = [
+                [{"word": word, "adds": gain} for word, gain in zip(*both, strict=True)]
+                for both in zip(words, gains, strict=True)
+            ]
+            made.append(
+                {"place": place, "ngram": [column[0] for column in words], "value": value, "words": best}
+            )
+    yield finished({"net": net.name, "ngrams": made, "out": str(folder.place)})
 
 
 def _drawable(net: "Net") -> "Net":

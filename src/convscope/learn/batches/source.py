@@ -13,6 +13,7 @@ from torch.utils.data.distributed import DistributedSampler
 from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
+from convscope.learn.batches.lengths import by_length, lengths_of, trimmed, trims
 from convscope.learn.recipe import Sampler, TrainRecipe
 from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net
@@ -210,7 +211,10 @@ def _drawn(data: Dataset, indices: Tensor, net: Net) -> Batch:
     if isinstance(data, LabelledImages):
         images = to_spec(data.pixels(indices).to(net.device), net.input_spec)
         return Batch((images,), data.labels[indices].to(net.device))
-    return data.batch(indices).to(net.device)
+    batch = data.batch(indices)
+    if trims(data, net):
+        batch = Batch((trimmed(batch.inputs[0], net),), batch.targets)
+    return batch.to(net.device)
 
 
 class DatasetBatches(BatchSource):
@@ -251,6 +255,7 @@ class DatasetBatches(BatchSource):
         if augment:
             check_augmentations(augment, data.specs[0])
         self._labels_to_balance = _labels(data) if sampler == "balanced" else None
+        self._lengths = lengths_of(data) if trims(data, net) else None
         self._share(ALONE)
 
     def _share(self, processes: Processes) -> None:
@@ -312,7 +317,10 @@ class DatasetBatches(BatchSource):
         generator = Generator().manual_seed(seed_of(self.recipe.seed, "order", epoch))
         if self._labels_to_balance is not None:
             return _balanced_order(self._labels_to_balance, self._used, generator)
-        return torch.randperm(len(self.data), generator=generator)[: self._used]
+        order = torch.randperm(len(self.data), generator=generator)[: self._used]
+        if self._lengths is None:
+            return order
+        return by_length(order, self._lengths, self.recipe.batch, generator)
 
     def indices(self, epoch: int, skip: int, device: torch.device | str = "cpu") -> list[Tensor]:
         """Return the samples of each batch of an epoch; of several processes, those of this one.

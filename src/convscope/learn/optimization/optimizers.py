@@ -10,6 +10,7 @@ import torch
 from torch import nn, optim
 
 from convscope.errors import UsageError
+from convscope.learn.optimization.adadelta import Adadelta
 from convscope.learn.optimization.muon import Muon
 from convscope.learn.recipe import TrainRecipe
 
@@ -23,7 +24,7 @@ OPTIMIZERS: dict[str, Callable[[Groups, TrainRecipe, bool], optim.Optimizer]] = 
     ),
     "muon": lambda groups, recipe, fused: Muon(groups, momentum=recipe.momentum),
     "rmsprop": lambda groups, recipe, fused: optim.RMSprop(groups, momentum=recipe.momentum),
-    "adadelta": lambda groups, recipe, fused: optim.Adadelta(groups, rho=0.95),
+    "adadelta": lambda groups, recipe, fused: Adadelta(groups),
 }
 
 

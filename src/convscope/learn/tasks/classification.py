@@ -62,6 +62,8 @@ class Classification(Task):
         calibrate: whether to fit the temperature of the output on the validation part, at the end.
 
     Attributes:
+        max_norm: largest L2 norm of the weights of each output of the last layer (Srivastava et al. 2014,
+            Dropout, section 5.1); None for any, as without a recipe that has it.
         head: how the network's output is read; set by `prepare`.
         weight: weights of the classes in the loss, `[classes]`; None where all are 1; set by `prepare`.
         probe: what trains the head alone in the first epochs, if anything does.
@@ -77,6 +79,9 @@ class Classification(Task):
     primary_metric = "accuracy"
     head: ClassifierHead
     weight: Tensor | None = None
+    max_norm: float | None = None
+    _limited: str | None = None
+    """Path of the layer whose weights are limited by `max_norm`."""
 
     def __init__(
         self,
@@ -103,6 +108,7 @@ class Classification(Task):
     def from_recipe(cls, recipe: ClassificationRecipe) -> Self:
         names = inspect.signature(cls).parameters
         task = cls(**{name: getattr(recipe, name) for name in names})
+        task.max_norm = recipe.max_norm
         task._choose_primary(recipe)
         return task
 
@@ -110,7 +116,8 @@ class Classification(Task):
     def settings(self) -> Mapping[str, Any]:
         probe = {"probe_epochs": self.probe.epochs, "probe_lr": self.probe.lr}
         names = inspect.signature(type(self)).parameters
-        return {name: probe[name] if name in probe else getattr(self, name) for name in names}
+        given = {name: probe[name] if name in probe else getattr(self, name) for name in names}
+        return {**given, "max_norm": self.max_norm}
 
     def _choose_primary(self, recipe: Any) -> None:
         """Compare by balanced accuracy where the classes are drawn alike, as where they are weighed."""
@@ -156,6 +163,7 @@ class Classification(Task):
             self._balanced = True
         self._choose_primary(recipe)
         self.probe.begin(net, data)
+        self._limited = None if self.max_norm is None else find_head(net).path
         return net
 
     @override
@@ -214,6 +222,20 @@ class Classification(Task):
         if not self.probe.covers(epoch - 1):
             return None
         return net.module.get_submodule(self.probe.head.path).parameters()
+
+    @override
+    def after_update(self, net: Net) -> None:
+        """Shorten the weights of each output of the last layer to `max_norm`, where one is given."""
+        if self.max_norm is None or self._limited is None:
+            return
+        weight = net.module.get_submodule(self._limited).weight
+        with torch.no_grad():
+            rows = weight.flatten(1)
+            weight.mul_(
+                (self.max_norm / rows.norm(dim=1).clamp_min(1e-12))
+                .clamp_max(1.0)
+                .view(-1, *[1] * (weight.dim() - 1))
+            )
 
     @property
     @override

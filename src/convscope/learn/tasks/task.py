@@ -288,6 +288,15 @@ class Task(ABC):
             optimizer of the one before has taken its step, and each belongs to another optimizer.
         """
 
+    def after_update(self, net: Net) -> None:  # noqa: B027  # most tasks need nothing
+        """Change weights after a step of an optimizer, such as to project them. By default nothing is done.
+
+        What is frozen is restored afterwards.
+
+        Args:
+            net: network to train.
+        """
+
     def outputs(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> Iterator[StepOutput]:
         """Iterate over the losses of a batch, whatever `training_step` returns.
 

@@ -436,6 +436,7 @@ class Trainer:
                 scaler.unscale_(optimizer)
                 nn.utils.clip_grad_norm_(self.parameters[name], self.recipe.clip)
             scaler.step(optimizer)
+            self.task.after_update(self.net)
         scaler.update()
 
     def _outputs(self, batch: Batch) -> Iterator[StepOutput]:

@@ -15,7 +15,7 @@ from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
 from convscope.graph.analysis.costs import costs, totals
 from convscope.graph.document import from_json, to_json
 from convscope.graph.graph import Graph
-from convscope.graph.spec import ImageTransform, OutputSpec, TensorSpec
+from convscope.graph.spec import ImageTransform, OutputSpec, TensorSpec, TextTransform
 from convscope.nets.io.graph_module import GraphModule, build
 from convscope.nets.io.registry import from_config, to_config
 from convscope.nets.io.weights import load_weights, read_weights, write_weights
@@ -267,6 +267,7 @@ def _dataclass(kind: type[Any], values: Any) -> Any:
     if unknown:
         raise ValueError(f"{kind.__name__} with {', '.join(sorted(unknown))}")
     ready = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    if "transform" in known and "transform" in ready:
-        ready["transform"] = _dataclass(ImageTransform, ready["transform"])
+    for field, inner in (("transform", ImageTransform), ("text", TextTransform)):
+        if field in known and field in ready:
+            ready[field] = _dataclass(inner, ready[field])
     return kind(**ready)

@@ -30,6 +30,8 @@ from convscope.nets.zoo.sound import (
     SPOKEN_DIGITS,
 )
 from convscope.nets.zoo.stylebank import STYLEBANK
+from convscope.nets.zoo.text.characters import BYTE_CNN, CHARACTER_CNN, QUESTIONS
+from convscope.nets.zoo.text.kim import KIM, KIM_MULTICHANNEL, KIM_SMALL
 
 ZOO: dict[str, ZooEntry] = {}
 for _entry in (
@@ -67,6 +69,12 @@ for _entry in (
     SOUND_SQUARE,
     SOUND_WAVEFORM,
     CLDNN,
+    KIM,
+    KIM_SMALL,
+    KIM_MULTICHANNEL,
+    CHARACTER_CNN,
+    BYTE_CNN,
+    QUESTIONS,
 ):
     if _entry.name in ZOO:
         raise ValueError(f"two networks call themselves {_entry.name}")

@@ -36,7 +36,8 @@ class ExplainRecipe(OnInput):
     image: Picture = Field(min_length=1, description="a picture")
     method: list[MethodName] = Field(
         [],
-        description=f"how to explain: {', '.join(METHODS)}; gradcam if left out, all with --compare",
+        description=f"how to explain: {', '.join(METHODS)}; if left out gradcam, of texts integrated, all "
+        "with --compare",
     )
     target: list[UnitName] = Field(
         [],
@@ -50,7 +51,15 @@ class ExplainRecipe(OnInput):
         description="where the target is in the picture, for the pointing game: left,top,right,bottom",
     )
 
-    @property
-    def methods(self) -> list[str]:
-        """The methods to run: those named, else all with `compare`, else Grad-CAM."""
-        return list(self.method) or (list(METHODS) if self.compare else ["gradcam"])
+    def methods(self, *, of_tokens: bool = False) -> list[str]:
+        """Return the methods to run: those named, else all with `compare`, else one.
+
+        Args:
+            of_tokens: whether the network reads tokens, for which that one is integrated gradients; else it
+                is Grad-CAM.
+
+        Returns:
+            Names of methods.
+        """
+        default = "integrated" if of_tokens else "gradcam"
+        return list(self.method) or (list(METHODS) if self.compare else [default])

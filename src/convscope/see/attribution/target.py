@@ -11,7 +11,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import PlaceError, UsageError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, layer_shapes, record, resolve
+from convscope.nets import (
+    LayerAddress,
+    Net,
+    NetLike,
+    as_net,
+    from_vectors,
+    frozen,
+    layer_shapes,
+    record,
+    resolve,
+)
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.classifier_output import read_output, select_output
 from convscope.recipe import whole_number
@@ -270,6 +280,9 @@ def make_task(
     check_differentiable(net)
     with ordinary(), stored(), _watchable(net):
         inputs = _inputs(net, image)
+        if len(inputs) == 1 and not inputs[0].is_floating_point():
+            net, *inputs = from_vectors(net, inputs[0])
+            inputs = tuple(inputs)
         wanted = _likeliest(net, inputs) if target is None else _listed(target)
         count = max(len(inputs[0]), len(wanted))
         if not wanted or {len(inputs[0]), len(wanted)} - {1, count}:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from convscope.nets import LayerAddress, Net, frozen, layer_shapes
@@ -50,7 +50,7 @@ class ActivationStream:
             self.places_by_call.setdefault(at, []).append((number, place.key))
 
     @contextmanager
-    def open(self) -> Iterator[Callable[[Float[Tensor, "b *shape"]], None]]:
+    def open(self) -> Iterator[Callable[[Shaped[Tensor, "b *shape"]], None]]:
         """Register the forward hooks, and yield a function that runs a batch of images `[b ...]`.
 
         The network is in evaluation mode and without gradients meanwhile; hooks are removed at the end, also
@@ -70,7 +70,7 @@ class ActivationStream:
                 for handle in handles:
                     handle.remove()
 
-    def _run(self, images: Float[Tensor, "b *shape"]) -> None:
+    def _run(self, images: Shaped[Tensor, "b *shape"]) -> None:
         self.calls.clear()
         example = self.net.example(len(images)) if len(self.net.input_specs) > 1 else images
         others = () if isinstance(example, Tensor) else tuple(example[1:])

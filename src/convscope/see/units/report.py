@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, PlaceError, UsageError
@@ -19,6 +19,7 @@ from convscope.see.features.recording import record_float32
 from convscope.see.units.index import storage
 from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import Example, UnitIndex, UnitStatistics
+from convscope.see.visualization.ngrams import BestNgrams, best_ngrams, word_convolution
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.see.visualization.visualization import Visualization, iter_visualize
 from convscope.system.progress import Progress, last_result
@@ -43,13 +44,14 @@ class Patch:
     """
 
     example: Example
-    picture: Float[Tensor, "*shape"]
+    picture: Shaped[Tensor, "*shape"]
     box: tuple[tuple[int, int], ...]
 
     @property
-    def crop(self) -> Float[Tensor, "*part"]:
+    def crop(self) -> Shaped[Tensor, "*part"]:
         """The region alone, `[c ...]`."""
-        return self.picture[(slice(None), *(slice(low, high) for low, high in self.box))]
+        before = [slice(None)] * (self.picture.dim() - len(self.box))
+        return self.picture[(*before, *(slice(low, high) for low, high in self.box))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ class SyntheticImage:
         no_gradient: whether no gradient was left at the end; the image carries no information then.
     """
 
-    picture: Float[Tensor, "*shape"]
+    picture: Shaped[Tensor, "*shape"]
     value: float
     no_gradient: bool
 
@@ -77,9 +79,10 @@ class UnitReport(Result):
         entry: its statistics.
         top: images with the largest values of the feature map, in descending order.
         bottom: images with the smallest values of the feature map, in ascending order.
-        maximizing: a synthetic image for which the maximum of the feature map was maximised.
-        minimizing: a synthetic image for which the mean of the feature map was minimised.
-        percentile: per cent of real images with a smaller peak than `maximizing`.
+        maximizing: a synthetic image for which the maximum of the feature map was maximised; of a unit that
+            reads words the n-gram of largest value, and None for deeper ones, which have no gradient.
+        minimizing: a synthetic image for which the mean of the feature map was minimised, likewise.
+        percentile: per cent of real images with a smaller peak than `maximizing`; None without it.
         field: receptive field of one position; None where it is not known.
         effective: effective receptive field of the middle position; None without spatial axes or a gradient.
         classes: names of the data's classes.
@@ -91,13 +94,15 @@ class UnitReport(Result):
     entry: UnitStatistics
     top: tuple[Patch, ...]
     bottom: tuple[Patch, ...]
-    maximizing: SyntheticImage
-    minimizing: SyntheticImage
-    percentile: float
+    maximizing: SyntheticImage | None
+    minimizing: SyntheticImage | None
+    percentile: float | None
     field: Field | None
     effective: EffectiveReceptiveField | None
     classes: tuple[str, ...]
     net: Net
+    ngrams: tuple[BestNgrams, BestNgrams] | None = None
+    """Words of the largest and of the smallest value, for a unit that reads words."""
 
 
 def unit_report(
@@ -181,6 +186,10 @@ def iter_unit_report(
     if found is None:
         raise UsageError("samples", received="none")
     entry = found.entry(wanted, top_k)
+    if net.input_spec.is_integer:
+        ready = _report(net, data, wanted, entry, *_of_words(net, wanted))
+        yield Progress(1.0, "the best n-gram", lambda: ready)
+        return
     with frozen(net.module):
         runs = (_synthesize(net, wanted, steps, seed, negative=negative) for negative in (False, True))
         for maximizing, minimizing in zip(*runs, strict=True):
@@ -191,6 +200,22 @@ def iter_unit_report(
                     net, data, wanted, entry, (up(), down())
                 ),
             )
+
+
+def _of_words(
+    net: Net, place: LayerAddress
+) -> tuple[tuple[SyntheticImage, SyntheticImage] | None, tuple[BestNgrams, BestNgrams] | None]:
+    """Return the n-grams of largest and smallest value as inputs, and their words; None for deeper units."""
+    if word_convolution(net, place) is None:
+        return None, None
+    found = tuple(best_ngrams(net, [place], negative=negative) for negative in (False, True))
+    lead, made = net.input_spec.text.lead, []
+    for ngrams in found:
+        row = torch.zeros(net.input_spec.shape, dtype=torch.int64)
+        held = ngrams.tokens[0][: len(row) - lead]
+        row[lead : lead + len(held)] = held
+        made.append(SyntheticImage(row, _extreme_value(net, row[None], place, ngrams.negative), False))
+    return (made[0], made[1]), (found[0], found[1])
 
 
 def _synthesize(
@@ -223,7 +248,8 @@ def _report(
     data: LabelledDataset,
     place: LayerAddress,
     entry: UnitStatistics,
-    made: tuple[SyntheticImage, SyntheticImage],
+    made: tuple[SyntheticImage, SyntheticImage] | None,
+    ngrams: tuple[BestNgrams, BestNgrams] | None = None,
 ) -> UnitReport:
     field = field_of(net, place)
     top = _patches(net, data, entry.top, field)
@@ -233,13 +259,14 @@ def _report(
         entry=entry,
         top=top,
         bottom=_patches(net, data, entry.bottom, field),
-        maximizing=made[0],
-        minimizing=made[1],
-        percentile=entry.percentile(made[0].value),
+        maximizing=made[0] if made else None,
+        minimizing=made[1] if made else None,
+        percentile=entry.percentile(made[0].value) if made else None,
         field=field,
         effective=_effective(net, data, place, [patch.example.image for patch in top]),
         classes=data.classes,
         net=net,
+        ngrams=ngrams,
     )
 
 
@@ -347,7 +374,9 @@ def field_of(net: Net, place: LayerAddress) -> Field | None:
     return next((fields[name] for name in names if name in fields), None)
 
 
-def _extreme_value(net: Net, images: Float[Tensor, "n *shape"], place: LayerAddress, negative: bool) -> float:
+def _extreme_value(
+    net: Net, images: Shaped[Tensor, "n *shape"], place: LayerAddress, negative: bool
+) -> float:
     """Return the largest (or smallest) value of the unit's feature map for an image."""
     with torch.no_grad():
         act = place.select(record_float32(net, images, [place.layer_only])[place.layer_only])
@@ -361,9 +390,14 @@ def _patches(
         return ()
     images = data.inputs([example.image for example in examples], net.input_spec)
     return tuple(
-        Patch(example, image, _box(field, example.position, tuple(image.shape[1:])))
+        Patch(example, image, _box(field, example.position, _size(image, net)))
         for example, image in zip(examples, images, strict=True)
     )
+
+
+def _size(image: Tensor, net: Net) -> tuple[int, ...]:
+    """Return the extents of an input beside its channels."""
+    return tuple(image.shape[1:] if net.input_spec.has_channels else image.shape)
 
 
 def _box(
@@ -380,7 +414,7 @@ def _box(
 def _effective(
     net: Net, data: LabelledDataset, place: LayerAddress, first: Sequence[int]
 ) -> EffectiveReceptiveField | None:
-    if not net.input_spec.size:
+    if not net.input_spec.size or net.input_spec.is_integer:
         return None
     numbers = list(dict.fromkeys([*first, *range(min(MEASURED, len(data)))]))[:MEASURED]
     try:

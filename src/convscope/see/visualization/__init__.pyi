@@ -11,6 +11,9 @@ from .fooling import fooling_images as fooling_images
 from .journey import LayerStop as LayerStop
 from .journey import choose_layers as choose_layers
 from .journey import iter_journey as iter_journey
+from .ngrams import BestNgrams as BestNgrams
+from .ngrams import best_ngrams as best_ngrams
+from .ngrams import word_convolution as word_convolution
 from .objective_parser import unit_count as unit_count
 from .recipe import LookRecipe as LookRecipe
 from .recipe import VisualizeRecipe as VisualizeRecipe

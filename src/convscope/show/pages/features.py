@@ -8,10 +8,10 @@ from PIL import Image
 from torch import nn
 
 from convscope import worlds
-from convscope.nets import Net
+from convscope.nets import LayerAddress, Net
 from convscope.see.features import FeatureMaps, Filters, layers_with_units
-from convscope.see.units import LayerHealth
-from convscope.show import html
+from convscope.see.units import LayerHealth, field_of
+from convscope.show import html, tinted
 from convscope.show.images import contact_sheet, feature_map, input_image
 from convscope.show.images.contact_sheet import SheetRow, SheetTile
 from convscope.show.images.draw import flatten_alpha, tag, webp, webp_uri, with_longer_side
@@ -34,6 +34,8 @@ ROWS = 24
 """Most layers of which the sheet shows each one; of more, the last of each group."""
 WHOLE = 0.995
 """Share of a file from which on it counts as seen whole; frames end between pixels."""
+TEXTS, TEXT = 3, 360
+"""Units of a layer that the sheet of a text shows, and the width of the text in pixels."""
 SCALES = ("map", "layer", "network")
 
 
@@ -67,6 +69,7 @@ def page(
     found = groups([layer.place for layer in layers])
     limit = max((rows.limit_of(layer, strongest) for layer in layers if rows.has_maps(layer)), default=0.0)
     units, zeros = (sum(count) for count in ([len(x.maps) for x in layers], [x.zero_maps for x in layers]))
+    reading = reading_of(net, sample, layers)
     sections = [
         Section("look.head", (_input(net, sample, with_health=bool(health)),), {"strongest": strongest})
     ]
@@ -79,6 +82,7 @@ def page(
             {entry.place: entry for entry in health},
             {one.place: one for one in kernels},
             limit,
+            reading,
             folded=len(found) > 1,
         )
         values = {"name": name, "layers": len(chosen), "extent": _extents(chosen)}
@@ -96,6 +100,30 @@ def page(
             tuple(sections), command, "look", facts, values, parts=("look",), tools=_tools(net, sample, limit)
         )
     )
+
+
+def reading_of(net: Net, sample: Sample, layers: Sequence[FeatureMaps]) -> rows.Reading:
+    """Return the texts of an input, and what of them each position of the layers' maps sees.
+
+    Args:
+        net: the network.
+        sample: the input.
+        layers: activations of each layer.
+
+    Returns:
+        The reading; without texts for an input that is none.
+    """
+    pieces = tinted.pieces_of([sample.input], [net.input_spec])
+    if not pieces:
+        return rows.Reading()
+    spans = {}
+    for layer in layers:
+        known = field_of(net, LayerAddress.parse(layer.place))
+        if known is None or len(known.positions) != 1:
+            continue
+        boxes = [known.box((position,)) for position in range(known.positions[0])]
+        spans[layer.place] = [box[0] if box else (0, 0) for box in boxes]
+    return rows.Reading(pieces, spans)
 
 
 def groups(places: Sequence[str], most: int = MOST_LAYERS) -> list[tuple[str, list[int]]]:
@@ -192,7 +220,9 @@ def _input(net: Net, sample: Sample, *, with_health: bool) -> Figure:
         words = bilingual(f"look.input.{key}", tag="p", class_="mini", share=f"{100 * (share or 1):.0f}")
         cells.insert(0, element("div", words, whole))
     explained = bilingual("look.head.health", tag="p") if with_health else None
-    body = element("div", *cells, class_="inputs"), explained
+    words = tinted.pieces_of([sample.input], [spec])
+    read = bilingual("look.head.words", tag="p") if words else None
+    body = element("div", *cells, class_="inputs"), read, explained
     return Figure("look.input", join(body), "", net.source.name or net.name, wide=True)
 
 
@@ -268,7 +298,12 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
     Returns:
         The sheet in RGB; layers without two spatial axes are rows of units with their values.
     """
-    picture = input_image.fitted(worlds.render(sample.input, net.input_spec), SIDE)
+    reading = reading_of(net, sample, layers)
+    whole = worlds.render(sample.input, net.input_spec)
+    picture = input_image.fitted(whole, SIDE)
+    if reading.pieces:
+        picture = tinted.picture(reading.pieces, [0.0] * len(reading.pieces), width=TEXT)
+        strongest = min(strongest, TEXTS)
     lines, note = [SheetRow([SheetTile(picture)], "the input")], ""
     chosen = list(layers)
     if len(layers) > ROWS:
@@ -279,7 +314,7 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
         extent = "x".join(map(str, layer.maps.shape))
         lines.append(
             SheetRow(
-                _tiles(layer, strongest, net.classes),
+                _text_tiles(layer, strongest, reading) or _tiles(layer, strongest, net.classes),
                 layer.place,
                 [f"{extent}, {layer.zero_maps} are 0 everywhere"],
             )
@@ -318,6 +353,18 @@ def filters_sheet(kernels: Sequence[Filters], count: int) -> Image.Image:
         tiles = [SheetTile(input_image.fitted(image, 56), notes=[str(k)]) for k, image in enumerate(images)]
         lines.append(SheetRow(tiles, one.place, ["x".join(map(str, one.weights.shape))]))
     return contact_sheet.compose(lines)
+
+
+def _text_tiles(layer: FeatureMaps, strongest: int, reading: rows.Reading) -> list[SheetTile]:
+    """Return tinted texts of a layer's strongest units; none where it has no map along the text."""
+    spans = reading.spans.get(layer.place, ())
+    if not reading.pieces or layer.maps.dim() != 2 or len(spans) != layer.maps.shape[1]:
+        return []
+    found = []
+    for unit in layer.strongest(strongest):
+        values = tinted.highest(reading.pieces, layer.maps[unit].float().cpu().numpy(), spans)
+        found.append(SheetTile(tinted.picture(reading.pieces, values, width=TEXT), notes=[str(unit)]))
+    return found
 
 
 def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[SheetTile]:

@@ -13,6 +13,7 @@ from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import PAPER, SheetRow, SheetTile
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import unit as figures
+from convscope.show.report.figures.network import unit_texts as texts
 from convscope.show.report.i18n import bilingual
 from convscope.show.report.report import Report, render
 
@@ -35,20 +36,24 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
         The HTML document.
     """
     spec, entry = net.input_spec, portrait.entry
+    words = texts.is_text(portrait)
+    patches = texts.patches if words else figures.patches
     found: list[Figure | None] = [
-        figures.wanted(portrait, spec, command),
-        figures.patches(portrait, spec, command),
-        figures.patches(portrait, spec, command, bottom=True),
+        texts.ngrams(portrait, command) if words else figures.wanted(portrait, spec, command),
+        patches(portrait, spec, command),
+        patches(portrait, spec, command, bottom=True),
         figures.histogram(portrait, command),
         figures.classes(portrait, command) if int((entry.class_sizes > 0).sum()) > 1 else None,
         figures.field(portrait, spec, command),
     ]
-    section = Section("unit.head", tuple(figure for figure in found if figure is not None))
+    prefix = "unit_text" if words else "unit"
+    section = Section(f"{prefix}.head", tuple(figure for figure in found if figure is not None))
+    percentile = portrait.percentile
     facts = [
-        ("unit.fact.percentile", f"{portrait.percentile:.1f}%"),
-        ("unit.fact.best", figures.number(portrait.top[0].example.value)),
-        ("unit.fact.inactive", f"{100 * entry.inactive_share:.1f}%"),
-        ("unit.fact.state", bilingual(f"unit.state.{state(portrait)}")),
+        *([] if percentile is None else [(f"{prefix}.fact.percentile", f"{percentile:.1f}%")]),
+        (f"{prefix}.fact.best", figures.number(portrait.top[0].example.value)),
+        (f"{prefix}.fact.inactive", f"{100 * entry.inactive_share:.1f}%"),
+        (f"{prefix}.fact.state", bilingual(f"unit.state.{state(portrait)}")),
     ]
     name = f"{portrait.place} ({portrait.label})" if portrait.label else portrait.place
     values: Mapping[str, object] = {
@@ -60,7 +65,7 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
         **html.made_with(),
         "skipped": skipped,
     }
-    return render(Report((section,), command, "unit", facts, values))
+    return render(Report((section,), command, prefix, facts, values))
 
 
 def state(portrait: UnitReport) -> str:
@@ -88,14 +93,19 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
         whole image with the patch outlined.
     """
     rows = []
+    if texts.is_text(portrait):
+        return texts.sheet(portrait, net, _summary(portrait))
     for made, patches, name in (
         (portrait.maximizing, portrait.top, "maximised"),
         (portrait.minimizing, portrait.bottom, "minimised"),
     ):
-        large = input_image.fitted(worlds.render(made.picture, net.input_spec), LARGE)
-        text = f"{made.value:.3g}{', no gradient' if made.no_gradient else ''}"
+        tiles = []
+        if made is not None:
+            large = input_image.fitted(worlds.render(made.picture, net.input_spec), LARGE)
+            text = f"{made.value:.3g}{', no gradient' if made.no_gradient else ''}"
+            tiles.append(SheetTile(large, f"{name}: {text}"))
         examples = [_example(patch, portrait, net.input_spec) for patch in patches]
-        rows.append(SheetRow([SheetTile(large, f"{name}: {text}"), *examples]))
+        rows.append(SheetRow([*tiles, *examples]))
     title = f"{portrait.place}{f' ({portrait.label})' if portrait.label else ''} of {net.name}"
     return contact_sheet.compose(rows, title=title, note=_summary(portrait))
 
@@ -113,8 +123,12 @@ def _example(patch: Patch, portrait: UnitReport, spec: TensorSpec) -> SheetTile:
 def _summary(portrait: UnitReport) -> str:
     """Format the unit's statistics over the real images in one line."""
     entry = portrait.entry
+    is_text = texts.is_text(portrait)
+    kind, best = ("texts", "the best n-gram") if is_text else ("images", "the synthetic image")
+    made = ""
+    if portrait.percentile is not None:
+        made = f"; {best} has a higher peak than {portrait.percentile:.1f}% of them"
     return (
-        f"{entry.images:,} real images: peaks up to {entry.top[0].value:.3g}, not above 0 for"
-        f" {100 * entry.inactive_share:.1f}%; the synthetic image has a higher peak than "
-        f"{portrait.percentile:.1f}% of them"
+        f"{entry.images:,} real {kind}: peaks up to {entry.top[0].value:.3g}, not above 0 for"
+        f" {100 * entry.inactive_share:.1f}%{made}"
     )

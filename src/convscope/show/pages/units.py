@@ -11,12 +11,12 @@ from convscope import worlds
 from convscope.graph import Field
 from convscope.nets import LayerAddress, Net
 from convscope.see.units import Redundancy, UnitIndex, field_of, overrepresented
-from convscope.show import html
+from convscope.show import html, tinted
 from convscope.show.graphs.static import KEY
 from convscope.show.images import input_image
 from convscope.show.images.sprite import Sprite, sprite
 from convscope.show.report.i18n import bilingual, texts
-from convscope.worlds import LabelledDataset
+from convscope.worlds import LabelledDataset, Piece
 
 SHOWN = 4
 """Images of each unit in the list, those with its largest values."""
@@ -24,6 +24,8 @@ BUDGET = 1_500_000
 """Most bytes of all small images together."""
 WORDS = "units.js."
 """Prefix of the keys of the texts that the page's script inserts."""
+LONGEST = 60
+"""Most characters of a text in the list."""
 DEAD, SATURATED, REDUNDANT = 1, 2, 4
 """Flags of a unit."""
 
@@ -58,9 +60,11 @@ def page(
     """
     layers = [_layer(index, redundancy, layer.place) for layer in index.layers]
     wanted = _wanted(index)
+    ngrams = _ngrams(index, net, data)
+    wanted = wanted[:1] if ngrams else wanted
     tiles = sprite(len(wanted), lambda numbers: _pictures(data, [wanted[i] for i in numbers]), BUDGET)
     document = _document(index, redundancy, net, tiles, wanted[: tiles.shown])
-    document |= {"pages": dict(pages), "command": list(unit_command)}
+    document |= {"pages": dict(pages), "command": list(unit_command), "ngrams": ngrams}
     return html.render(
         "units/units.html.j2",
         page="units",
@@ -127,6 +131,39 @@ def _wanted(index: UnitIndex) -> list[int]:
 def _pictures(data: LabelledDataset, numbers: Sequence[int]) -> list[Image.Image]:
     images = data.inputs(list(numbers))
     return [worlds.render(image, data.spec) for image in images]
+
+
+def _ngrams(index: UnitIndex, net: Net, data: LabelledDataset) -> list[list[str]]:
+    """Return what each unit sees of the texts of its largest values, each once; [] without texts."""
+    spec = net.input_spec
+    kept = sorted(
+        {image for image in index.accumulator.top.images[:, :SHOWN].flatten().tolist() if image >= 0}
+    )
+    inputs = dict(zip(kept, data.inputs(kept, spec), strict=True)) if spec.is_integer else {}
+    pieces = {image: tinted.pieces_of([tensor], [spec]) for image, tensor in inputs.items()}
+    if not any(pieces.values()):
+        return []
+    found = []
+    for layer in index.layers:
+        field, rows = field_of(net, LayerAddress.parse(layer.place)), index.rows(layer.place)
+        for row in range(rows.start, rows.stop):
+            images = index.accumulator.top.images[row, :SHOWN].tolist()
+            spots = index.accumulator.top.flat_positions[row, :SHOWN].tolist()
+            seen = [
+                _ngram(pieces[image], field, _position(spot, layer.size))
+                for image, spot in zip(images, spots, strict=True)
+                if image >= 0
+            ]
+            found.append(list(dict.fromkeys(seen)))
+    return found
+
+
+def _ngram(pieces: Sequence[Piece], field: Field | None, position: tuple[int, ...]) -> str:
+    """Return the words in a receptive field; the beginning of the text where it is all of it."""
+    spans = field.box(position) if field is not None and len(position) == len(field.positions) == 1 else None
+    low, high = spans[0] if spans else (0, 10**9)
+    text = "".join(p.text + p.gap for p in pieces if p.first < high and p.last > low).strip()
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _document(

@@ -23,6 +23,7 @@ from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.labelled import ImageTensorDataset, LabelledImages
 from convscope.worlds.registry import world_of
 from convscope.worlds.sound import fsdd
+from convscope.worlds.text.published import SENTENCE_SETS, open_sentence_set
 
 MOST_BYTES = 2**26
 """Bytes of the largest file of CIFAR-10 that is read."""
@@ -175,8 +176,9 @@ def open(  # worlds.open, like Image.open
     Args:
         ref: `digits` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and values) or
             `strokes` (five patterns, and the same shifted), which are computed; `mnist`, `fashion-mnist`,
-            `cifar10`, `fsdd` (spoken digits) or `fsdd-without-SPEAKER`, which is tested on that
-            speaker; or the path of a folder. A folder that has one of these names is opened by `./digits`.
+            `cifar10`, `fsdd` (spoken digits) or `fsdd-without-SPEAKER`, which is tested on that speaker;
+            `mr`, `trec`, `sst1`, `sst2`, `subj`, `cr` or `mpqa` (sentences); or the path of a folder, or of a
+            file of texts. A folder that has one of these names is opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.
@@ -193,9 +195,9 @@ def open(  # worlds.open, like Image.open
     """
     if ref in fsdd.names():
         return fsdd.open_fsdd(str(ref), root, split or "train", spec)
-    if root is not None and ref not in NAMED:
+    if root is not None and ref not in (*NAMED, *SENTENCE_SETS):
         raise UsageError(
-            f"a root only with the name of a published set: {', '.join((*NAMED, fsdd.NAME))}",
+            f"a root only with the name of a published set: {', '.join((*NAMED, fsdd.NAME, *SENTENCE_SETS))}",
             received=f"{root} with {ref}",
             hint="Bundled and computed sets and folders need none: leave it out.",
         )
@@ -205,15 +207,34 @@ def open(  # worlds.open, like Image.open
         return OWN[ref].test() if split == "test" else OWN[ref].train()
     if isinstance(ref, str) and ref in NAMED:
         return named(ref, root, split or "train", download=download)
+    if isinstance(ref, str) and ref in SENTENCE_SETS:
+        return open_sentence_set(ref, root, split, spec)
     exists = bool(str(ref).strip()) and Path(ref).exists()  # Path("") would be the current folder
     if isinstance(ref, str) and not exists and not any(mark in ref for mark in "/\\."):
         raise UsageError(
             "the name of a set, or a folder of files",
             received=ref,
-            hint=nearest(ref, (*OWN, *NAMED, *fsdd.names())),
+            hint=nearest(ref, (*OWN, *NAMED, *fsdd.names(), *SENTENCE_SETS)),
         )
     spec = spec or photos.SPEC
     return world_of(spec).open_folder(ref, split, spec)
+
+
+def parts(ref: str | Path, spec: TensorSpec) -> tuple[str, ...]:
+    """Return the names of the parts of a data set: train, test, ...
+
+    Args:
+        ref: what `open` takes.
+        spec: specification of the samples of a folder, whose kind decides how it is read.
+
+    Returns:
+        The names, those to learn from before those to test on; () for one that is not divided.
+    """
+    if isinstance(ref, str) and (ref in OWN or ref in NAMED):
+        return SPLIT_NAMES
+    if isinstance(ref, str) and ref in SENTENCE_SETS:
+        return tuple(filter(None, SENTENCE_SETS[ref].files))
+    return world_of(spec).parts(ref)
 
 
 def _read_idx(known: NamedSet, root: Path, split: str) -> tuple[np.ndarray, np.ndarray] | None:

@@ -2,6 +2,11 @@
 
 from typing import Any
 
+from convscope.system.printable import printable
+
+FAINT, NAMED = 0.25, 3
+"""Share of the largest attribution from which on a word is coloured, and how many are named."""
+
 
 def table(document: dict[str, Any]) -> Any:
     """Return what the explanations say, and how faithful they are.
@@ -34,7 +39,28 @@ def table(document: dict[str, Any]) -> Any:
         )
         method = f"{entry['method']} at {entry['layer']}" if entry["layer"] else entry["method"]
         made.add_row(Text(entry["target"]), Text(method), *cells, fades, f"{entry['seconds']:.2f}")
-    return Group(*(Text(sentence) for sentence in document["said"]), "", made)
+    words = [_words(entry) for entry in document["explanations"] if "words" in entry]
+    return Group(*(Text(sentence) for sentence in document["said"]), "", *words, made)
+
+
+def _words(entry: dict[str, Any]) -> Any:
+    """Return the text of an explanation, its words in the colour of their attribution, with the largest."""
+    from rich.text import Text
+
+    limit = max((abs(value) for _, value in entry["words"]), default=0.0) or 1.0
+    between = "" if all(len(word) == 1 for word, _ in entry["words"]) else " "
+    made = Text(f"{entry['method']}: ")
+    for word, value in entry["words"]:
+        share = min(abs(value) / limit, 1.0)
+        made.append(printable(word), style=_style(value) if share > FAINT else "")
+        made.append(between)
+    ranked = sorted(entry["words"], key=lambda pair: -abs(pair[1]))[:NAMED]
+    made.append("  (" + ", ".join(f"{printable(word)} {value:+.2g}" for word, value in ranked) + ")")
+    return made
+
+
+def _style(value: float) -> str:
+    return "black on dark_orange" if value >= 0 else "white on blue"
 
 
 def _number(checks: dict[str, Any], key: str) -> str:

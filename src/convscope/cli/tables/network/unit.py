@@ -18,12 +18,20 @@ def table(document: dict[str, Any]) -> str:
     place, label = document["place"], document["label"]
     lines = [
         f"{f'{place} ({label})' if label else place}: peaks up to {document['top'][0]['value']:.4g} "
-        f"on {document['images']:,} inputs, not above 0 on {document['inactive_share']:.1%} of them",
-        f"the synthetic input: {document['made']['value']:.4g}, "
-        f"a higher peak than {document['percentile']:.1f}% of them",
+        f"on {document['images']:,} {'texts' if 'texts' in document else 'inputs'}, "
+        f"not above 0 on {document['inactive_share']:.1%} of them",
     ]
+    if "ngrams" in document:
+        lines += [
+            f"the n-gram of {name} value, by its weights: {' '.join(found['words'])} ({found['value']:.4g})"
+            for name, found in zip(("largest", "smallest"), document["ngrams"], strict=True)
+        ]
+    elif document["made"] is not None:
+        made = f"the synthetic input: {document['made']['value']:.4g}"
+        lines.append(f"{made}, a higher peak than {document['percentile']:.1f}% of them")
+    lines += [f"{entry['value']:.4g}  {entry['ngram']}" for entry in document.get("texts", ())]
     for made, name in ((document["made"], "maximise"), (document["made_against"], "minimise")):
-        if made["no_gradient"]:
+        if made is not None and made["no_gradient"]:
             lines.append(f"the input that should {name} it carries no information: no gradient was left")
     if document["effective_field"] is not None and document["receptive_field"]:
         size = "×".join(map(str, document["receptive_field"]))

@@ -10,6 +10,11 @@ MEANING = (
     "scaled a little. clipped: values that are 0 or 255."
 )
 """What the columns say."""
+CLOSED = (
+    "By the unit's own weights: the best word of the vocabulary for each place of its kernel. No text has a "
+    "larger value (with --negative: smaller) before the activation function."
+)
+"""What the table of n-grams says."""
 UNINFORMATIVE = "no information: the activation is 0, and no gradient was left"
 
 
@@ -25,6 +30,9 @@ def table(document: dict[str, Any]) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
+    if "ngrams" in document:
+        return _ngrams(document)
+
     made = Table(box=None, header_style="bold", pad_edge=False, caption=MEANING, caption_justify="left")
     for head in ("place", "activation", "robust", "clipped", "picture", ""):
         made.add_column(head)
@@ -35,4 +43,18 @@ def table(document: dict[str, Any]) -> Any:
         names = [escape(printable(entry[name])) for name in ("place", "picture")]
         numbers = [f"{entry['score']:.5g}", f"{entry['robust']:.5g}", f"{100 * entry['clipped']:.1f} %"]
         made.add_row(names[0], *numbers, names[1], note)
+    return made
+
+
+def _ngrams(document: dict[str, Any]) -> Any:
+    """Return the best n-grams of units that read words, with what each word adds."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, header_style="bold", pad_edge=False, caption=CLOSED, caption_justify="left")
+    for head in ("unit", "value", "best n-gram, and what each word adds"):
+        made.add_column(head)
+    for entry in document["ngrams"]:
+        words = "  ".join(f"{column[0]['word']} ({column[0]['adds']:+.2g})" for column in entry["words"])
+        made.add_row(Text(printable(entry["place"])), f"{entry['value']:.4g}", Text(printable(words)))
     return made

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.see.attribution import Explanation
+from convscope.show import tinted
 from convscope.show.images import contact_sheet
 from convscope.show.images.contact_sheet import FAINT, Note, SheetTile, in_rows
 from convscope.show.images.draw import flatten_alpha, with_longer_side
 from convscope.show.images.heatmap import overlay, strip
 from convscope.show.pages.explanation.text import said, share_of
 from convscope.show.report.i18n import Text
-from convscope.worlds import render, world_of
+from convscope.worlds import Piece, render, world_of
 
 SIDE = 320
 """Longer side of an image on a sheet, in pixels."""
@@ -57,6 +58,20 @@ def heat_over(explanation: Explanation, row: int, photo: Image.Image) -> NDArray
     return np.repeat(line.numpy(), photo.height, axis=0)
 
 
+def pieces_in(explanation: Explanation, row: int) -> tuple[Piece, ...]:
+    """Return the texts of an explained example; () where it has none.
+
+    Args:
+        explanation: attributions for one or more examples.
+        row: index of the example.
+
+    Returns:
+        Words or characters with their positions.
+    """
+    task = explanation.task
+    return tinted.pieces_of([x[row] for x in task.inputs], task.net.input_specs)
+
+
 def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Image.Image:
     """Draw the heatmap of the first input over that input.
 
@@ -69,6 +84,10 @@ def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Im
         An image of mode RGB; for signals and vectors, which have no image, one band of colour.
     """
     photo, signed = photo_of(explanation, row), explanation.method.signed
+    pieces = pieces_in(explanation, row)
+    if pieces:
+        heat = explanation.heatmap[row].cpu().numpy()
+        return tinted.picture(pieces, tinted.totals(pieces, heat), width=side)
     if photo is None:
         heat = explanation.heatmap[row].cpu().numpy()
         return strip(heat.mean(0) if heat.ndim > 1 else heat, signed=signed, width=side)

@@ -5,11 +5,17 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from convscope.see.attribution import Explanation, MethodComparison
-from convscope.show import html
+from convscope.show import html, tinted
 from convscope.show.images import heatmap, input_image
 from convscope.show.images.draw import data_uri, webp_uri, with_longer_side
 from convscope.show.pages.explanation import verdicts
-from convscope.show.pages.explanation.attribution import heat_over, heat_picture, metric_lines, photo_of
+from convscope.show.pages.explanation.attribution import (
+    heat_over,
+    heat_picture,
+    metric_lines,
+    photo_of,
+    pieces_in,
+)
 from convscope.show.pages.explanation.text import best, sentences, share_of
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import Text, bilingual, bilingual_of, spoken
@@ -117,6 +123,11 @@ def _over(explanation: Explanation, row: int, *, titled: bool = False) -> Markup
     """Draw the heat of one method over the input, with a slider for its opacity; a band for signals."""
     photo, method = photo_of(explanation, row), explanation.method
     label = spoken("explain.figure.heat", method=method.title)
+    pieces = pieces_in(explanation, row)
+    if pieces:
+        name = element("p", element("b", method.title, translate="no"), class_="mini") if titled else None
+        values = tinted.totals(pieces, explanation.heatmap[row].cpu().numpy())
+        return element("div", name, tinted.paragraph(pieces, values, label=label))
     if photo is None:
         picture = heat_picture(explanation, row)
         size = {"width": picture.width, "height": picture.height}

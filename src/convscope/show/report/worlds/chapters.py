@@ -17,6 +17,7 @@ from convscope.see.units import index_units
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag, with_longer_side
 from convscope.show.pages.explanation.attribution import heat_picture
+from convscope.show.pages.features import reading_of
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.network import layers as rows
 from convscope.show.report.i18n import bilingual, spoken
@@ -124,8 +125,9 @@ def maps_figure(
     """
     net = subject.net
     layers = list(feature_maps(net, subject.sample.input[None].to(net.device), places))
+    reading = reading_of(net, subject.sample, layers)
     limit = max((rows.limit_of(layer, strongest) for layer in layers), default=0.0)
-    drawn = rows.figure(layers, strongest, net.classes, {}, {}, limit, folded=False)
+    drawn = rows.figure(layers, strongest, net.classes, {}, {}, limit, reading, folded=False)
     return Figure(key, join([rows.palettes(), drawn.body]), command, "", values, wide=True)
 
 

@@ -14,7 +14,7 @@
       layerOf.push(k); unitOf.push(u); names.push(entry[0] + ":" + u); labels.push(entry[2][u] || "");
     }
   });
-  var lower = names.map(function (name, i) { return (name + " " + labels[i] + " " + leading(i)).toLowerCase(); });
+  var lower = names.map(function (name, i) { return (name + " " + labels[i] + " " + leading(i) + " " + (data.ngrams[i] || []).join(" ")).toLowerCase(); });
 
   function leading(i) { return data.common[i][0] < 0 ? "" : data.classes[data.common[i][0]]; }
   function say(key, values) {
@@ -88,6 +88,11 @@
 
   function thumbs(i) {
     var box = part("div", "thumbs");
+    if (data.ngrams.length) {
+      box.className = "seen"; box.translate = false;
+      data.ngrams[i].forEach(function (text) { box.appendChild(part("span", "", text)); });
+      return box;
+    }
     data.tiles[i].forEach(function (tile, rank) {
       var thumb = part("div", "thumb"), across = tile % data.columns, down = Math.floor(tile / data.columns);
       thumb.style.backgroundPosition = (wide ? 100 * across / wide : 0) + "% " + (high ? 100 * down / high : 0) + "%";

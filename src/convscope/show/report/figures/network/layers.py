@@ -1,6 +1,7 @@
 """The figure of feature maps of a group of layers for one input."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from markupsafe import Markup
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from convscope.see.features import FeatureMaps, Filters
 from convscope.see.units import LayerHealth
+from convscope.show import tinted
 from convscope.show.images import feature_map
 from convscope.show.images.draw import data_uri, lossless_uri
 from convscope.show.images.heatmap import EMBER
@@ -16,6 +18,7 @@ from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import written
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import element, join, named
+from convscope.worlds import Piece
 
 YOSINSKI = (
     "Jason Yosinski et al. (2015), arXiv:1506.06579; Hung-yi Lee, lecture “Convolutional Neural Network”"
@@ -28,6 +31,20 @@ HEIGHT = 60.0
 """Height of such a curve, in units of its drawing."""
 
 
+@dataclass(frozen=True)
+class Reading:
+    """The texts of an input, along which maps are shown.
+
+    Attributes:
+        pieces: words or characters; () for an input that is no text.
+        spans: by layer, what of the input each position of its maps sees: first position, and the one after
+            the last.
+    """
+
+    pieces: tuple[Piece, ...] = ()
+    spans: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
+
+
 def figure(
     layers: Sequence[FeatureMaps],
     strongest: int,
@@ -35,6 +52,7 @@ def figure(
     health: Mapping[str, LayerHealth],
     kernels: Mapping[str, Filters],
     limit: float,
+    reading: Reading,
     *,
     folded: bool,
 ) -> Figure:
@@ -49,13 +67,14 @@ def figure(
         health: dead, saturated and redundant units, by layer; layers that are missing get no such line.
         kernels: kernels by layer, shown where given.
         limit: the magnitude of the full colour on the scale of the whole network.
+        reading: the texts of the input; a map along them is shown as the colours of their words.
         folded: whether the layers before the last are folded at first.
 
     Returns:
         The figure.
     """
     rows = [
-        _row(maps, strongest, labels, health.get(maps.place), kernels.get(maps.place), limit)
+        _row(maps, strongest, labels, health.get(maps.place), kernels.get(maps.place), limit, reading)
         for maps in layers
     ]
     body = [rows[-1]]
@@ -123,6 +142,7 @@ def _row(
     health: LayerHealth | None,
     kernels: Filters | None,
     network: float,
+    reading: Reading,
 ) -> Markup:
     """Build the row of one layer."""
     limit = limit_of(maps, strongest)
@@ -136,7 +156,11 @@ def _row(
         zero_maps=maps.zero_maps,
     )
     units = maps.strongest(strongest)
-    if has_maps(maps):
+    spans = reading.spans.get(maps.place, ())
+    if reading.pieces and len(spans) == maps.maps.shape[-1] and maps.maps.dim() == 2:
+        lines = [_sentence(maps, unit, reading.pieces, spans) for unit in units]
+        body = element("div", *lines, class_="sentences")
+    elif has_maps(maps):
         signed = bool((maps.maps < 0).any())
         tiles = [_tile(maps, unit, limit, network, signed=signed) for unit in units]
         body = element("div", *tiles, class_="sheet", style="--tile:6.2rem")
@@ -162,6 +186,23 @@ def _tile(maps: FeatureMaps, unit: int, limit: float, network: float, *, signed:
     return element(
         "button", drawn, *words, class_="tile", type="button", style=style, data_place=f"{maps.place}:{unit}"
     )
+
+
+def _sentence(
+    maps: FeatureMaps, unit: int, pieces: Sequence[Piece], spans: Sequence[tuple[int, int]]
+) -> Markup:
+    """Build a line with the words of the input, each in the colour of the strongest window that it is in."""
+    seen = maps.maps[unit].float().cpu().numpy()
+    held = [k for k, (low, high) in enumerate(spans) if any(low < p.last and high > p.first for p in pieces)]
+    best = max(held, key=lambda k: float(seen[k]), default=0)
+    low, high = spans[best]
+    frames = [low < piece.last and high > piece.first for piece in pieces]
+    values = tinted.highest(pieces, seen, spans)
+    words = tinted.paragraph(
+        pieces, values, label=spoken("look.maps.alt", place=maps.place, unit=unit), frames=frames
+    )
+    head = element("p", element("b", str(unit)), " ", written(_short(float(seen[best]))), class_="mini")
+    return element("div", head, words, class_="sentence")
 
 
 def _image(image: Image.Image, alt: Mapping[str, str], kind: str) -> Markup:

@@ -37,7 +37,7 @@ def number(value: float) -> str:
     return written(float(f"{value:.3g}"))
 
 
-def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
+def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | None:
     """Build the figure of the two synthetic images: one maximises the unit's activation, one minimises it.
 
     Args:
@@ -46,9 +46,11 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure:
         command: reproduces the figure.
 
     Returns:
-        The figure.
+        The figure; None where there are none.
     """
     parts = []
+    if portrait.maximizing is None or portrait.minimizing is None or portrait.percentile is None:
+        return None
     for key, made in (("maximizing", portrait.maximizing), ("minimizing", portrait.minimizing)):
         image = render(made.picture, spec)
         shown = tag(image, spoken(f"unit.wanted.{key}"), input_image.kind(spec))
@@ -152,14 +154,16 @@ def histogram(portrait: UnitReport, command: str) -> Figure:
     counts = torch.nn.functional.pad(entry.counts[first:last], (0, -(last - first) % step))
     bars, width = counts.view(-1, step).sum(1).tolist(), step * float(entry.edges[1] - entry.edges[0])
     low = float(entry.edges[first])
-    marks = {"made": portrait.maximizing.value, "real": portrait.top[0].example.value}
+    marks = {"real": portrait.top[0].example.value}
+    if portrait.maximizing is not None:
+        marks["made"] = portrait.maximizing.value
     body = responsive(lambda paper: _bars(bars, low, width, marks, paper))
     values = {
         "images": f"{entry.images:,}",
         "mean": number(entry.mean),
         "std": number(entry.std),
         "inactive": f"{100 * entry.inactive_share:.1f}",
-        "percentile": f"{portrait.percentile:.1f}",
+        "percentile": "—" if portrait.percentile is None else f"{portrait.percentile:.1f}",
     }
     return Figure("unit.histogram", body, command, "—", values)
 
@@ -188,6 +192,8 @@ def _bars(bars: list[int], low: float, width: float, marks: dict[str, float], pa
     ]
     lines = []
     for key, level in (("real", 22.0), ("made", 8.0)):
+        if key not in marks:
+            continue
         at = x(marks[key])
         side = "end" if at > paper / 2 else ""
         style = "mark-above" if key == "made" else "mark-below"

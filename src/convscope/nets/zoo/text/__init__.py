@@ -1,0 +1,1 @@
+"""Networks of texts: Kim's sentence CNN, and CNNs of characters and bytes."""

@@ -1,0 +1,11 @@
+from .dataset import TextDataset as TextDataset
+from .drawing import draw_tokens as draw_tokens
+from .published import SENTENCE_SETS as SENTENCE_SETS
+from .tokens import Token as Token
+from .tokens import tokenize as tokenize
+from .vocabulary import BYTES as BYTES
+from .vocabulary import CHARACTERS as CHARACTERS
+from .vocabulary import WORDS as WORDS
+from .vocabulary import fit_spec as fit_spec
+from .world import Text as Text
+from .world import TokenPlacement as TokenPlacement
