@@ -26,6 +26,8 @@ from convscope.show import graphs
 from convscope.show.pages import atlas, features, runs, training, unit
 from convscope.show.pages.explanation import page as explanation_page
 from convscope.show.report.i18n import texts
+from convscope.show.report.recipe import TourRecipe, World
+from convscope.show.report.tour import iter_tour
 from convscope.worlds.datasets import digits
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -164,6 +166,13 @@ def _runs() -> str:
         return runs.page(compare_runs(*places), "convscope runs a b c --out compare.html")
 
 
+def _tour_of(world: World) -> str:
+    with TemporaryDirectory() as folder:
+        for _step in iter_tour(TourRecipe(world=world), Path(folder)):
+            pass
+        return (Path(folder) / "report.html").read_text()
+
+
 KINDS: dict[str, Callable[[], str]] = {
     "look": _look_at_digits,
     "look at a signal": _look_at_a_signal,
@@ -175,6 +184,9 @@ KINDS: dict[str, Callable[[], str]] = {
     "units": _units,
     "trained": _trained,
     "runs": _runs,
+    "go": lambda: _tour_of("go"),
+    "sound": lambda: _tour_of("sound"),
+    "text": lambda: _tour_of("text"),
 }
 """Every kind of page but the tour, which conftest.py has; the first word is the prefix of its texts."""
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from markupsafe import Markup
-from PIL import Image
 
 from convscope import worlds
 from convscope.errors import UsageError
@@ -14,9 +13,10 @@ from convscope.nets import LayerAddress
 from convscope.see.attribution import explain
 from convscope.see.features import feature_maps
 from convscope.see.units import index_units
+from convscope.show import tinted
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag, with_longer_side
-from convscope.show.pages.explanation.attribution import heat_picture
+from convscope.show.pages.explanation.attribution import heat_picture, pieces_in
 from convscope.show.pages.features import reading_of
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.network import layers as rows
@@ -172,6 +172,17 @@ def _example(subject: Subject, number: int, name: str, picture: torch.Tensor) ->
     return element("div", drawn, element("span", name, class_="mini"), class_="tile")
 
 
+def _heat(subject: Subject, method: str, label: dict[str, str]) -> Markup:
+    """Draw what the answer depends on: tinted words for texts, else colours over the drawing."""
+    batch = subject.sample.input[None].to(subject.net.device)
+    explanation = explain(subject.net, batch, method=method)
+    pieces = pieces_in(explanation, 0)
+    if pieces:
+        words = tinted.paragraph(pieces, tinted.totals(pieces, explanation.heatmap[0].cpu()), label=label)
+        return element("div", words, style="font-size:1.35rem")
+    return tag(heat_picture(explanation, side=WIDTH), label)
+
+
 def answer_figure(key: str, subject: Subject, command: str, method: str, **values: Any) -> Figure:
     """Build the figure of the network's answer for the followed input, and what it depends on.
 
@@ -200,11 +211,7 @@ def answer_figure(key: str, subject: Subject, command: str, method: str, **value
         )
         for name, percent, share in answers
     ]
-    batch = subject.sample.input[None].to(net.device)
-    heat: Image.Image = heat_picture(explain(net, batch, method=method))
-    body = [
-        element("table", element("tbody", *bars), class_="exact answers"),
-        tag(heat, spoken(f"{key}.heat", **values)),
-    ]
+    bars_table = element("table", element("tbody", *bars), class_="exact answers")
+    body = [bars_table, _heat(subject, method, spoken(f"{key}.heat", **values))]
     told = {"answer": answers[0][0], "probability": answers[0][1]}
-    return Figure(key, join(body), command, "", told | values, wide=True)
+    return Figure(key, join(body), command, "", told | values)

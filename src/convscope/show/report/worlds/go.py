@@ -64,7 +64,7 @@ def prepare(recipe: TourRecipe, folder: Path) -> Subject:
     step = max(1, len(data) // POSITIONS)
     return Subject(
         net,
-        worlds.open_sample(board, net.input_spec),
+        worlds.world_of(net.input_spec).open(board, net.input_spec),
         data.take(range(0, len(data), step)),
         recipe,
         folder / FILE,

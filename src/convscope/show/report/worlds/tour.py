@@ -17,6 +17,7 @@ from convscope.system.progress import Progress
 TOURS: dict[str, str] = {
     "go": "convscope.show.report.worlds.go:TOUR",
     "sound": "convscope.show.report.worlds.sound:TOUR",
+    "text": "convscope.show.report.worlds.text:TOUR",
 }
 """Where the tour of each world is, as `module:name`; the name is that of a `WorldTour`."""
 
