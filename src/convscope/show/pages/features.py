@@ -171,7 +171,7 @@ def _extents(layers: Sequence[FeatureMaps]) -> str:
 
 
 def _tools(net: Net, sample: Sample, limit: float) -> Markup:
-    """Build the switch of the scale, the buttons that fold, and the window in which a map is enlarged."""
+    """Build the switch of the scale, and the buttons that fold."""
     choices = [
         element(
             "label",
@@ -191,11 +191,24 @@ def _tools(net: Net, sample: Sample, limit: float) -> Markup:
         for name in ("unfold", "fold")
     ]
     switch = element("div", bilingual("look.scale.title", class_="mini"), *choices, class_="scales")
+    return element("div", switch, *folds, class_="tools") + enlarging(net, sample)
+
+
+def enlarging(net: Net, sample: Sample) -> Markup:
+    """Build what a page with maps needs once: their colours, and the window in which one is enlarged.
+
+    Args:
+        net: the network.
+        sample: the input, over which an enlarged map is laid.
+
+    Returns:
+        The markup; the script of `look` opens the window.
+    """
     picture = input_image.opaque(sample.input, net.input_spec)
     shown = webp(with_longer_side(picture, 448), spoken("look.large.input"))
     close = element("button", bilingual("look.large.close"), type="button", class_="close")
     slider = element("input", type="range", min=0, max=100, value=100, id="mixed")
-    window = element(
+    return rows.palettes() + element(
         "dialog",
         element("div", element("b", "", class_="place", translate="no"), close, class_="head"),
         element("div", shown, element("span", "", class_="slot"), class_="stack"),
@@ -204,7 +217,6 @@ def _tools(net: Net, sample: Sample, limit: float) -> Markup:
         id="large",
         data_net=net.source.name or net.name,
     )
-    return rows.palettes() + element("div", switch, *folds, class_="tools") + window
 
 
 def _input(net: Net, sample: Sample, *, with_health: bool) -> Figure:

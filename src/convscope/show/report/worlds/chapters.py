@@ -17,7 +17,7 @@ from convscope.show import tinted
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag, with_longer_side
 from convscope.show.pages.explanation.attribution import heat_picture, pieces_in
-from convscope.show.pages.features import reading_of
+from convscope.show.pages.features import enlarging, reading_of
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.network import layers as rows
 from convscope.show.report.i18n import bilingual, spoken
@@ -128,7 +128,7 @@ def maps_figure(
     reading = reading_of(net, subject.sample, layers)
     limit = max((rows.limit_of(layer, strongest) for layer in layers), default=0.0)
     drawn = rows.figure(layers, strongest, net.classes, {}, {}, limit, reading, folded=False)
-    return Figure(key, join([rows.palettes(), drawn.body]), command, "", values, wide=True)
+    return Figure(key, join([enlarging(net, subject.sample), drawn.body]), command, "", values, wide=True)
 
 
 def examples_figure(

@@ -2,6 +2,7 @@
   var folds = document.querySelectorAll("main details.fold"), large = document.getElementById("large");
   [["unfold", true], ["fold", false]].forEach(function (pair) {
     var button = document.getElementById(pair[0]);
+    if (!button) { return; }
     button.hidden = false;
     button.addEventListener("click", function () { folds.forEach(function (fold) { fold.open = pair[1]; }); });
   });
