@@ -151,8 +151,8 @@ def _game(tree, encoding: str, warnings: list[str], where: str) -> SgfGame:
                     warnings.append(f"Stones are set up after move {len(moves)}: the rest is left out.")
                     break
                 black, white, _ = node.get_setup_stones()
-                setup[0].extend((size - 1 - row, column) for row, column in sorted(black))
-                setup[1].extend((size - 1 - row, column) for row, column in sorted(white))
+                setup[0].extend(sorted((size - 1 - row, column) for row, column in black))
+                setup[1].extend(sorted((size - 1 - row, column) for row, column in white))
             if node.has_property("PL"):
                 to_play = BLACK if node.get("PL") == "b" else WHITE
             colour, point = node.get_move()
