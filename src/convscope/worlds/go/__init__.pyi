@@ -1,3 +1,4 @@
+from . import packaged as packaged
 from . import symmetry as symmetry
 from .board import Board as Board
 from .board import IllegalMove as IllegalMove

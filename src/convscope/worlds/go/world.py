@@ -38,6 +38,7 @@ class GoWorld(World):
     kind = GO
     thing = "a Go position"
     suffixes = (".sgf", ".txt", SUFFIX)
+    draws_channels = True
 
     @override
     def open(self, source: Any, spec: TensorSpec) -> Sample:
