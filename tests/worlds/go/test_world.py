@@ -148,13 +148,22 @@ def test_an_example_ships_for_9x9():
 def test_folders_of_records_are_data(tmp_path):
     for k in range(20):
         board = Board(9)
-        for vertex in ("E5", "C3", "G7", "E6")[: 2 + k % 3]:
-            board.play(vertex)
+        for point in ((k // 9, k % 9), (8, k % 7), (5, 5), (4, 3))[: 2 + k % 3]:
+            board.play(point)
         (tmp_path / f"{k}.sgf").write_bytes(write_sgf(board))
     whole = worlds.open(tmp_path, spec=SPEC)
     parts = [worlds.open(tmp_path, split, spec=SPEC) for split in ("train", "test")]
-    assert len(whole) == sum(map(len, parts)) == 59
+    assert len(whole) == sum(map(len, parts)) == sum(2 + k % 3 for k in range(20))
     assert worlds.open(tmp_path, spec=SPEC).specs[0].shape == SPEC.shape
+    with pytest.raises(UsageError, match="train or test"):
+        worlds.open(tmp_path, "val", spec=SPEC)
+
+
+def test_parts_of_boards_are_drawn_without_an_edge():
+    planes = worlds.open_sample(DIAGRAM, SPEC).input[:, 2:7, 3:9]
+    whole, part = worlds.render(worlds.open_sample(DIAGRAM, SPEC).input, SPEC), worlds.render(planes, SPEC)
+    assert part.width * 5 == part.height * 6
+    assert part.width // 6 >= whole.width // 9
 
 
 def test_networks_see_their_planes():

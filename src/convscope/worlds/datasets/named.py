@@ -181,7 +181,8 @@ def open(  # worlds.open, like Image.open
     Args:
         ref: `digits` and `go-9x9` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and
             values) or `strokes` (five patterns, and the same shifted), which are computed; `mnist`,
-            `fashion-mnist` or `cifar10`; or the path of a folder. A folder that has one of these names is opened by `./digits`.
+            `fashion-mnist` or `cifar10`; or the path of a folder. A folder that has one of these names is
+            opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.

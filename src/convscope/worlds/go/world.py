@@ -60,7 +60,10 @@ class GoWorld(World):
 
     @override
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
-        """Draw stones as solid as their planes are, and a ring on the last move; one cell for each point."""
+        """Draw stones as solid as their planes are, and a ring on the last move; one cell for each point.
+
+        A tensor of another size than the spec's is drawn as a part of a board.
+        """
         from convscope.worlds.go import plane_names
         from convscope.worlds.go.render import draw_board
 
@@ -74,7 +77,8 @@ class GoWorld(World):
         age = planes.get("age1", none)
         marked = np.argwhere((age > 0.5).numpy())
         last = tuple(int(k) for k in marked[0]) if len(marked) == 1 else None
-        return draw_board(shown, last=last, strength=strength.numpy(), margin=False)  # pyright: ignore[reportArgumentType]
+        part = tuple(tensor.shape[-2:]) != spec.size
+        return draw_board(shown, last=last, strength=strength.numpy(), margin=False, part=part)  # pyright: ignore[reportArgumentType]
 
     @override
     def example(self, spec: TensorSpec) -> Sample | None:
