@@ -76,20 +76,19 @@ def defences(state, size, h, out):
         How many were written.
     """
     colour, head, follow = section(state, size, 0), section(state, size, 1), section(state, size, 2)
-    liberty, step, last = section(state, size, 3), size + 1, np.empty(1, np.int16)
-    liberties_of(state, size, h, last)
-    out[0], count, s = last[0], 1, h
+    liberty, step = section(state, size, 3), size + 1
+    liberties_of(state, size, h, out[:1])
+    count, s = 1, h
     while True:
         for k in range(4):
             q = neighbour(s, k, step)
             if colour[q] != 3 - colour[h] or liberty[head[q]] != 1 or count == len(out):
                 continue
-            liberties_of(state, size, head[q], last)
+            liberties_of(state, size, head[q], out[count : count + 1])
             known = False
             for index in range(count):
-                known = known or out[index] == last[0]
+                known = known or out[index] == out[count]
             if not known:
-                out[count] = last[0]
                 count += 1
         s = follow[s]
         if s == h:
@@ -113,12 +112,11 @@ def attacks(state, size, h, out):
     """
     colour, step = section(state, size, 0), size + 1
     liberties_of(state, size, h, out[:2])
-    room = np.zeros(2, np.int16)
-    for index in range(2):
-        for k in range(4):
-            if colour[neighbour(out[index], k, step)] == EMPTY:
-                room[index] += 1
-    if room[1] > room[0]:
+    room = 0
+    for k in range(4):
+        room += colour[neighbour(out[1], k, step)] == EMPTY
+        room -= colour[neighbour(out[0], k, step)] == EMPTY
+    if room > 0:
         out[0], out[1] = out[1], out[0]
     return 2
 
