@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from convscope.worlds.go.board import LETTERS, star_points
+from convscope.worlds.go.points import LETTERS, star_points
 
 WOOD, LINE, INK = (222, 184, 118), (74, 52, 22), (74, 52, 22)
 MARK = (214, 64, 44)
@@ -47,13 +47,14 @@ def draw_board(
     margin = margin and not part
     size = max(stones.shape)
     cell = cell or max(SMALLEST_CELL, min(46, LARGEST // (size + (2 if margin else 0))))
-    image = (_part_of_board(*stones.shape, cell) if part else _empty_board(size, cell, margin)).copy()
+    rows, columns = stones.shape
+    image = _part_of_board(rows, columns, cell) if part else _empty_board(size, cell, margin).copy()
     offset = cell if margin else 0
     shade = {1: _stone(cell, True), 2: _stone(cell, False)}
     for row, column in zip(*np.nonzero(stones), strict=True):
         stone = shade[int(stones[row, column])]
         solid = 1.0 if strength is None else float(strength[row, column])
-        alpha = stone.getchannel("A").point(lambda v, solid=solid: round(v * solid))
+        alpha = Image.fromarray((np.asarray(stone.getchannel("A")) * solid).astype(np.uint8))
         image.paste(stone, (offset + int(column) * cell, offset + int(row) * cell), alpha)
     pen = ImageDraw.Draw(image)
     if last is not None:

@@ -44,9 +44,10 @@ class GoWorld(World):
     def open(self, source: Any, spec: TensorSpec) -> Sample:
         from convscope.worlds.go import encode, plane_names
 
-        if isinstance(source, np.ndarray | Tensor) or is_array_file(source):
-            found = load_array(source, spec) if is_array_file(source) else source
-            return open_array(found, spec)
+        if isinstance(source, str | PathLike) and is_array_file(source):
+            source = load_array(source, spec)
+        if isinstance(source, np.ndarray | Tensor):
+            return open_array(source, spec)
         board = open_board(source)
         if spec.size != (board.size, board.size):
             raise DataError(

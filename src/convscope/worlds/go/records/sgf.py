@@ -9,7 +9,8 @@ import numpy as np
 
 from convscope.errors import DataError, MissingError
 from convscope.system.files import read_bytes
-from convscope.worlds.go.board import BLACK, WHITE, Board, Colour, IllegalMove, Move, Rules
+from convscope.worlds.go.board import Board, Move, Rules
+from convscope.worlds.go.points import BLACK, WHITE, Colour, IllegalMove
 from convscope.worlds.go.records.encodings import decode
 from convscope.worlds.go.rules import engine
 

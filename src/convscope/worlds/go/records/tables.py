@@ -18,7 +18,8 @@ from convscope.errors import DataError, UsageError
 from convscope.system.files import read_bytes
 from convscope.worlds.dataset import Problem
 from convscope.worlds.go import symmetry
-from convscope.worlds.go.board import BLACK, WHITE, Board, Rules
+from convscope.worlds.go.board import Board, Rules
+from convscope.worlds.go.points import BLACK, WHITE
 from convscope.worlds.go.records.sgf import MOST_BYTES, SgfGame, read_sgf
 from convscope.worlds.go.rules import engine, features
 
