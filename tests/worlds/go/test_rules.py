@@ -288,7 +288,7 @@ def test_stones_without_liberties_are_refused():
 
 def test_functions_are_compiled_where_nothing_can_be_cached(monkeypatch):
     """As where neither the package's folder nor the user's cache can be written to."""
-    monkeypatch.setattr(caching._CacheImpl, "_locator_classes", [])
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
     with pytest.raises(RuntimeError, match="cannot cache"):
         numba.njit(cache=True)(lambda x: x)
 
