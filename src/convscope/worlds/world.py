@@ -121,6 +121,8 @@ class World(ABC):
             in files, on sheets and on pages, where dark mode inverts them.
         has_timeline: whether `render` draws inputs of one axis, time, as pictures whose width is time.
         rows_upwards: whether the rows of its feature maps are drawn from the bottom, as frequencies are.
+        draws_channels: whether `render` makes one picture of any number of channels, each of which has a
+            meaning of its own; else synthetic inputs of several channels are drawn side by side.
         reads_arrays: whether `open` and `open_batch` read arrays and tensors; else these are inputs in the
             value range of the spec, with its axes.
     """
@@ -131,6 +133,7 @@ class World(ABC):
     is_ink: bool = False
     has_timeline: bool = False
     rows_upwards: bool = False
+    draws_channels: bool = False
     reads_arrays: bool = False
     augmentations: Mapping[str, Callable[[Tensor, Generator], Tensor]] = MappingProxyType({})
     symmetries: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({})

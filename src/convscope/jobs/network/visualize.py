@@ -211,7 +211,8 @@ def _picture(net: "Net", image: "Tensor") -> "Image":
     from convscope.show.images import input_image
     from convscope.worlds import world_of
 
-    if image.dim() == 3 and image.shape[0] not in (1, 3):
+    apart = image.dim() == 3 and image.shape[0] not in (1, 3)
+    if apart and not world_of(net.input_spec).draws_channels:
         image = image.permute(1, 0, 2).flatten(1)[None]
     picture = input_image.opaque(image, net.input_spec)
     if image.dim() == 3 or world_of(net.input_spec).has_timeline:

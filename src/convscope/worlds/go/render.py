@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from convscope.worlds.go.board import LETTERS, star_points
+from convscope.worlds.go.points import LETTERS, star_points
 
 WOOD, LINE, INK = (222, 184, 118), (74, 52, 22), (74, 52, 22)
 MARK = (214, 64, 44)
@@ -26,30 +26,35 @@ def draw_board(
     strength: np.ndarray | None = None,
     labels: Mapping[tuple[int, int], str] | None = None,
     margin: bool = True,
+    part: bool = False,
 ) -> Image.Image:
     """Draw a position.
 
     Args:
-        stones: `[size, size]`: 0 empty, 1 black, 2 white.
+        stones: `[rows, columns]`: 0 empty, 1 black, 2 white.
         cell: pixels from line to line; one that suits the size if 0.
         last: the last move, which gets a ring.
-        strength: `[size, size]` from 0 to 1, how solid each stone is drawn; all solid if left out.
+        strength: `[rows, columns]` from 0 to 1, how solid each stone is drawn; all solid if left out.
         labels: short texts on points, such as the numbers of moves.
         margin: whether there is a margin with coordinates; else the picture is exactly `size` cells a side,
             so that what is laid over it falls on its points, and small coordinates stand at the edge.
+        part: whether it is a part of a board, whose edges and coordinates are not known: lines go on to the
+            edge of the picture.
 
     Returns:
         An RGB image.
     """
-    size = len(stones)
+    margin = margin and not part
+    size = max(stones.shape)
     cell = cell or max(SMALLEST_CELL, min(46, LARGEST // (size + (2 if margin else 0))))
-    image = _empty_board(size, cell, margin).copy()
+    rows, columns = stones.shape
+    image = _part_of_board(rows, columns, cell) if part else _empty_board(size, cell, margin).copy()
     offset = cell if margin else 0
     shade = {1: _stone(cell, True), 2: _stone(cell, False)}
     for row, column in zip(*np.nonzero(stones), strict=True):
         stone = shade[int(stones[row, column])]
         solid = 1.0 if strength is None else float(strength[row, column])
-        alpha = stone.getchannel("A").point(lambda v, solid=solid: round(v * solid))
+        alpha = Image.fromarray((np.asarray(stone.getchannel("A")) * solid).astype(np.uint8))
         image.paste(stone, (offset + int(column) * cell, offset + int(row) * cell), alpha)
     pen = ImageDraw.Draw(image)
     if last is not None:
@@ -59,6 +64,18 @@ def draw_board(
     for (row, column), text in (labels or {}).items():
         light = stones[row, column] == 1
         _write(pen, text, offset + (column + 0.5) * cell, offset + (row + 0.5) * cell, cell * 0.42, light)
+    return image
+
+
+def _part_of_board(rows: int, columns: int, cell: int) -> Image.Image:
+    """Draw lines on wood that go on beyond the picture."""
+    width, height = columns * cell, rows * cell
+    image = Image.fromarray(_wood(max(width, height))[:height, :width])
+    pen, thin = ImageDraw.Draw(image), max(1, cell // 26)
+    for k in range(rows):
+        pen.line((0, (k + 0.5) * cell, width, (k + 0.5) * cell), fill=LINE, width=thin)
+    for k in range(columns):
+        pen.line(((k + 0.5) * cell, 0, (k + 0.5) * cell, height), fill=LINE, width=thin)
     return image
 
 

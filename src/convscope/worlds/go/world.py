@@ -38,14 +38,16 @@ class GoWorld(World):
     kind = GO
     thing = "a Go position"
     suffixes = (".sgf", ".txt", SUFFIX)
+    draws_channels = True
 
     @override
     def open(self, source: Any, spec: TensorSpec) -> Sample:
         from convscope.worlds.go import encode, plane_names
 
-        if isinstance(source, np.ndarray | Tensor) or is_array_file(source):
-            found = load_array(source, spec) if is_array_file(source) else source
-            return open_array(found, spec)
+        if isinstance(source, str | PathLike) and is_array_file(source):
+            source = load_array(source, spec)
+        if isinstance(source, np.ndarray | Tensor):
+            return open_array(source, spec)
         board = open_board(source)
         if spec.size != (board.size, board.size):
             raise DataError(
@@ -59,7 +61,10 @@ class GoWorld(World):
 
     @override
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
-        """Draw stones as solid as their planes are, and a ring on the last move; one cell for each point."""
+        """Draw stones as solid as their planes are, and a ring on the last move; one cell for each point.
+
+        A tensor of another size than the spec's is drawn as a part of a board.
+        """
         from convscope.worlds.go import plane_names
         from convscope.worlds.go.render import draw_board
 
@@ -73,7 +78,8 @@ class GoWorld(World):
         age = planes.get("age1", none)
         marked = np.argwhere((age > 0.5).numpy())
         last = tuple(int(k) for k in marked[0]) if len(marked) == 1 else None
-        return draw_board(shown, last=last, strength=strength.numpy(), margin=False)  # pyright: ignore[reportArgumentType]
+        part = tuple(tensor.shape[-2:]) != spec.size
+        return draw_board(shown, last=last, strength=strength.numpy(), margin=False, part=part)  # pyright: ignore[reportArgumentType]
 
     @override
     def example(self, spec: TensorSpec) -> Sample | None:
