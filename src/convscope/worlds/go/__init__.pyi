@@ -1,0 +1,10 @@
+from .board import Board as Board
+from .board import IllegalMove as IllegalMove
+from .board import Move as Move
+from .board import Rules as Rules
+from .board import Score as Score
+from .board import handicap_points as handicap_points
+from .board import parse_colour as parse_colour
+from .board import parse_vertex as parse_vertex
+from .board import star_points as star_points
+from .board import vertex as vertex

@@ -1,0 +1,1 @@
+"""The rules of Go, compiled: boards as flat arrays, moves, liberties, ladders, scores."""

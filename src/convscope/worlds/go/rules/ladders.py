@@ -1,0 +1,255 @@
+"""Read ladders: whether one atari after the other catches a chain, and how one in atari escapes.
+
+The attacker gives atari at each move; the defender extends, or takes an attacking chain that is itself in
+atari. With three liberties the chain is free. Reading stops at `DEPTH` moves and `NODES` positions, and what
+is undecided then counts neither as a capture nor as an escape.
+"""
+
+import numpy as np
+
+from convscope.worlds.go.rules.compiled import compiled
+from convscope.worlds.go.rules.engine import EMPTY, is_legal, neighbour, place, section
+
+DEPTH = 120
+"""Moves after which a ladder is given up: the longest on 19x19 has about 70."""
+NODES = 1000
+"""Positions after which it is given up."""
+MOST = 12
+"""Most moves that are tried in a position: one liberty, and takes of attackers."""
+CAPTURED, ESCAPED, UNDECIDED = 1, 0, -1
+
+
+@compiled
+def liberties_of(state, size, h, out):
+    """Find the first liberties of a chain.
+
+    Args:
+        state: the position.
+        size: side of the board.
+        h: head of the chain.
+        out: int16, filled with the points as far as it reaches.
+
+    Returns:
+        How many were written.
+    """
+    colour, follow, step = section(state, size, 0), section(state, size, 2), size + 1
+    found, s = 0, h
+    while True:
+        for k in range(4):
+            q = neighbour(s, k, step)
+            if colour[q] != EMPTY:
+                continue
+            known = False
+            for index in range(found):
+                known = known or out[index] == q
+            if not known:
+                out[found] = q
+                found += 1
+                if found == len(out):
+                    return found
+        s = follow[s]
+        if s == h:
+            return found
+
+
+@compiled
+def defences(state, size, h, out):
+    """Find the moves that may save a chain in atari: its last liberty, and takes of its attackers.
+
+    Args:
+        state: the position.
+        size: side of the board.
+        h: head of the chain.
+        out: int16, filled with the moves as far as it reaches.
+
+    Returns:
+        How many were written.
+    """
+    colour, head, follow = section(state, size, 0), section(state, size, 1), section(state, size, 2)
+    liberty, step, last = section(state, size, 3), size + 1, np.empty(1, np.int16)
+    liberties_of(state, size, h, last)
+    out[0], count, s = last[0], 1, h
+    while True:
+        for k in range(4):
+            q = neighbour(s, k, step)
+            if colour[q] != 3 - colour[h] or liberty[head[q]] != 1 or count == len(out):
+                continue
+            liberties_of(state, size, head[q], last)
+            known = False
+            for index in range(count):
+                known = known or out[index] == last[0]
+            if not known:
+                out[count] = last[0]
+                count += 1
+        s = follow[s]
+        if s == h:
+            return count
+
+
+@compiled
+def attacks(state, size, h, out):
+    """Find the two ataris on a chain of two liberties, that where it could run further first.
+
+    Where both catch the chain, the first is found sooner.
+
+    Args:
+        state: the position.
+        size: side of the board.
+        h: head of the chain.
+        out: int16, whose first two become the points.
+
+    Returns:
+        Two.
+    """
+    colour, step = section(state, size, 0), size + 1
+    liberties_of(state, size, h, out[:2])
+    room = np.zeros(2, np.int16)
+    for index in range(2):
+        for k in range(4):
+            if colour[neighbour(out[index], k, step)] == EMPTY:
+                room[index] += 1
+    if room[1] > room[0]:
+        out[0], out[1] = out[1], out[0]
+    return 2
+
+
+@compiled
+def _enter(state, size, stone, attacking, out):
+    """Settle a position of a ladder, or write the moves to try into `out`.
+
+    Returns:
+        The result, `UNDECIDED` where it has to be read; and the number of moves.
+    """
+    h = section(state, size, 1)[stone]
+    count, of = section(state, size, 3)[h], section(state, size, 0)[stone]
+    if not attacking:
+        return UNDECIDED, defences(state, size, h, out)
+    if count > 2:
+        return ESCAPED, 0
+    if count == 2:
+        return UNDECIDED, attacks(state, size, h, out)
+    liberties_of(state, size, h, out[:1])
+    return (CAPTURED if is_legal(state, size, out[0], 3 - of, False) else ESCAPED), 0
+
+
+@compiled
+def room_to_read(state):
+    """Allocate the rows on which a search keeps its positions, one for each move.
+
+    Args:
+        state: a position of the size that is to be read.
+
+    Returns:
+        `[DEPTH + 2, values]` int16.
+    """
+    return np.empty((DEPTH + 2, len(state)), np.int16)
+
+
+@compiled
+def read(state, size, stone, attacking, rows):
+    """Search a ladder, depth first.
+
+    Args:
+        state: the position.
+        size: side of the board.
+        stone: a stone of the chain that may be caught.
+        attacking: whether the attacker is to move: the chain has two liberties or one. Else it has one, and
+            its owner is to move.
+        rows: from `room_to_read`, overwritten.
+
+    Returns:
+        `CAPTURED`, `ESCAPED` or `UNDECIDED`.
+    """
+    moves, counts = np.empty((DEPTH + 2, MOST), np.int16), np.zeros(DEPTH + 2, np.int16)
+    nexts, open_ends = np.zeros(DEPTH + 2, np.int16), np.zeros(DEPTH + 2, np.bool_)
+    of, level, nodes = section(state, size, 0)[stone], 0, 0
+    rows[0] = state
+    result, count = _enter(state, size, stone, attacking, moves[0])
+    if result != UNDECIDED:
+        return result
+    counts[0] = count
+    while True:
+        attacks_now = attacking == (level % 2 == 0)
+        mover = 3 - of if attacks_now else of
+        settled = UNDECIDED
+        descended = False
+        while nexts[level] < counts[level]:
+            p = moves[level, nexts[level]]
+            nexts[level] += 1
+            if not is_legal(rows[level], size, p, mover, False):
+                continue
+            nodes += 1
+            if level >= DEPTH or nodes > NODES:
+                open_ends[level] = True
+                break
+            after = rows[level + 1]
+            after[:] = rows[level]
+            place(after, size, p, mover)
+            result, count = _enter(after, size, stone, not attacks_now, moves[level + 1])
+            if result == UNDECIDED:
+                level += 1
+                counts[level], nexts[level], open_ends[level] = count, 0, False
+                descended = True
+                break
+            if result == (CAPTURED if attacks_now else ESCAPED):
+                settled = result
+                break
+        if descended:
+            continue
+        # Settled, or all moves are tried: the result goes up, until a position has moves left.
+        if settled == UNDECIDED and not open_ends[level]:
+            settled = ESCAPED if attacks_now else CAPTURED
+        while True:
+            if level == 0:
+                return settled
+            level -= 1
+            attacks_now = attacking == (level % 2 == 0)
+            if settled == UNDECIDED:
+                open_ends[level] = True
+                break
+            if settled != (CAPTURED if attacks_now else ESCAPED):
+                break
+
+
+@compiled
+def ladder_captures(state, size, stone, p, rows):
+    """Return whether an atari on a chain of two liberties begins a ladder that takes it.
+
+    Args:
+        state: the position.
+        size: side of the board.
+        stone: a stone of the chain.
+        p: where the atari is given.
+        rows: from `room_to_read`, overwritten.
+
+    Returns:
+        Whether it does.
+    """
+    of = section(state, size, 0)[stone]
+    if not is_legal(state, size, p, 3 - of, False):
+        return False
+    after = state.copy()
+    place(after, size, p, 3 - of)
+    return read(after, size, stone, False, rows) == CAPTURED
+
+
+@compiled
+def ladder_escapes(state, size, stone, p, rows):
+    """Return whether a move of its owner saves a chain in atari from being taken in a ladder.
+
+    Args:
+        state: the position.
+        size: side of the board.
+        stone: a stone of the chain.
+        p: where the owner moves.
+        rows: from `room_to_read`, overwritten.
+
+    Returns:
+        Whether it does.
+    """
+    of = section(state, size, 0)[stone]
+    if not is_legal(state, size, p, of, False):
+        return False
+    after = state.copy()
+    place(after, size, p, of)
+    return read(after, size, stone, True, rows) == ESCAPED
