@@ -67,7 +67,7 @@ def data(net: Net, count: int) -> LabelledImages:
 def plain(net: Net, samples: LabelledImages, batch: int) -> None:
     """What anyone writes to run a network over data."""
     with torch.no_grad():
-        for images, _ in samples.batches(range(len(samples)), batch):
+        for images, _ in samples.pixel_batches(range(len(samples)), batch):
             net(scaled(images, net.input_spec))
 
 

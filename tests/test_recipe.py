@@ -219,7 +219,7 @@ def test_every_schema_of_these_rooms_is_here() -> None:
         "see.attribution.recipe",
         "use.recipe",
         "show.report.recipe",
-        "worlds.recipe",
+        "worlds.images.checking.recipe",
     ]
     found = {
         schema

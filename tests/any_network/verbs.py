@@ -17,7 +17,7 @@ from convscope.see.attribution.registry import METHODS, method_class
 from convscope.see.features.maps import layers_with_units
 from convscope.see.features.recording import HALVES
 from convscope.worlds import ImageTensorDataset
-from convscope.worlds.dataset import scaled
+from convscope.worlds.images.adapt import scaled
 
 
 def target(net: Net) -> str:

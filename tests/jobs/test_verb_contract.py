@@ -14,11 +14,11 @@ from convscope.jobs import JOBS
 
 VERBS = {
     "letters": (["hello"], "shade = 7\n", ("shade", 7)),
-    "describe": (["lecture"], "seed = 3\n", ("seed", 3)),
-    "nets": (["resnet18"], "seed = 3\n", ("seed", 3)),
+    "describe": (["lecture"], "input = \"1x28x28\"\n", ("input", "1x28x28")),
+    "nets": (["resnet18"], "word = \"vgg\"\n", ("word", "resnet18")),
     "visualize": (["lecture", "conv1:0", "--steps", "2"], "seed = 3\n", ("seed", 3)),
     "look": (["--net", "digits", "--places", "relu2"], "top_channels = 2\n", ("top_channels", 2)),
-    "doctor": ([], "seed = 3\n", ("seed", 3)),
+    "doctor": ([], "device = \"cpu\"\n", ("device", "cpu")),
 }
 """Verb -> words of a sound command, a line of a file of settings, and the setting it holds."""
 
@@ -56,7 +56,7 @@ def test_its_help_is_there_and_the_list_names_it(call, verb: str) -> None:
 def test_json_is_one_document_with_its_recipe(call, verb: str) -> None:
     code, out, _ = call(verb, *VERBS[verb][0], "--json")
     document = json.loads(out)
-    assert code == 0 and document["verb"] == verb and "seed" in document["recipe"]
+    assert code == 0 and document["verb"] == verb and VERBS[verb][2][0] in document["recipe"]
     assert call(verb, *VERBS[verb][0])[1].strip()
 
 
@@ -125,3 +125,11 @@ def test_what_a_stopped_one_keeps_is_readable(call, place: Path, monkeypatch) ->
     assert code == 130 and "stopped at letter 3 in kept" in err
     with Image.open("kept/letters.png") as image:
         assert image.size == (8 * 3, 8)  # h, e, l
+
+
+@pytest.mark.parametrize("verb", ["describe", "nets", "recipes", "runs"])
+def test_settings_without_effect_are_refused(call, verb: str) -> None:
+    """Nothing is drawn at random there, and nothing computed on a device."""
+    words = ["lecture"] if verb == "describe" else []
+    assert call(verb, *words, "--seed", "1")[0] == 2
+    assert call(verb, *words, "--device", "cpu")[0] == 2

@@ -1,11 +1,17 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convscope import learn, nets, see
 from convscope.errors import DataError, UsageError
+from convscope.graph import chain
 from convscope.graph.spec import ImageTransform, TensorSpec
-from convscope.worlds import ImageTensorDataset, input_fit, scaled
+from convscope.nets import record
+from convscope.worlds import ImageTensorDataset, LabelledTensors, input_fit, scaled
+from convscope.worlds.caching.fingerprint import dataset_fingerprint
 from convscope.worlds.images.photos import resized_and_cropped
 
 IMAGES = torch.arange(5 * 2 * 3 * 4, dtype=torch.uint8).reshape(5, 2, 3, 4)
@@ -25,7 +31,7 @@ def test_pictures_in_memory():
 @given(st.lists(st.integers(0, 4), max_size=12), st.integers(1, 5))
 def test_batches_are_the_indices_in_order(indices, size):
     samples = ImageTensorDataset(IMAGES, LABELS, ("a", "b", "c"))
-    batches = list(samples.batches(indices, size))
+    batches = list(samples.pixel_batches(indices, size))
     assert all(len(images) == len(labels) <= size for images, labels in batches)
     assert all(len(images) == size for images, _ in batches[:-1])
     if indices:
@@ -79,3 +85,49 @@ def test_enlargement_is_that_of_the_reader_of_files(crop):
 def test_pictures_in_memory_are_resized_without_a_crop():
     samples = ImageTensorDataset(IMAGES, LABELS, ("a", "b", "c"))
     assert samples.fit_to(TensorSpec((2, 30, 40), transform=ImageTransform(crop=0.5))).enlarged == 10
+
+
+def test_labelled_tensors_are_returned_in_the_range_of_a_network() -> None:
+    spec = TensorSpec((1, 4), value_range=(-1.0, 1.0))
+    values = torch.tensor([[[-1.0, -0.5, 0.0, 1.0]], [[0.5, 0.0, 0.0, 0.0]]])
+    data = LabelledTensors(values, torch.tensor([0, 1]), ("a", "b"), spec)
+    assert torch.equal(data.inputs([1, 0]), values[[1, 0]])
+    asked = data.inputs([0], replace(spec, value_range=(0.0, 255.0)))
+    assert torch.allclose(asked, (values[:1] + 1) * 127.5)
+    assert torch.equal(data.take([1]).batch([0]).targets, torch.tensor([1]))
+    assert dataset_fingerprint(data) != dataset_fingerprint(data.take([1, 0]))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "labels", "classes"),
+    [
+        (torch.zeros(2, 1, 4, dtype=torch.float64), [0, 1], "ab"),
+        (torch.zeros(2, 1, 5), [0, 1], "ab"),
+        (torch.zeros(2, 1, 4), [0], "ab"),
+        (torch.zeros(2, 1, 4), [0, 2], "ab"),
+    ],
+)
+def test_labelled_tensors_that_do_not_fit_are_refused(
+    tensor: torch.Tensor, labels: list[int], classes: str
+) -> None:
+    with pytest.raises(DataError):
+        LabelledTensors(tensor, torch.tensor(labels), tuple(classes), TensorSpec((1, 4)))
+
+
+def test_a_network_of_signals_is_trained_and_indexed_from_labelled_tensors() -> None:
+    """Sines of two frequencies: nothing above `worlds` needs images."""
+    spec = TensorSpec((1, 32), value_range=(-1.0, 1.0))
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 2
+    phase = torch.rand(60, 1, 1, generator=generator) * 6.3
+    values = torch.sin(torch.arange(32) * (0.4 + 0.8 * labels[:, None, None]) + phase)
+    data = LabelledTensors(values, labels, ("low", "high"), spec, "sines")
+    graph = chain("1x32", "conv1d 8 5, relu, maxpool1d 2, flatten, dense 2")
+    net = nets.wrap(nets.build(graph, seed=0), spec)
+    for _event in learn.iter_train(net, data, recipe=learn.ClassificationRecipe(epochs=20, batch=20)):
+        pass
+    assert learn.evaluate(net, data).accuracy > 0.9
+    index = see.index_units(net, data, ["conv1"], k=3)
+    (activations,) = record(net, values, ["conv1"]).values()
+    peaks = activations.amax(2)
+    assert torch.equal(index.accumulator.top.values[:, 0], peaks.amax(0))

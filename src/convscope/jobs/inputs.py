@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from convscope.errors import DataError, UsageError
 from convscope.jobs.output.workspace import Workspace
-from convscope.recipe import OnNetwork, Recipe
+from convscope.recipe import OnDevice, OnNetwork, Recipe
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from convscope.nets import Net
-    from convscope.worlds import LabelledImages, Sample
+    from convscope.worlds import LabelledDataset, Sample
 
 
 def device(name: str) -> "torch.device":
@@ -37,12 +37,12 @@ def require_device(recipe: Recipe) -> None:
     """Refuse a recipe whose device is not available, before anything else is done.
 
     Args:
-        recipe: the recipe; only its `device` is read.
+        recipe: any recipe; only its `device` is read, where it has one.
 
     Raises:
         MissingError: there is no such device.
     """
-    if recipe.device not in ("auto", "cpu"):
+    if isinstance(recipe, OnDevice) and recipe.device not in ("auto", "cpu"):
         device(recipe.device)
 
 
@@ -166,7 +166,7 @@ def sample(net: "Net", path: str) -> "Sample":
     return open_sample(Path(path), require_single_input(net).input_spec)
 
 
-def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) -> "LabelledImages":
+def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) -> "LabelledDataset":
     """Open labelled data in the network's input format, and log its notes about odd classes and small images.
 
     Args:
@@ -186,15 +186,15 @@ def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) 
     from convscope import worlds
 
     found = worlds.open(reference, recipe.split, root=recipe.root, spec=net.input_spec)
-    data = worlds.require_labelled_images(found)
+    data = worlds.require_labelled(found)
     say_notes(data, workspace)
-    fit = data.fit_to(net.input_spec)
+    fit = data.fit_to(net.input_spec) if isinstance(data, worlds.LabelledImages) else None
     if fit is not None and fit.note:
         workspace.log(fit.note)
     return data
 
 
-def input_fit(data: "LabelledImages", net: "Net") -> dict[str, object] | None:
+def input_fit(data: "LabelledDataset", net: "Net") -> dict[str, object] | None:
     """Return how the images of a data set became the network's input, JSON-ready.
 
     Args:
@@ -206,11 +206,13 @@ def input_fit(data: "LabelledImages", net: "Net") -> dict[str, object] | None:
         header was read) and `enlarged` (how many times before cropping, the median); None for an input
         without height and width.
     """
-    found = data.fit_to(net.input_spec)
+    from convscope.worlds import LabelledImages
+
+    found = data.fit_to(net.input_spec) if isinstance(data, LabelledImages) else None
     return None if found is None else found.to_json()
 
 
-def say_notes(data: "LabelledImages", workspace: Workspace) -> None:
+def say_notes(data: "LabelledDataset", workspace: Workspace) -> None:
     """Log the notes of a data set: what makes its labels wrong or results meaningless.
 
     Args:

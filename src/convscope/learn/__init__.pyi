@@ -52,7 +52,7 @@ from .tasks.classifiers.near_duplicates import NearDuplicate as NearDuplicate
 from .tasks.classifiers.near_duplicates import near_duplicates as near_duplicates
 from .tasks.evaluation import Evaluation as Evaluation
 from .tasks.evaluation import evaluate as evaluate
-from .tasks.findings import ClassifiedImages as ClassifiedImages
+from .tasks.findings import ClassifiedSamples as ClassifiedSamples
 from .tasks.findings import Finding as Finding
 from .tasks.findings import ImageRows as ImageRows
 from .tasks.findings import NumberTable as NumberTable

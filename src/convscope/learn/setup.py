@@ -20,7 +20,7 @@ from convscope.learn.recipe import TaskRecipe
 from convscope.learn.trainer.distributed import local_device
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
-from convscope.worlds import Dataset, InputFit, LabelledImages, require_labelled_images
+from convscope.worlds import Dataset, InputFit, LabelledDataset, LabelledImages, require_labelled
 from convscope.worlds.datasets.named import OWN
 from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.folder import ImageFolder
@@ -92,7 +92,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         if len(train.specs) == len(net.input_specs) == 1:
             net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
         if getattr(recipe, "from_", None) is not None:
-            net = nets.replace_head(net, require_labelled_images(train).classes, seed=recipe.seed)
+            net = nets.replace_head(net, require_labelled(train).classes, seed=recipe.seed)
     net, changed = _with_head_for(train, net, recipe)
     train, test = sampled(train, recipe), _readable(test)
     _check_classes(train, recipe.data)
@@ -116,7 +116,7 @@ def _with_head_for(data: Dataset, net: Net, recipe: TaskRecipe) -> tuple[Net, tu
     Returns:
         The network, and a sentence if its last layer is another one.
     """
-    if not isinstance(data, LabelledImages) or not net.classes or net.source.weights != "none":
+    if not isinstance(data, LabelledDataset) or not net.classes or net.source.weights != "none":
         return net, ()
     if len(data.classes) == len(net.classes):
         return net, ()
@@ -326,9 +326,9 @@ def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
                 f"{len(duplicates)} of {len(test)} test pictures are learned from too, "
                 f"such as {duplicates[0]}."
             )
-    if isinstance(train, LabelledImages) and (missing := _missing(train)):
+    if isinstance(train, LabelledDataset) and (missing := _missing(train)):
         notes.append(f"No picture to learn from is of {_listed(missing)}: no answer is ever right about it.")
-    if isinstance(test, LabelledImages) and (missing := _missing(test)):
+    if isinstance(test, LabelledDataset) and (missing := _missing(test)):
         notes.append(
             f"No test picture is of {_listed(missing)}: nothing is measured about {len(missing)} of the "
             "classes."
@@ -336,7 +336,7 @@ def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _missing(data: LabelledImages) -> list[str]:
+def _missing(data: LabelledDataset) -> list[str]:
     """Return the classes of which a data set has no image."""
     return [name for k, name in enumerate(data.classes) if not bool((data.labels == k).any())]
 

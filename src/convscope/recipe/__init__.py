@@ -203,9 +203,6 @@ class Recipe(BaseModel):
     spelled_out: ClassVar[tuple[str, ...]] = ()
     """Fields that stand for others, whose values are filled in: `command` names those instead."""
 
-    device: Device = Field(default="auto", description="where to compute")
-    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="the one source of randomness")
-
     @model_validator(mode="before")
     @classmethod
     def _as_flags(cls, values: Any) -> Any:
@@ -338,6 +335,18 @@ class Recipe(BaseModel):
         return json.dumps({"verb": self.verb, **self.model_dump(mode="json")}, ensure_ascii=False)
 
 
+class OnDevice(Recipe):
+    """Base class of the schemas of verbs that compute with tensors."""
+
+    device: Device = Field(default="auto", description="where to compute")
+
+
+class ComputeRecipe(OnDevice):
+    """Base class of the schemas of verbs whose results depend on random numbers."""
+
+    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="the one source of randomness")
+
+
 MADE_BY = ("convscope", "torch", "torchvision", "numpy", "pillow")
 """Packages whose version can change the last bits of a result."""
 
@@ -364,7 +373,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "machine": platform.machine(), **packages}
 
 
-class OnNetwork(Recipe):
+class OnNetwork(ComputeRecipe):
     """Base class of the schemas of verbs that load a network."""
 
     weights: str = Field(

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.recipe import Memory, OnInput, Recipe
+from convscope.recipe import Memory, OnDevice, OnInput
 from convscope.recipe.fields import NetworkName, Picture, StyleName
 
 
@@ -21,7 +21,7 @@ class ClassifyRecipe(OnInput):
     batch: int = Field(32, ge=1, le=1_000_000, description="pictures that are looked at together")
 
 
-class StylizeRecipe(Recipe):
+class StylizeRecipe(OnDevice):
     """Hold the settings of `convscope style apply`."""
 
     verb: ClassVar[str] = "style apply"

@@ -216,12 +216,12 @@ def test_the_optimizer_gets_them_and_the_head_the_whole_rate(train_images) -> No
 
 def test_what_cannot_be_probed_is_refused(train_images, tmp_path: Path) -> None:
     loader = torch.utils.data.DataLoader([(torch.rand(1, 28, 28), k % 10) for k in range(20)], batch_size=10)
-    with pytest.raises(UsageError, match="labelled images to probe on"):
+    with pytest.raises(UsageError, match="labelled samples to probe on"):
         Trainer(
             norm_net().with_classes(train_images.classes), loader, recipe=recipe(epochs=1, probe_epochs=1)
         )
     out = tmp_path / "run"
-    with pytest.raises(UsageError, match="labelled images to probe on"):
+    with pytest.raises(UsageError, match="labelled samples to probe on"):
         iter_train_run(norm_net(), train_images, loader, recipe(epochs=2, probe_epochs=1), out=out)
     assert not out.exists(), "before anything is written"
     no_head = nets.wrap(

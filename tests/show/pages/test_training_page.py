@@ -14,7 +14,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.learn import (
     Classification,
     ClassificationRecipe,
-    ClassifiedImages,
+    ClassifiedSamples,
     Epoch,
     EvalResult,
     Evaluation,
@@ -362,7 +362,7 @@ def test_it_fits_phone_and_desk_and_fetches_nothing(classified, tmp_path, width,
 def test_findings_are_of_images_only(classified):
     run = classified[0]
     (found,) = run.setup.task.findings(run.setup.net, run.setup.test, run.tested)
-    assert isinstance(found, ClassifiedImages)
+    assert isinstance(found, ClassifiedSamples)
     assert run.setup.task.findings(run.setup.net, object(), run.tested) == ()
 
 

@@ -52,8 +52,8 @@ def plain(root: Path, spec: TensorSpec = SPEC) -> Tensor:
 def drawn(data: ImageFolder) -> Tensor:
     """All images in another order, by batches of two, put back into theirs."""
     order = torch.tensor([3, 0, 4, 2, 1])
-    found = torch.cat([pixels for pixels, _ in data.batches(order, 2)])
-    assert torch.equal(torch.cat([labels for _, labels in data.batches(order, 2)]), data.labels[order])
+    found = torch.cat([pixels for pixels, _ in data.pixel_batches(order, 2)])
+    assert torch.equal(torch.cat([labels for _, labels in data.pixel_batches(order, 2)]), data.labels[order])
     return found[order.argsort()]
 
 

@@ -94,12 +94,12 @@ def test_a_folder_with_everything_wrong(root, cache_bytes):
 def test_batches_keep_the_order_and_stay_whole(root):
     folder = ImageFolder(root, spec=SMALL, cache_bytes=0, workers=3)
     order = [3, 1, 6, 0, 5]
-    seen = [(levels(images), labels.tolist()) for images, labels in folder.batches(order, 2)]
+    seen = [(levels(images), labels.tolist()) for images, labels in folder.pixel_batches(order, 2)]
     assert seen == [([23, 22], [0, 0]), ([12, 20], [1, 0]), ([11], [1])]
 
 
 def test_batches_can_be_left_early(root):
-    batches = ImageFolder(root, spec=SMALL).batches(range(7), 1)
+    batches = ImageFolder(root, spec=SMALL).pixel_batches(range(7), 1)
     next(batches)
     batches.close()
 
@@ -119,7 +119,10 @@ def test_a_damaged_picture_is_replaced_within_its_part_only(tmp_path):
     folder = ImageFolder(tmp_path, spec=SMALL)
     train, test = folder.take([0, 2, 3]), folder.take([1])
     assert levels(train.pixels([0])) == [6] and levels(test.pixels([0])) == [5]
-    assert levels(torch.cat([pixels for pixels, _ in folder.take([0, 3]).batches([0, 1], 1)])) == [255, 7]
+    assert levels(torch.cat([pixels for pixels, _ in folder.take([0, 3]).pixel_batches([0, 1], 1)])) == [
+        255,
+        7,
+    ]
 
 
 def test_classes_without_a_readable_picture(tmp_path):
@@ -205,7 +208,7 @@ def test_a_file_that_vanishes_after_opening(root):
 def test_nothing_is_written(root):
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     folder = ImageFolder(root, spec=SMALL)
-    list(folder.batches(range(len(folder)), 3))
+    list(folder.pixel_batches(range(len(folder)), 3))
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
 
 

@@ -22,7 +22,7 @@ from convscope.system.progress import Progress
 if TYPE_CHECKING:
     from convscope.nets import Net
     from convscope.see import FeatureMaps, Filters, LayerHealth
-    from convscope.worlds import LabelledImages, Sample
+    from convscope.worlds import LabelledDataset, Sample
 
 schema = LookRecipe
 FILTERS = "filters.png"
@@ -92,7 +92,7 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
     yield finished(document)
 
 
-def _chosen(net: "Net", recipe: LookRecipe, workspace: Workspace) -> "LabelledImages":
+def _chosen(net: "Net", recipe: LookRecipe, workspace: Workspace) -> "LabelledDataset":
     """Return evenly spread images of `--data`."""
     data = inputs.samples(str(recipe.data), inputs.require_image_input(net), recipe, workspace)
     chosen = range(0, len(data), max(1, len(data) // recipe.images))

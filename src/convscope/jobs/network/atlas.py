@@ -23,7 +23,7 @@ from convscope.system.progress import Progress
 if TYPE_CHECKING:
     from convscope.nets import Net
     from convscope.see.activation_atlas import Atlas as Map
-    from convscope.worlds import LabelledImages
+    from convscope.worlds import LabelledDataset
 
 schema = AtlasRecipe
 
@@ -75,7 +75,7 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
 
 
 def _mapped(
-    net: "Net", data: "LabelledImages", recipe: AtlasRecipe, request: InterruptRequest
+    net: "Net", data: "LabelledDataset", recipe: AtlasRecipe, request: InterruptRequest
 ) -> "Iterator[Progress[Map | None]]":
     """Run the atlas; the first stop while activations are collected ends that alone."""
     from convscope.nets import frozen
@@ -92,7 +92,7 @@ def _mapped(
 
 
 def _save(
-    atlas: "Map", net: "Net", data: "LabelledImages", recipe: AtlasRecipe, folder: ResultFolder
+    atlas: "Map", net: "Net", data: "LabelledDataset", recipe: AtlasRecipe, folder: ResultFolder
 ) -> Document:
     from convscope.recipe import stamp
     from convscope.show.pages import atlas as page
@@ -106,7 +106,7 @@ def _save(
     return {"net": net.name, "input": inputs.input_fit(data, net), **_data(atlas, data)}
 
 
-def _data(atlas: "Map", data: "LabelledImages") -> dict[str, Any]:
+def _data(atlas: "Map", data: "LabelledDataset") -> dict[str, Any]:
     cells = [
         {
             "row": cell.row,

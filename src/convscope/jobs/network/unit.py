@@ -25,7 +25,7 @@ from convscope.system.progress import Progress
 if TYPE_CHECKING:
     from convscope.nets import Net
     from convscope.see.units import UnitIndex, UnitReport
-    from convscope.worlds import LabelledImages
+    from convscope.worlds import LabelledDataset
 
 schema = UnitRecipe
 
@@ -73,7 +73,7 @@ def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
 
 
 def _save(
-    report: "UnitReport", net: "Net", data: "LabelledImages", recipe: UnitRecipe, folder: ResultFolder
+    report: "UnitReport", net: "Net", data: "LabelledDataset", recipe: UnitRecipe, folder: ResultFolder
 ) -> Document:
     from convscope.recipe import stamp
     from convscope.show.pages import unit
@@ -87,7 +87,7 @@ def _save(
 
 
 def _indexed(
-    net: "Net", data: "LabelledImages", recipe: UnitRecipe
+    net: "Net", data: "LabelledDataset", recipe: UnitRecipe
 ) -> "Generator[Progress[Document | None], None, UnitIndex]":
     """Return the index that is named or cached; else index this layer into the user's cache."""
     from convscope.see.units import INDEXING, iter_index_units, known_index, one_unit, open_index, storage

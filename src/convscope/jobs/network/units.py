@@ -28,7 +28,7 @@ from convscope.system.progress import Progress
 if TYPE_CHECKING:
     from convscope.nets import Net
     from convscope.see.units import Redundancy, UnitIndex
-    from convscope.worlds import LabelledImages
+    from convscope.worlds import LabelledDataset
 
 schema = UnitsRecipe
 PAGE = "units.html"
@@ -98,7 +98,7 @@ def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
 
 
 def _compared(
-    net: "Net", data: "LabelledImages", recipe: UnitsRecipe, folder: Path
+    net: "Net", data: "LabelledDataset", recipe: UnitsRecipe, folder: Path
 ) -> "Generator[Progress[Document | None], None, Redundancy]":
     """Find units that are like an earlier one of their layer."""
     from convscope.see.units import iter_redundancy
@@ -111,7 +111,7 @@ def _page(
     index: "UnitIndex",
     redundancy: "Redundancy",
     net: "Net",
-    data: "LabelledImages",
+    data: "LabelledDataset",
     recipe: UnitsRecipe,
     place: Path,
 ) -> str:
@@ -180,7 +180,7 @@ def _passed(steps: "Iterator[Progress[UnitIndex]]", images: float, folder: Path,
         raise Interrupted(f"stopped; {last} are kept in {folder}", hint=GO_ON) from None
 
 
-def _folder(recipe: UnitsRecipe, net: "Net", data: "LabelledImages") -> Path:
+def _folder(recipe: UnitsRecipe, net: "Net", data: "LabelledDataset") -> Path:
     """Return `--index`, or a folder in the user's cache for this choice of layers, k and batch."""
     from convscope.see.units.index import storage
 

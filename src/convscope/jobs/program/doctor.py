@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.output.workspace import Workspace
-from convscope.recipe import Recipe
+from convscope.recipe import OnDevice
 from convscope.system.progress import Progress
 
 
-class DoctorRecipe(Recipe):
+class DoctorRecipe(OnDevice):
     """What to check."""
 
     verb: ClassVar[str] = "doctor"

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from convscope.recipe import Recipe
+from convscope.recipe import OnDevice
 
 ROOM = 2 * 2**30
 """Bytes of free disk below which a warning is given."""
@@ -33,7 +33,7 @@ class CheckResult:
     next: str = ""
 
 
-def python(recipe: Recipe) -> CheckResult:
+def python(recipe: OnDevice) -> CheckResult:
     """Check the version of the Python interpreter.
 
     Args:
@@ -48,7 +48,7 @@ def python(recipe: Recipe) -> CheckResult:
     )
 
 
-def packages(recipe: Recipe) -> CheckResult:
+def packages(recipe: OnDevice) -> CheckResult:
     """Check that the required packages are installed.
 
     Args:
@@ -67,7 +67,7 @@ def packages(recipe: Recipe) -> CheckResult:
     return CheckResult(not missing, ", ".join(found), f"pip install {' '.join(missing)}" if missing else "")
 
 
-def optional(recipe: Recipe) -> CheckResult:
+def optional(recipe: OnDevice) -> CheckResult:
     """List which optional packages are installed.
 
     Args:
@@ -88,7 +88,7 @@ def optional(recipe: Recipe) -> CheckResult:
     return CheckResult(True, ", ".join(found))
 
 
-def devices(recipe: Recipe) -> CheckResult:
+def devices(recipe: OnDevice) -> CheckResult:
     """Check that the chosen device is available to torch.
 
     Args:
@@ -110,7 +110,7 @@ def devices(recipe: Recipe) -> CheckResult:
     )
 
 
-def threads(recipe: Recipe) -> CheckResult:
+def threads(recipe: OnDevice) -> CheckResult:
     """Check that torch uses no more threads than this process has cores, and say how they wait.
 
     Args:
@@ -133,7 +133,7 @@ def threads(recipe: Recipe) -> CheckResult:
     )
 
 
-def precision(recipe: Recipe) -> CheckResult:
+def precision(recipe: OnDevice) -> CheckResult:
     """Report the processor's vector instructions and hardware support for bfloat16.
 
     Args:
@@ -159,7 +159,7 @@ def _processor_flags() -> set[str]:
     return {flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split()}
 
 
-def disk(recipe: Recipe) -> CheckResult:
+def disk(recipe: OnDevice) -> CheckResult:
     """Check the free space of the current folder, and that it is writable.
 
     Args:
@@ -177,7 +177,7 @@ def disk(recipe: Recipe) -> CheckResult:
     )
 
 
-def cache(recipe: Recipe) -> CheckResult:
+def cache(recipe: OnDevice) -> CheckResult:
     """Check that the folder for downloaded weights (`torch.hub`) can be written to.
 
     Args:
@@ -197,7 +197,7 @@ def cache(recipe: Recipe) -> CheckResult:
     )
 
 
-def data(recipe: Recipe) -> CheckResult:
+def data(recipe: OnDevice) -> CheckResult:
     """Load the bundled digits, which verifies their checksum.
 
     Args:
@@ -215,7 +215,7 @@ def data(recipe: Recipe) -> CheckResult:
     return CheckResult(True, f"{len(train)} + {len(test)} real digits, checksum right")
 
 
-def self_test(recipe: Recipe) -> CheckResult:
+def self_test(recipe: OnDevice) -> CheckResult:
     """Run a small network forwards and backwards on an example input.
 
     Args:
@@ -239,7 +239,7 @@ def self_test(recipe: Recipe) -> CheckResult:
     )
 
 
-CHECKS: dict[str, Callable[[Recipe], CheckResult]] = {
+CHECKS: dict[str, Callable[[OnDevice], CheckResult]] = {
     "python": python,
     "packages": packages,
     "optional": optional,
@@ -253,7 +253,7 @@ CHECKS: dict[str, Callable[[Recipe], CheckResult]] = {
 }
 
 
-def checked(name: str, recipe: Recipe) -> dict[str, Any]:
+def checked(name: str, recipe: OnDevice) -> dict[str, Any]:
     """Run one check; an exception becomes a finding that is not ok.
 
     Args:

@@ -8,7 +8,7 @@ import torch
 from convscope.errors import UsageError
 from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import TrainRecipe
-from convscope.worlds import Dataset, LabelledImages
+from convscope.worlds import Dataset, LabelledDataset
 from convscope.worlds.images.datasets.folder import ImageFolder
 
 AnyDataset = TypeVar("AnyDataset", bound=Dataset)
@@ -28,7 +28,7 @@ def split(data: AnyDataset, count: Callable[[int], int], *seed: int | str) -> tu
     generator = torch.Generator().manual_seed(seed_of(*seed))
     kept, held = [], []
     groups = [torch.arange(len(data))]
-    if isinstance(data, LabelledImages):
+    if isinstance(data, LabelledDataset):
         groups = [(data.labels == label).nonzero().flatten() for label in range(len(data.classes))]
     for members in groups:
         members = members[torch.randperm(len(members), generator=generator)]

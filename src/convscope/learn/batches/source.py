@@ -17,8 +17,8 @@ from convscope.learn.recipe import Sampler, TrainRecipe
 from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net
 from convscope.worlds import Batch, Dataset, ImageTensorDataset, LabelledImages
-from convscope.worlds.dataset import gathered
 from convscope.worlds.images.adapt import to_spec
+from convscope.worlds.images.datasets.labelled import gathered
 from convscope.worlds.registry import augmented, check_augmentations
 
 ROOM_ON_DEVICE = 2 * 2**30
@@ -391,7 +391,7 @@ class ImageBatches(DatasetBatches):
             return
         parts = self.indices(epoch, skip)
         order, size = torch.cat(parts) if parts else torch.empty(0), len(parts[0]) if parts else 1
-        for step, (pixels, labels) in enumerate(self.images.batches(order, size), start=skip):
+        for step, (pixels, labels) in enumerate(self.images.pixel_batches(order, size), start=skip):
             if self.augment:
                 pixels = self.change(pixels, epoch, step)
             yield Batch((to_spec(pixels.to(device), spec),), labels.to(device))

@@ -17,7 +17,7 @@ from convscope.learn.multitask.task import Multitask
 from convscope.learn.setup import TrainingSetup, find_device, open_data, sampled, split_for_test
 from convscope.learn.tasks.classifiers.classifier_head import random_inputs
 from convscope.nets import Net, frozen
-from convscope.worlds import require_labelled_images
+from convscope.worlds import require_images
 from convscope.worlds.datasets.table import SUFFIXES, ColumnDataset
 
 NAMED = 3
@@ -70,7 +70,7 @@ def _columns(recipe: MultitaskRecipe, known: Net | None) -> tuple[Columns, Colum
             received=f"{recipe.test} and {recipe.data}",
             hint="Leave test out: a set or a folder says itself what to test on.",
         )
-    found = (require_labelled_images(data) for data in open_data(recipe, _image_spec(recipe, known)))
+    found = (require_images(data) for data in open_data(recipe, _image_spec(recipe, known)))
     train, test = (Columns.of_images(data, recipe.seed) for data in found)
     return train, test
 

@@ -25,17 +25,17 @@ from convscope.learn.tasks.evaluation import (
     evaluate_logits,
     read_scores,
 )
-from convscope.learn.tasks.findings import ClassifiedImages, Finding
+from convscope.learn.tasks.findings import ClassifiedSamples, Finding
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.learn.trainer.freezing.resolving import RUNNING
 from convscope.learn.transfer.layer_decay import layer_lr_scales
-from convscope.learn.transfer.probe import FeatureBatch, LinearProbe, ProbeBatches, require_images
+from convscope.learn.transfer.probe import FeatureBatch, LinearProbe, ProbeBatches, require_probe_data
 from convscope.nets import Net
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.io.replaced_head import find_head
-from convscope.worlds import Batch, LabelledImages
+from convscope.worlds import Batch, LabelledDataset
 
 BALANCED = MetricSpec(
     "balanced_accuracy", "balanced accuracy", ".2%", higher_is_better=True, low=0, high=1, optional=True
@@ -50,7 +50,7 @@ class Classification(Task):
 
     Args:
         label_smoothing: share of the target spread over all classes, 0 to 1.
-        augment: names of augmentations, for `LabelledImages`.
+        augment: names of augmentations, for `LabelledDataset`.
         probe_epochs: how many epochs, the first ones, train only the head, on features computed once.
         probe_lr: highest learning rate of these epochs.
         layer_decay: factor of the learning rate from one group of layers to the one before it; see
@@ -126,7 +126,7 @@ class Classification(Task):
 
         Args:
             net: classifier to train; left unchanged.
-            data: `LabelledImages`, another `Dataset` of class indices, or a DataLoader of
+            data: `LabelledDataset`, another `Dataset` of class indices, or a DataLoader of
                 `(inputs, labels)`.
             recipe: its `sampler` says whether the classes are drawn alike.
 
@@ -161,7 +161,7 @@ class Classification(Task):
     @override
     def make_batches(self, net: Net, data: Any, recipe: Any) -> BatchSource:
         source = self.probe.batches(make_batches(data, net, recipe, self.augment, _sampler(recipe)))
-        return source if isinstance(data, LabelledImages) else LabelledBatches(source, net)
+        return source if isinstance(data, LabelledDataset) else LabelledBatches(source, net)
 
     @override
     def choose_execution(self, net: Net, recipe: Any, example: Callable[[], Batch]) -> ExecutionConfig:
@@ -179,7 +179,7 @@ class Classification(Task):
     def check_held_out(self, data: Any) -> None:
         """Refuse a loader where a linear probe is evaluated on features that are computed once."""
         if self.probe.epochs:
-            require_images(data)
+            require_probe_data(data)
 
     @override
     def preparation(
@@ -187,7 +187,7 @@ class Classification(Task):
     ) -> Iterator[float]:
         """Compute the features for the epochs of the probe, of training data and what is held out."""
         if isinstance(source, ProbeBatches) and self.probe.covers(epoch):
-            yield from self.probe.prepare(source.source.data, *map(require_images, held_out))
+            yield from self.probe.prepare(source.source.data, *map(require_probe_data, held_out))
 
     @override
     def set_training_mode(self, module: nn.Module) -> None:
@@ -325,9 +325,9 @@ class Classification(Task):
             The classified images; nothing where they are read by a loader of the user's.
         """
         found = tested.evidence
-        if not isinstance(found, Evaluation) or not isinstance(data, LabelledImages):
+        if not isinstance(found, Evaluation) or not isinstance(data, LabelledDataset):
             return ()
-        return (ClassifiedImages(found, data),)
+        return (ClassifiedSamples(found, data),)
 
     @override
     def commands(self, folder: str, recipe: Any) -> Sequence[str]:

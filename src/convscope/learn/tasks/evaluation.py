@@ -215,8 +215,8 @@ def evaluate(
 
     Args:
         net: a classifier.
-        data: `LabelledImages`, another `Dataset` of class indices, or a DataLoader of `(inputs, labels)` with
-            inputs in the spec's range.
+        data: `LabelledDataset`, another `Dataset` of class indices, or a DataLoader of `(inputs, labels)`
+            with inputs in the spec's range.
         batch: samples at once; by default a number that suits their size. Not used for a DataLoader.
         execution: precision and memory format.
         head: how the output is read; found out from the output for a random input if left out.

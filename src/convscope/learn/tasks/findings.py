@@ -7,22 +7,22 @@ from torch import Tensor
 
 from convscope.graph.spec import TensorSpec
 from convscope.learn.tasks.evaluation import Evaluation
-from convscope.worlds import LabelledImages
+from convscope.worlds import LabelledDataset
 
 
 @dataclass(frozen=True, eq=False)
-class ClassifiedImages:
-    """The predictions of a classifier for labelled images.
+class ClassifiedSamples:
+    """The predictions of a classifier for labelled samples.
 
-    A report shows the confusion matrix, the accuracy of each class and the images with the largest loss.
+    A report shows the confusion matrix, the accuracy of each class and the samples with the largest loss.
 
     Attributes:
         evaluation: labels, predictions and losses.
-        images: the images, in the same order.
+        samples: the samples, in the same order.
     """
 
     evaluation: Evaluation
-    images: LabelledImages
+    samples: LabelledDataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,5 +122,5 @@ def numbered(count: int) -> list[Mapping[str, str]]:
     return [untranslated(str(number)) for number in range(1, count + 1)]
 
 
-Finding = ClassifiedImages | ImageRows | NumberTable | Plot
+Finding = ClassifiedSamples | ImageRows | NumberTable | Plot
 """Everything that a report of a training can draw."""

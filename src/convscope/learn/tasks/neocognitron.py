@@ -19,7 +19,7 @@ from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.modules.classics.neocognitron import Neocognitron
-from convscope.worlds import Batch, require_labelled_images
+from convscope.worlds import Batch, require_images
 
 RATES = (1.0, 16.0, 16.0)
 """`q` of each stage."""
@@ -93,7 +93,7 @@ class SelfOrganization(Task):
                 received=_listed(wrong) or f"clip = {recipe.clip}",
                 hint="convscope train --recipe neocognitron",
             )
-        images = require_labelled_images(data)
+        images = require_images(data)
         if sorted(images.labels.tolist()) != list(range(len(images.classes))):
             raise UsageError(
                 "one pattern of each class to learn from",
@@ -152,7 +152,7 @@ class SelfOrganization(Task):
             The share of images whose strongest plane is of their class, and the number of different planes
             of the patterns; as evidence and details the `ShiftTolerance`.
         """
-        images = require_labelled_images(data)
+        images = require_images(data)
         with torch.no_grad(), frozen(net.module):
             responses = net(self._patterns)
             classes = plane_classes(responses)

@@ -57,7 +57,7 @@ class Trainer:
     Args:
         net: its module is trained, in place. `Trainer.net` is the same module with the specification of what
             it learns to return, such as the names of the data's classes.
-        train: for a classifier `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the
+        train: for a classifier `LabelledDataset`, or a DataLoader of `(inputs, labels)` with inputs in the
             spec's range; else what the task learns from.
         test: what to evaluate on after each epoch; nothing if left out.
         recipe: recipe of the training; fields that name network, data and device are not read here.
@@ -569,7 +569,7 @@ def iter_train(
 
     Args:
         net: its weights are changed.
-        train: for a classifier `LabelledImages`, or a DataLoader of `(inputs, labels)` with inputs in the
+        train: for a classifier `LabelledDataset`, or a DataLoader of `(inputs, labels)` with inputs in the
             spec's range; else what the task learns from.
         test: what to evaluate on after each epoch; nothing if left out.
         recipe: recipe of the training; the defaults of `ClassificationRecipe` if left out.

@@ -23,9 +23,8 @@ from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.io.replaced_head import Head
 from convscope.nets.io.weights import load_tensors, weights_fingerprint, write_weights
 from convscope.system.user_cache import cache_root, prune
-from convscope.worlds import LabelledImages
+from convscope.worlds import LabelledDataset
 from convscope.worlds.caching.fingerprint import dataset_fingerprint
-from convscope.worlds.images.adapt import to_spec
 
 CHUNK = 256
 """Samples in a file of the cache."""
@@ -41,18 +40,18 @@ FILE = re.compile(r"\d+\.safetensors")
 
 
 def iter_features(
-    net: Net, head: Head, data: LabelledImages, *, cache: Path | None = None
+    net: Net, head: Head, data: LabelledDataset, *, cache: Path | None = None
 ) -> Generator[float, None, Tensor]:
-    """Compute what the head of a classifier reads for each image of a data set, a chunk at a time.
+    """Compute what the head of a classifier reads for each sample of a data set, a chunk at a time.
 
     The network runs in evaluation mode, in fp32, with its batch normalisations folded into the convolutions.
 
     Args:
         net: the classifier; left unchanged.
         head: its head.
-        data: images.
+        data: labelled samples.
         cache: folder of the chunks; nothing is kept if left out. A chunk is not kept where files of the data
-            could not be read: another image stands in their place.
+            could not be read: another one stands in their place.
 
     Yields:
         The share that is done, 0 to 1.
@@ -82,29 +81,27 @@ def iter_features(
 class _Reader:
     """Compute features with a folded copy of a network."""
 
-    def __init__(self, net: Net, head: Head, data: LabelledImages) -> None:
-        first = to_spec(data.pixels([0]).to(net.device), net.input_spec)
+    def __init__(self, net: Net, head: Head, data: LabelledDataset) -> None:
+        first = data.inputs([0], net.input_spec).to(net.device)
         with torch.no_grad():
             self.net = inference_copy(net, first, (), EXECUTION)
         self.head, self.layer = head, self.net.module.get_submodule(head.path)
 
-    def features(self, data: LabelledImages, indices: Tensor) -> Iterator[Tensor]:
-        """Yield the features of some images, a batch at a time, on the CPU."""
+    def features(self, data: LabelledDataset, indices: Tensor) -> Iterator[Tensor]:
+        """Yield the features of some samples, a batch at a time, on the CPU."""
         read: list[Tensor] = []
         handle = self.layer.register_forward_pre_hook(lambda _layer, inputs: read.append(inputs[0]))
         try:
             with torch.no_grad(), frozen(self.net.module):
-                for pixels, _labels in data.batches(indices, BATCH):
-                    images = EXECUTION.to_memory_format(
-                        to_spec(pixels.to(self.net.device), self.net.input_spec)
-                    )
-                    run(self.net.module, *self.net.normalise(images))
+                for loaded, _labels in data.batches(indices, BATCH, self.net.input_spec):
+                    inputs = EXECUTION.to_memory_format(loaded.to(self.net.device))
+                    run(self.net.module, *self.net.normalise(inputs))
                     yield self.head.features(read.pop().float()).cpu().clone()
         finally:
             handle.remove()
 
 
-def cache_folder(net: Net, head: Head, data: LabelledImages) -> Path:
+def cache_folder(net: Net, head: Head, data: LabelledDataset) -> Path:
     """Return the folder, in the user's cache, of the features of a data set.
 
     Args:

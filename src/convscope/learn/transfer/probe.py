@@ -18,7 +18,7 @@ from convscope.learn.trainer.distributed import Processes
 from convscope.learn.transfer.features import cache_folder, iter_features, prune_cache
 from convscope.nets import Net
 from convscope.nets.io.replaced_head import Head, find_head
-from convscope.worlds import Batch, LabelledImages
+from convscope.worlds import Batch, LabelledDataset
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class LinearProbe:
         self._epoch: int | None = None
         self._net: Net | None = None
         self._head: Head | None = None
-        self._features: dict[int, tuple[LabelledImages, Tensor]] = {}
+        self._features: dict[int, tuple[LabelledDataset, Tensor]] = {}
 
     def begin(self, net: Net, data: Any) -> None:
         """Find the head, and check that it can be probed; nothing is done without epochs of a probe.
@@ -54,12 +54,12 @@ class LinearProbe:
 
         Raises:
             UsageError: the network's output is no linear function of features that can be computed once, or
-                the data is not of labelled images.
+                the data is not of labelled samples.
         """
         self._epoch, self._features = None, {}
         if not self.epochs:
             return
-        require_images(data)
+        require_probe_data(data)
         self._net, self._head = net, find_head(net)
         if self._head.nonlinear:
             raise UsageError(
@@ -120,7 +120,7 @@ class LinearProbe:
         """Return a batch source of features in the epochs of the probe.
 
         Args:
-            source: batches of images.
+            source: batches of samples.
 
         Returns:
             A source that yields features first; the same one where nothing is probed.
@@ -132,7 +132,7 @@ class LinearProbe:
         """Compute the features of data sets, or read them from the user's cache.
 
         Args:
-            *data: `LabelledImages`; the share of each in the progress is that of its samples.
+            *data: `LabelledDataset`; the share of each in the progress is that of its samples.
 
         Yields:
             The share that is done, 0 to 1.
@@ -142,17 +142,17 @@ class LinearProbe:
             raise RuntimeError("begin takes the network")
         every = sum(map(len, data))
         before = 0
-        for images in data:
-            folder = cache_folder(net, head, images)
-            steps = iter_features(net, head, images, cache=folder)
+        for samples in data:
+            folder = cache_folder(net, head, samples)
+            steps = iter_features(net, head, samples, cache=folder)
             while True:
                 try:
-                    yield (before + next(steps) * len(images)) / every
+                    yield (before + next(steps) * len(samples)) / every
                 except StopIteration as end:
-                    self._features[id(images)] = (images, end.value.to(net.device))
+                    self._features[id(samples)] = (samples, end.value.to(net.device))
                     break
             prune_cache(folder)
-            before += len(images)
+            before += len(samples)
 
     def evaluated(self, data: Any, net: Net) -> Tensor | None:
         """Return the answers for a data set from its features, in an epoch of the probe.
@@ -212,7 +212,7 @@ class ProbeBatches(BatchSource):
     Both have the same order in an epoch, and so the same number of steps. Features are not augmented.
 
     Args:
-        source: batches of images.
+        source: batches of samples.
         probe: the linear probe.
     """
 
@@ -231,7 +231,7 @@ class ProbeBatches(BatchSource):
             return
         data = self.source.data
         features = self.probe.features(data)
-        if features is None or not isinstance(data, LabelledImages):
+        if features is None or not isinstance(data, LabelledDataset):
             raise RuntimeError("the features are computed before the first epoch")
         labels = data.labels.to(features.device)
         for indices in self.source.indices(epoch, skip, features.device):
@@ -243,12 +243,12 @@ class ProbeBatches(BatchSource):
 
     @override
     def example(self) -> Batch:
-        """Return a batch of images: the probe's steps cost too little to be worth a measurement."""
+        """Return a batch of inputs: the probe's steps cost too little to be worth a measurement."""
         with torch.random.fork_rng(devices=[]):
             return next(self.source.batches(0, 0))
 
 
-def require_images(data: Any) -> LabelledImages:
+def require_probe_data(data: Any) -> LabelledDataset:
     """Check that features of a data set can be computed once, and drawn again in any order.
 
     Args:
@@ -258,12 +258,12 @@ def require_images(data: Any) -> LabelledImages:
         The same data.
 
     Raises:
-        UsageError: it is a loader, or holds something else than labelled images.
+        UsageError: it is a loader, or holds something else than labelled samples.
     """
-    if isinstance(data, LabelledImages):
+    if isinstance(data, LabelledDataset):
         return data
     raise UsageError(
-        "labelled images to probe on, whose features are computed once",
+        "labelled samples to probe on, whose features are computed once",
         received=type(data).__name__,
-        hint="Leave probe_epochs out, or give a data set of labelled images.",
+        hint="Leave probe_epochs out, or give a data set of labelled samples.",
     )

@@ -40,7 +40,7 @@ from convscope.see.visualization.direction_images import (
 )
 from convscope.system.progress import Progress, last_result
 from convscope.worlds import DataLike, open_labelled
-from convscope.worlds.dataset import LabelledImages, scaled
+from convscope.worlds.dataset import LabelledDataset
 
 COLLECTED = 0.2
 """Estimated share of collecting activations in the duration of an atlas."""
@@ -179,7 +179,7 @@ def atlas(net: NetLike, layer: str, data: DataLike, **recipe: object) -> Atlas:
 
 
 def iter_atlas(
-    net: Net, data: LabelledImages, recipe: Recipe, *, enough: Callable[[], bool] = lambda: False
+    net: Net, data: LabelledDataset, recipe: Recipe, *, enough: Callable[[], bool] = lambda: False
 ) -> Iterator[Progress[Atlas | None]]:
     """Run `atlas`, yielding after each batch of images and each step of the synthetic images.
 
@@ -268,7 +268,7 @@ class _Plan:
         )
 
 
-def _plan(net: Net, data: LabelledImages, vectors: ActivationSample, recipe: Recipe) -> _Plan:
+def _plan(net: Net, data: LabelledDataset, vectors: ActivationSample, recipe: Recipe) -> _Plan:
     embedding = embed_2d(vectors.values, recipe.layout, recipe.seed)
     grid = recipe.grid or max(2, min(40, round(sqrt(len(vectors) / PER_CELL))))
     column, row = (embedding.points * grid).long().clamp_max(grid - 1).unbind(1)
@@ -332,7 +332,7 @@ def _nearest(vectors: ActivationSample, group: Tensor, mean: Tensor) -> Tensor:
 
 
 def _examples(
-    data: LabelledImages, vectors: ActivationSample, group: Tensor, mean: Tensor, count: int
+    data: LabelledDataset, vectors: ActivationSample, group: Tensor, mean: Tensor, count: int
 ) -> tuple[CellExample, ...]:
     """Return the members nearest to the mean as examples."""
     examples = []
@@ -345,7 +345,7 @@ def _examples(
     return tuple(examples)
 
 
-def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[float]:
+def _attribute_classes(net: Net, data: LabelledDataset, plan: _Plan) -> Iterator[float]:
     """Find the classes that name each cell, where outputs have names; yield the share done.
 
     Sets `plan.attributed` where the contributions to the classes could be computed.
@@ -362,7 +362,7 @@ def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[
     contributions, likeliest = [], []
     for first in range(0, len(members), AT_ONCE):
         chosen = members[first : first + AT_ONCE]
-        images = scaled(data.pixels(vectors.images[chosen]), net.input_spec)
+        images = data.inputs(vectors.images[chosen], net.input_spec)
         found = vectors_to_logits(net, place, images, vectors.positions[chosen], baseline)
         if found is None or found.logits.shape[1] != len(net.classes):
             return
@@ -375,7 +375,7 @@ def _attribute_classes(net: Net, data: LabelledImages, plan: _Plan) -> Iterator[
     plan.cells[:] = [replace(cell, classes=found) for cell, found in zip(plan.cells, names, strict=True)]
 
 
-def _regions(data: LabelledImages, plan: _Plan) -> tuple[Region, ...]:
+def _regions(data: LabelledDataset, plan: _Plan) -> tuple[Region, ...]:
     """Join neighbouring cells with the same name."""
     named: dict[tuple[Literal["label", "class"], str], list[int]] = {}
     for number, cell in enumerate(plan.cells):
@@ -394,7 +394,7 @@ def _regions(data: LabelledImages, plan: _Plan) -> tuple[Region, ...]:
     return largest_first(found)
 
 
-def _region_share(data: LabelledImages, plan: _Plan, name: str, inside: list[int]) -> LabelShare:
+def _region_share(data: LabelledDataset, plan: _Plan, name: str, inside: list[int]) -> LabelShare:
     """Count a label among the images of several cells."""
     images = plan.vectors.images[torch.cat([plan.members[number] for number in inside])]
     shares = label_shares(data.labels, images, plan.vectors.images, data.classes)

@@ -7,14 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.nets import LayerAddress, Net, layer_shapes
-from convscope.worlds.dataset import LabelledImages, scaled
+from convscope.worlds.dataset import LabelledDataset
 
 MEMORY = 2**30
 """Default budget for activations that are held at once, in bytes."""
 
 
 def iter_batches(
-    net: Net, samples: LabelledImages, size: int
+    net: Net, samples: LabelledDataset, size: int
 ) -> Iterator[tuple[int, Float[Tensor, "b c h w"]]]:
     """Iterate over the samples in order, as inputs of the network.
 
@@ -28,7 +28,7 @@ def iter_batches(
     """
     for first in range(0, len(samples), size):
         chosen = range(first, min(first + size, len(samples)))
-        yield first, scaled(samples.pixels(list(chosen)), net.input_spec)
+        yield first, samples.inputs(list(chosen), net.input_spec)
 
 
 def batch_size_for(net: Net, places: Sequence[LayerAddress], memory: int, most: int = 256) -> int:

@@ -12,7 +12,7 @@ from convscope.nets import LayerAddress, Net, layer_shapes
 from convscope.see.features.batching import MEMORY, batch_size_for
 from convscope.see.features.recording import record_float32
 from convscope.system.progress import Progress
-from convscope.worlds.dataset import LabelledImages, scaled
+from convscope.worlds.dataset import LabelledDataset
 
 RIM = 5
 """Maps of at least this many positions along an axis leave out the outermost, which padding affects."""
@@ -40,7 +40,7 @@ class ActivationSample:
 
 def iter_sample_activations(
     net: Net,
-    samples: LabelledImages,
+    samples: LabelledDataset,
     place: LayerAddress,
     *,
     most: int,
@@ -92,7 +92,7 @@ def iter_sample_activations(
     while done < total and not (done and enough()):
         part = slice(done, min(done + size, total))
         with torch.no_grad():
-            act = record_float32(net, scaled(samples.pixels(chosen[part]), net.input_spec), [place])[place]
+            act = record_float32(net, samples.inputs(chosen[part], net.input_spec), [place])[place]
         found.append(_gather_vectors(act, positions[part]).cpu().unflatten(0, (-1, positions.shape[1])))
         done = part.stop
         yield Progress(done / total, f"{done:,} of {total:,} pictures", collect)

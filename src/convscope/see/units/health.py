@@ -14,7 +14,7 @@ from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import UnitIndex
 from convscope.system.progress import Progress, last_result
 from convscope.worlds import DataLike, open_labelled
-from convscope.worlds.dataset import LabelledImages
+from convscope.worlds.dataset import LabelledDataset
 
 REDUNDANT_CORRELATION = 0.95
 """Units whose correlation exceeds this are redundant."""
@@ -117,7 +117,7 @@ def layer_health(
 
 
 def iter_redundancy(
-    net: Net, samples: LabelledImages, places: Sequence[str | LayerAddress] = (), *, batch: int | None = None
+    net: Net, samples: LabelledDataset, places: Sequence[str | LayerAddress] = (), *, batch: int | None = None
 ) -> Iterator[Progress[Redundancy]]:
     """Find redundant units on up to `COMPARED` evenly spread samples, yielding after each batch.
 

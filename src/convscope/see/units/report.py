@@ -23,7 +23,7 @@ from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.see.visualization.visualization import Visualization, iter_visualize
 from convscope.system.progress import Progress, last_result
 from convscope.worlds import DataLike, open_labelled
-from convscope.worlds.dataset import LabelledImages, scaled
+from convscope.worlds.dataset import LabelledDataset
 
 MEASURED = 24
 """Number of images for the effective receptive field: the top ones, then the data's first."""
@@ -140,7 +140,7 @@ def unit_report(
 def iter_unit_report(
     net: Net,
     place: str | LayerAddress,
-    data: LabelledImages,
+    data: LabelledDataset,
     *,
     index: UnitIndex | None = None,
     top_k: int = 9,
@@ -220,7 +220,7 @@ def _synthesize(
 
 def _report(
     net: Net,
-    data: LabelledImages,
+    data: LabelledDataset,
     place: LayerAddress,
     entry: UnitStatistics,
     made: tuple[SyntheticImage, SyntheticImage],
@@ -243,7 +243,7 @@ def _report(
     )
 
 
-def open_index(folder: str | Path, net: Net, data: LabelledImages) -> UnitIndex:
+def open_index(folder: str | Path, net: Net, data: LabelledDataset) -> UnitIndex:
     """Read an index from its folder, and check that it is of this network over this data.
 
     Args:
@@ -305,7 +305,7 @@ def one_unit(net: Net, place: str | LayerAddress) -> LayerAddress:
     return wanted
 
 
-def known_index(net: Net, data: LabelledImages, place: LayerAddress, top_k: int) -> UnitIndex | None:
+def known_index(net: Net, data: LabelledDataset, place: LayerAddress, top_k: int) -> UnitIndex | None:
     """Return an index in the user's cache that holds the unit, with enough images at either end.
 
     Args:
@@ -355,11 +355,11 @@ def _extreme_value(net: Net, images: Float[Tensor, "n *shape"], place: LayerAddr
 
 
 def _patches(
-    net: Net, data: LabelledImages, examples: Sequence[Example], field: Field | None
+    net: Net, data: LabelledDataset, examples: Sequence[Example], field: Field | None
 ) -> tuple[Patch, ...]:
     if not examples:
         return ()
-    images = scaled(data.pixels([example.image for example in examples]), net.input_spec)
+    images = data.inputs([example.image for example in examples], net.input_spec)
     return tuple(
         Patch(example, image, _box(field, example.position, tuple(image.shape[1:])))
         for example, image in zip(examples, images, strict=True)
@@ -378,13 +378,13 @@ def _box(
 
 
 def _effective(
-    net: Net, data: LabelledImages, place: LayerAddress, first: Sequence[int]
+    net: Net, data: LabelledDataset, place: LayerAddress, first: Sequence[int]
 ) -> EffectiveReceptiveField | None:
     if not net.input_spec.size:
         return None
     numbers = list(dict.fromkeys([*first, *range(min(MEASURED, len(data)))]))[:MEASURED]
     try:
-        return effective_receptive_field(net, place, scaled(data.pixels(numbers), net.input_spec))
+        return effective_receptive_field(net, place, data.inputs(numbers, net.input_spec))
     except UsageError:  # no gradient exists, and without steps none is needed elsewhere
         return None
 

@@ -15,7 +15,7 @@ from convscope.see.optimize.image_params.base import noise, shape_of
 from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.visualization.visualization import Visualization, clean_scores, params_from_recipe
 from convscope.worlds import DataLike, open_labelled
-from convscope.worlds.dataset import LabelledImages
+from convscope.worlds.dataset import LabelledDataset
 
 NOISES = 32
 """Number of uniform-noise images that are averaged."""
@@ -88,7 +88,7 @@ def compare_with_data(
 
 
 def real_scores(
-    net: Net, goals: Sequence[Objective], samples: LabelledImages, *, batch: int = 256
+    net: Net, goals: Sequence[Objective], samples: LabelledDataset, *, batch: int = 256
 ) -> Float[Tensor, "goals n"]:
     """Return the value of every objective on every sample.
 

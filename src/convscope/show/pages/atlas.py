@@ -25,7 +25,7 @@ from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import Text, bilingual, spoken
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element, join, named
-from convscope.worlds import LabelledImages, scaled
+from convscope.worlds import LabelledDataset
 
 CARTER = "Shan Carter et al. (2019), Activation Atlas, Distill, doi:10.23915/distill.00015"
 ICON = 112
@@ -45,7 +45,7 @@ LIGHT, DARK = ((255, 255, 255), (31, 32, 35)), ((31, 32, 35), (255, 255, 255))
 """Background and text of the names on the sheet: labels of the data, classes of the network."""
 
 
-def page(atlas: Atlas, net: Net, data: LabelledImages, *, command: str, seed: int = 0) -> str:
+def page(atlas: Atlas, net: Net, data: LabelledDataset, *, command: str, seed: int = 0) -> str:
     """Render an activation atlas as a self-contained HTML page in English and Chinese.
 
     Names lie on the map: labels of the data, and classes of the network. Each cell can be chosen; its card
@@ -118,7 +118,7 @@ def shown_regions(atlas: Atlas) -> list[Region]:
 
 
 def _map(
-    atlas: Atlas, icons: Sequence[Image.Image], net: Net, data: LabelledImages, regions: Sequence[Region]
+    atlas: Atlas, icons: Sequence[Image.Image], net: Net, data: LabelledDataset, regions: Sequence[Region]
 ) -> Markup:
     """Build the grid of cells with its names, its legend and its choice of zoom factors."""
     zooms = [
@@ -220,7 +220,7 @@ def _names(atlas: Atlas, regions: Sequence[Region]) -> Markup:
 
 
 def _cell(
-    number: int, cell: Cell, icon: Image.Image, net: Net, data: LabelledImages, attributed: bool
+    number: int, cell: Cell, icon: Image.Image, net: Net, data: LabelledDataset, attributed: bool
 ) -> Markup:
     """Build one cell: its image as a radio button, and the card shown when it is chosen."""
     names = [cell.label.name] if cell.label else []
@@ -244,7 +244,7 @@ def _alt(row: int, column: int, names: str) -> dict[str, str]:
     return spoken(key, place=f"{row + 1}/{column + 1}", names=names)
 
 
-def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages, attributed: bool) -> Markup:
+def _card(cell: Cell, made: Markup, net: Net, data: LabelledDataset, attributed: bool) -> Markup:
     """Build the details of a cell: counts, labels, classes and real examples."""
     lines = [bilingual("atlas.count", count=cell.count, pictures=cell.pictures)]
     if cell.labels:
@@ -257,7 +257,7 @@ def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages, attributed: 
     head = [element("span", made, class_="large"), element("span", *lines, class_="words")]
     if not cell.examples:
         return join(head)
-    pictures = scaled(data.pixels([sight.image for sight in cell.examples]), net.input_spec)
+    pictures = data.inputs([sight.image for sight in cell.examples], net.input_spec)
     real = [
         element(
             "span",
@@ -270,7 +270,7 @@ def _card(cell: Cell, made: Markup, net: Net, data: LabelledImages, attributed: 
     return join([*head, element("span", title, element("span", *real, class_="reals"), class_="below")])
 
 
-def _label(sight: CellExample, data: LabelledImages) -> str:
+def _label(sight: CellExample, data: LabelledDataset) -> str:
     return data.classes[sight.label] if len(data.classes) > 1 else ""
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from convscope.errors import ConvscopeError
 from convscope.learn import (
-    ClassifiedImages,
+    ClassifiedSamples,
     Epoch,
     EvalResult,
     Finding,
@@ -280,9 +280,9 @@ def _expected(run: TrainedRun) -> tuple[Figure, ...]:
     return (commands.known_results(find_recipe(name), here, getattr(run.recipe, "reduced", False)),)
 
 
-def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
+def _classified(finding: ClassifiedSamples, run: TrainedRun) -> list[Figure]:
     """Build the figures of a classifier's test: accuracy of each class, calibration, confusions, mistakes."""
-    evaluation, images = finding.evaluation, finding.images
+    evaluation, images = finding.evaluation, finding.samples
     again = EVALUATE.format(folder=str(run.place), hardest=HARDEST)
     figures = [class_accuracy.of_run(evaluation, again), calibration.of_run(evaluation, again)]
     if evaluation.confusions:
@@ -293,16 +293,17 @@ def _classified(finding: ClassifiedImages, run: TrainedRun) -> list[Figure]:
     attributed = attributed_mistakes.of_run(run.setup.net, worst, evaluation.classes, explained)
     figures += [attributed] if attributed else []
     train = run.setup.train
-    pairs = (near_duplicates(train, images) if isinstance(train, LabelledImages) else None) or ()
-    if pairs:
-        figures.append(duplicates.of_run(pairs, train, images, evaluation))
+    pairs = ()
+    if isinstance(train, LabelledImages) and isinstance(images, LabelledImages):
+        pairs = near_duplicates(train, images) or ()
+        figures += [duplicates.of_run(pairs, train, images, evaluation)] if pairs else []
     data = str(getattr(run.recipe, "data", ""))
     figures.append(next_step.of_run(run.kept, evaluation, len(pairs), data, str(run.place)))
     return figures
 
 
 FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
-    ClassifiedImages: _classified,
+    ClassifiedSamples: _classified,
     ImageRows: lambda finding, _run: [side_by_side.images(finding)],
     NumberTable: lambda finding, _run: [side_by_side.numbers(finding)],
     Plot: lambda finding, _run: [side_by_side.points(finding)],

@@ -16,7 +16,7 @@ from convscope.show.graphs.static import KEY
 from convscope.show.images import input_image
 from convscope.show.images.sprite import Sprite, sprite
 from convscope.show.report.i18n import bilingual, texts
-from convscope.worlds import LabelledImages, scaled
+from convscope.worlds import LabelledDataset
 
 SHOWN = 4
 """Images of each unit in the list, those with its largest values."""
@@ -32,7 +32,7 @@ def page(
     index: UnitIndex,
     redundancy: Redundancy,
     net: Net,
-    data: LabelledImages,
+    data: LabelledDataset,
     *,
     command: str,
     unit_command: tuple[str, str],
@@ -124,8 +124,8 @@ def _wanted(index: UnitIndex) -> list[int]:
     return sorted(counts, key=lambda image: (first[image] // units, -counts[image], image))
 
 
-def _pictures(data: LabelledImages, numbers: Sequence[int]) -> list[Image.Image]:
-    images = scaled(data.pixels(list(numbers)), data.spec)
+def _pictures(data: LabelledDataset, numbers: Sequence[int]) -> list[Image.Image]:
+    images = data.inputs(list(numbers))
     return [worlds.render(image, data.spec) for image in images]
 
 

@@ -4,10 +4,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from convscope.recipe import Recipe
+from convscope.recipe import ComputeRecipe
 
 
-class TourRecipe(Recipe):
+class TourRecipe(ComputeRecipe):
     """Train the lecture's network on real digits, look inside it, and write one illustrated report."""
 
     verb: ClassVar[str] = "tour"

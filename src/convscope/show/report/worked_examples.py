@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional as F
 
-from convscope.worlds import scaled
 from convscope.worlds.datasets import digits
 
 Rows = tuple[tuple[float, ...], ...]
@@ -113,7 +112,7 @@ def digit(number: int) -> torch.Tensor:
     """
     data = digits.test()
     index = int((data.labels == number).nonzero()[0])
-    return scaled(data.pixels([index]), data.spec)[0]
+    return data.inputs([index])[0]
 
 
 def rows(tensor: torch.Tensor) -> Rows:

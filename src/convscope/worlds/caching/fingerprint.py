@@ -4,22 +4,22 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from convscope.worlds.dataset import ImageTensorDataset, LabelledImages
+from convscope.worlds.dataset import LabelledDataset
 
 
-def dataset_fingerprint(samples: LabelledImages) -> str:
-    """Hash a data set: images in memory by their bytes, files by their paths, sizes and modification times.
+def dataset_fingerprint(samples: LabelledDataset) -> str:
+    """Hash a data set: samples in memory by their bytes, files by their paths, sizes and modification times.
 
     Args:
-        samples: labelled images; their classes, labels and spec are hashed too.
+        samples: labelled samples; their classes, labels and spec are hashed too.
 
     Returns:
         16 hexadecimal digits.
     """
     found = hashlib.sha256(repr((samples.classes, samples.spec)).encode())
     found.update(samples.labels.numpy().tobytes())
-    if isinstance(samples, ImageTensorDataset):
-        found.update(samples.images.contiguous().numpy().data)
+    if samples.content is not None:
+        found.update(samples.content.contiguous().numpy().data)
     found.update(files_fingerprint(getattr(samples, "paths", ())).encode())
     return found.hexdigest()[:16]
 

@@ -23,8 +23,8 @@ from PIL import Image
 from torch import Tensor
 
 from convscope.graph.spec import DIGIT, TensorSpec
-from convscope.worlds.dataset import ImageTensorDataset
 from convscope.worlds.datasets.mnist_preprocessing import to_mnist
+from convscope.worlds.images.datasets.labelled import ImageTensorDataset
 from convscope.worlds.images.photos import open_photo
 
 CLASSES = tuple("0123456789")

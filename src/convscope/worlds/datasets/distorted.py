@@ -15,7 +15,8 @@ from torch.nn import functional
 from typing_extensions import override
 
 from convscope.errors import UsageError, nearest
-from convscope.worlds.dataset import Indices, LabelledImages, Picture, Problem, checked
+from convscope.worlds.dataset import Indices, Problem, checked
+from convscope.worlds.images.datasets.labelled import LabelledImages, Picture
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ import torch
 from convscope.errors import DataError, MissingError, UsageError, nearest
 from convscope.graph.spec import DIGIT, IMAGE, TensorSpec
 from convscope.system.files import PART_PREFIX, read_bytes
-from convscope.worlds.dataset import Dataset, ImageTensorDataset, LabelledImages, require_labelled_images
+from convscope.worlds.dataset import Dataset, LabelledDataset, require_labelled
 from convscope.worlds.datasets import digits, ring, sine, strokes
 from convscope.worlds.datasets.idx import read_idx
 from convscope.worlds.images import photos
+from convscope.worlds.images.datasets.labelled import ImageTensorDataset, LabelledImages
 from convscope.worlds.registry import world_of
 
 MOST_BYTES = 2**26
@@ -130,15 +131,15 @@ def _samples(
     )
 
 
-DataLike = LabelledImages | str | PathLike[str]
-"""What a person has of labelled images: a data set, or the name or folder that `open` takes."""
+DataLike = LabelledDataset | str | PathLike[str]
+"""What a person has of labelled samples: a data set, or the name or folder that `open` takes."""
 
 
-def open_labelled(data: DataLike, spec: TensorSpec) -> LabelledImages:
-    """Return labelled images, or open those of a name or folder.
+def open_labelled(data: DataLike, spec: TensorSpec) -> LabelledDataset:
+    """Return labelled samples, or open those of a name or folder.
 
     Args:
-        data: labelled images, or what `open` takes.
+        data: labelled samples, or what `open` takes.
         spec: specification of the samples of a folder.
 
     Returns:
@@ -150,12 +151,12 @@ def open_labelled(data: DataLike, spec: TensorSpec) -> LabelledImages:
         DataError: the folder holds no such files, or they are damaged.
     """
     if isinstance(data, str | PathLike):
-        return require_labelled_images(open(str(data), spec=spec))
-    if not isinstance(data, LabelledImages):
+        return require_labelled(open(str(data), spec=spec))
+    if not isinstance(data, LabelledDataset):
         raise UsageError(
-            "labelled images: a name, a folder, or what worlds.open returns",
+            "labelled samples: a name, a folder, or what worlds.open returns",
             received=type(data).__name__,
-            hint="Give a name or a folder to worlds.open, or make a worlds.ImageTensorDataset.",
+            hint="Give a name or a folder to worlds.open, or make an ImageTensorDataset or LabelledTensors.",
         )
     return data
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.graph.spec import DIGIT, TensorSpec
-from convscope.worlds.dataset import ImageTensorDataset
+from convscope.worlds.images.datasets.labelled import ImageTensorDataset
 
 CLASSES = tuple("01234")
 SHIFT = 2

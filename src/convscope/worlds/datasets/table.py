@@ -16,7 +16,8 @@ from convscope.errors import DataError, UsageError, nearest
 from convscope.graph.spec import TensorSpec
 from convscope.system.files import read_bytes
 from convscope.worlds.batch import Batch
-from convscope.worlds.dataset import Dataset, Indices, Problem, checked, scaled
+from convscope.worlds.dataset import Dataset, Indices, Problem, checked
+from convscope.worlds.images.adapt import scaled
 
 SUFFIXES = {".csv": ",", ".tsv": "\t"}
 """Endings of tables, and what separates their cells."""

@@ -1,12 +1,12 @@
 """Convert images to what a network expects: channels, size and value range."""
 
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
 from convscope.errors import UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.worlds.dataset import scaled
 
 FRAME = 1 / 8
 """Largest share of a side that is padded instead of enlarging: LeNet-5 pads 28 pixels to 32."""
@@ -32,6 +32,21 @@ def to_spec(pictures: Tensor, spec: TensorSpec) -> Tensor:
         UsageError: the images cannot be converted to that input.
     """
     return fitted(scaled(pictures, spec), spec)
+
+
+def scaled(pictures: UInt8[Tensor, "*b c h w"], spec: TensorSpec) -> Float[Tensor, "*b c h w"]:
+    """Convert bytes to floats in the spec's value range: 0 becomes its low end, 255 its high end.
+
+    Args:
+        pictures: uint8 images, `[c h w]` or `[b c h w]`.
+        spec: the input spec; only its value range is used.
+
+    Returns:
+        float32 images of the same shape.
+    """
+    low, high = spec.value_range
+    unit = pictures.to(torch.float32).div_(255)
+    return unit if (low, high) == (0.0, 1.0) else unit.mul_(high - low).add_(low)
 
 
 def fitted(pictures: Tensor, spec: TensorSpec) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.graph.spec import ImageTransform, TensorSpec
-from convscope.worlds.dataset import scaled
+from convscope.worlds.images.adapt import scaled
 from convscope.worlds.images.decode import KINDS as KINDS
 from convscope.worlds.images.decode import MOST_BYTES as MOST_BYTES
 from convscope.worlds.images.decode import MOST_PIXELS as MOST_PIXELS

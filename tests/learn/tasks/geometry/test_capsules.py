@@ -6,7 +6,7 @@ import torch
 
 from convscope import learn, nets
 from convscope.errors import UsageError
-from convscope.learn import CapsuleClassification, CapsuleRecipe, ClassifiedImages, ImageRows, NumberTable
+from convscope.learn import CapsuleClassification, CapsuleRecipe, ClassifiedSamples, ImageRows, NumberTable
 from convscope.learn.tasks.geometry.capsules import CHANGES
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.modules.classics.capsules import CapsuleMask
@@ -118,7 +118,7 @@ def test_the_report_shows_reconstructions_dimensions_and_routing():
     tested = task.evaluate(net, data, ExecutionConfig())
     copies, changes, routing, table, classified = task.findings(net, data, tested)
     assert all(isinstance(each, ImageRows) for each in (copies, changes, routing))
-    assert isinstance(table, NumberTable) and isinstance(classified, ClassifiedImages)
+    assert isinstance(table, NumberTable) and isinstance(classified, ClassifiedSamples)
     assert [len(each.rows) for each in (copies, changes, routing)] == [2, 8, 8]
     assert len(copies.heads) == 8
     with torch.no_grad():
@@ -148,7 +148,7 @@ def test_a_chain_without_a_decoder_is_trained_too():
     assert [type(each) for each in task.findings(net, data, tested)] == [
         ImageRows,
         NumberTable,
-        ClassifiedImages,
+        ClassifiedSamples,
     ]
 
 
@@ -158,7 +158,7 @@ def test_capsules_on_capsules_show_the_routing_to_the_classes():
     data = digits.test().take(range(20))
     tested = task.evaluate(net, data, ExecutionConfig())
     assert tested.evidence.received.shape == (10, 10)
-    assert [type(each) for each in task.findings(net, data, tested)] == [NumberTable, ClassifiedImages]
+    assert [type(each) for each in task.findings(net, data, tested)] == [NumberTable, ClassifiedSamples]
 
 
 def test_it_learns():

@@ -8,7 +8,7 @@ import torch
 
 from convscope import learn, nets
 from convscope.errors import UsageError
-from convscope.learn import ClassifiedImages, DistortedRecipe, ImageRows, NumberTable, Plot
+from convscope.learn import ClassifiedSamples, DistortedRecipe, ImageRows, NumberTable, Plot
 from convscope.learn.tasks.geometry.distorted import (
     DistortedClassification,
     SampledPoses,
@@ -135,7 +135,7 @@ def test_the_report_shows_where_it_looked():
         setup.net.module.get_submodule("sampled").bias.copy_(torch.tensor([0.5, 0, -0.5, 0, 1, 0]))
     tested = setup.task.evaluate(setup.net, setup.test, ExecutionConfig())
     regions, angles, table, classified = setup.task.findings(setup.net, setup.test, tested)
-    assert isinstance(regions, ImageRows) and isinstance(classified, ClassifiedImages)
+    assert isinstance(regions, ImageRows) and isinstance(classified, ClassifiedSamples)
     assert isinstance(angles, Plot) and isinstance(table, NumberTable)
     (inputs, sampled, original), (outline, *_) = regions.rows[0], regions.outlines[0]
     assert inputs.shape == (1, 42, 42) and sampled.shape == original.shape == (1, 28, 28)
@@ -153,7 +153,7 @@ def test_a_network_without_a_transformer_has_the_plain_report():
     setup.task.prepare(setup.net, setup.train, None)
     tested = setup.task.evaluate(setup.net, setup.test.take(range(20)), ExecutionConfig())
     found = setup.task.findings(setup.net, setup.test.take(range(20)), tested)
-    assert [type(each) for each in found] == [ClassifiedImages] and "poses" not in tested.details
+    assert [type(each) for each in found] == [ClassifiedSamples] and "poses" not in tested.details
 
 
 def test_it_resumes_bit_for_bit():

@@ -72,7 +72,7 @@ def near_duplicates(train: LabelledImages, test: LabelledImages) -> tuple[NearDu
 def _thumbnails(images: LabelledImages) -> Tensor:
     """Return grey thumbnails of mean 0 and norm 1, `[n 32 32]`; zeros for those without content."""
     parts = []
-    for pixels, _labels in images.batches(torch.arange(len(images)), CHUNK):
+    for pixels, _labels in images.pixel_batches(torch.arange(len(images)), CHUNK):
         grey = pixels.float().mean(1, keepdim=True)
         small = functional.interpolate(grey, (THUMBNAIL, THUMBNAIL), mode="area").squeeze(1)
         centred = small - small.mean((1, 2), keepdim=True)

@@ -23,7 +23,7 @@ from convscope.nets import Net, frozen
 from convscope.nets.activations.classifier_output import INDEPENDENT, select_output
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.modules.classics.capsules import CapsuleLength, CapsuleMask, Capsules
-from convscope.worlds import Batch, LabelledImages
+from convscope.worlds import Batch, LabelledDataset
 
 PRESENT, ABSENT, DOWN = 0.9, 0.1, 0.5
 """Margins `m+` and `m-`, and the weight of absent classes."""
@@ -228,7 +228,7 @@ class CapsuleClassification(Classification):
             Figures of images and a table, and what every classifier's report shows.
         """
         found = tested.evidence
-        if not isinstance(found, RoutedCapsules) or not isinstance(data, LabelledImages):
+        if not isinstance(found, RoutedCapsules) or not isinstance(data, LabelledDataset):
             return ()
         plain = super().findings(net, data, replace(tested, evidence=found.evaluation))
         images = next(iter(iter_batches(data, net, SHOWN))).inputs[0]

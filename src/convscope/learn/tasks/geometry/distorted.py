@@ -208,7 +208,8 @@ class DistortedBatches(ImageBatches):
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
         order = self.order(epoch)[skip * self.recipe.batch :]
         device = self.net.device
-        for step, (pixels, labels) in enumerate(self.images.batches(order, self.recipe.batch), start=skip):
+        batches = self.images.pixel_batches(order, self.recipe.batch)
+        for step, (pixels, labels) in enumerate(batches, start=skip):
             generator = Generator().manual_seed(seed_of(self.recipe.seed, "poses", epoch, step))
             height, width = pixels.shape[2:]
             poses = draw_poses(len(pixels), (height, width), self._ranges, generator)

@@ -13,7 +13,7 @@ from typing import Any
 from convscope.errors import DataError
 from convscope.learn.trainer import values as check
 from convscope.system.files import open_regular, read_json, write_text
-from convscope.worlds import DistortedImages, ImageTensorDataset, LabelledImages
+from convscope.worlds import DistortedImages, LabelledDataset
 from convscope.worlds.datasets.table import ColumnDataset
 
 FILE = "data.json"
@@ -43,7 +43,7 @@ def describe_data(data: Any) -> dict[str, Any] | None:
         return _columns(data)
     if isinstance(data, DistortedImages):
         data = data.originals
-    if not isinstance(data, LabelledImages):
+    if not isinstance(data, LabelledDataset):
         return None
     labels = hashlib.sha256(repr((data.classes, data.spec)).encode())
     labels.update(data.labels.numpy().tobytes())
@@ -58,8 +58,8 @@ def describe_data(data: Any) -> dict[str, Any] | None:
     paths: Sequence[Path] | None = getattr(data, "paths", None)
     if paths is not None:
         found["images"] = [["/".join(path.parts[-2:]), _hash_of(path)] for path in paths]
-    elif isinstance(data, ImageTensorDataset):
-        found["pixels"] = hashlib.sha256(data.images.contiguous().numpy().data).hexdigest()[:16]
+    elif data.content is not None:
+        found["pixels"] = hashlib.sha256(data.content.contiguous().numpy().data).hexdigest()[:16]
     return found
 
 

@@ -82,7 +82,7 @@ def iter_train_run(
 
     Args:
         net: its weights are changed.
-        train: `LabelledImages` or a DataLoader for a classifier, else what the task learns from.
+        train: `LabelledDataset` or a DataLoader for a classifier, else what the task learns from.
         test: what to evaluate on after each epoch; nothing if left out.
         recipe: recipe of the training; the defaults of `ClassificationRecipe` if left out.
         out: the run's folder.
@@ -238,7 +238,7 @@ def train(
 
     Args:
         net: its weights are changed.
-        train: `LabelledImages` or a DataLoader of `(inputs, labels)`; else what the task learns from.
+        train: `LabelledDataset` or a DataLoader of `(inputs, labels)`; else what the task learns from.
         test: what to evaluate on after each epoch; nothing if left out.
         validation: what to choose the best epoch by; by default a part held out of `train`, where a setting
             asks for one (`patience`, `validation_split`).

@@ -27,7 +27,7 @@ from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex, layers
 from convscope.system.interrupts import defer_interrupts
 from convscope.system.progress import Progress, last_result
 from convscope.worlds import DataLike, open_labelled
-from convscope.worlds.dataset import LabelledImages, scaled
+from convscope.worlds.dataset import LabelledDataset
 from convscope.worlds.images.listing import in_text
 
 SAVE_EVERY = 30.0
@@ -73,7 +73,7 @@ def index_units(
 
 def iter_index_units(
     net: Net,
-    samples: LabelledImages,
+    samples: LabelledDataset,
     places: Sequence[str | LayerAddress] = (),
     *,
     k: int = 9,
@@ -156,7 +156,7 @@ class _Pass:
     def __init__(
         self,
         net: Net,
-        samples: LabelledImages,
+        samples: LabelledDataset,
         places: tuple[tuple[LayerAddress, ...], tuple[IndexedLayer, ...]],
         k: int,
         batch: int,
@@ -199,12 +199,12 @@ class _Pass:
         remaining = self.batches[self.done :]
         indices = torch.cat(remaining) if remaining else torch.empty(0, dtype=torch.int64)
         for numbers, (images, labels) in zip(
-            remaining, self.samples.batches(indices, self.batch), strict=True
+            remaining, self.samples.batches(indices, self.batch, self.net.input_spec), strict=True
         ):
             good, batch = self._readable(numbers), None
             if len(good):
                 self.current = _CurrentBatch(len(good), numbers[good], len(self.layers))
-                run(scaled(images[good], self.net.input_spec))
+                run(images[good])
                 batch = self.current.batch(self.layers, labels[good])
             with defer_interrupts():
                 if batch is not None:
@@ -266,7 +266,7 @@ class _CurrentBatch:
         )
 
 
-def _check(net: Net, samples: LabelledImages, k: int, batch: int) -> None:
+def _check(net: Net, samples: LabelledDataset, k: int, batch: int) -> None:
     if k < 1 or batch < 1 or len(samples) == 0:
         raise UsageError(
             "samples, and k and batch of 1 or more", received=f"{len(samples)} samples, k={k}, batch={batch}"

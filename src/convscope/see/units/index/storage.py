@@ -41,7 +41,7 @@ from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex
 from convscope.system.files import read_json, remove_parts, replace_file, write_text
 from convscope.system.user_cache import cache_root
 from convscope.worlds.caching.fingerprint import dataset_fingerprint
-from convscope.worlds.dataset import LabelledImages
+from convscope.worlds.dataset import LabelledDataset
 
 FORMAT = 3
 """Raised where the files change; indexes in the cache of another format are not met again."""
@@ -268,7 +268,7 @@ def cache_key(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def cache_dir(net: Net, samples: LabelledImages) -> Path:
+def cache_dir(net: Net, samples: LabelledDataset) -> Path:
     """Return the folder, in the user's cache, of indexes of this network over this data.
 
     Args:
@@ -284,7 +284,7 @@ def cache_dir(net: Net, samples: LabelledImages) -> Path:
     return cache_root("units") / f"{plain}-{print_}"
 
 
-def cached_indexes(net: Net, samples: LabelledImages) -> list[UnitIndex]:
+def cached_indexes(net: Net, samples: LabelledDataset) -> list[UnitIndex]:
     """Read the finished indexes of this network over this data from the user's cache.
 
     Args:
@@ -303,7 +303,7 @@ def cached_indexes(net: Net, samples: LabelledImages) -> list[UnitIndex]:
     return sorted(found, key=len, reverse=True)
 
 
-def fingerprint(net: Net, samples: LabelledImages) -> dict[str, Any]:
+def fingerprint(net: Net, samples: LabelledDataset) -> dict[str, Any]:
     """Return what identifies a network and data: names, and hashes of weights and of images or files.
 
     Args:

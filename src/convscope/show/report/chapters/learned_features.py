@@ -24,7 +24,7 @@ from convscope.show.report.figures.network import activation_bars, filters, fool
 from convscope.show.report.figures.network.fooling import Noise
 from convscope.show.report.figures.network.preferred_inputs import Likeness, PreferredRow
 from convscope.system.progress import Progress
-from convscope.worlds import LabelledImages, scaled
+from convscope.worlds import LabelledDataset
 from convscope.worlds.datasets import digits
 
 FILTERS, NEURONS = 12, 9
@@ -51,7 +51,7 @@ class Subject:
     """
 
     net: Net
-    data: LabelledImages
+    data: LabelledDataset
     digit: Tensor
     steps: int
     seed: int
@@ -125,7 +125,7 @@ def _rows(subject: Subject, made: Visualization) -> list[PreferredRow]:
     """Compare synthetic images with real digits, their random start and noise."""
     net, data = subject.net, subject.data
     found, starts = compare_with_data(net, made, data), start_of(net, made)
-    real = scaled(data.pixels([line.best_index for line in found]), data.spec)
+    real = data.inputs([line.best_index for line in found])
     noise = uniform_noise(net)[0]
     return [PreferredRow(line, starts[i], made.images[i], real[i], noise) for i, line in enumerate(found)]
 
@@ -137,7 +137,7 @@ def _outputs(subject: Subject) -> Figure:
     made, made_sparse = _made(subject, plain), _made(subject, sparse)
     averages = _averages(digits.train())
     data = subject.data
-    real = _correlation(scaled(data.pixels(range(len(data))), data.spec), averages[data.labels])
+    real = _correlation(data.inputs(range(len(data))), averages[data.labels])
     likeness = Likeness(_correlation(made.images, averages), _correlation(made_sparse.images, averages), real)
     return preferred_inputs.outputs(
         _rows(subject, made),
@@ -149,9 +149,9 @@ def _outputs(subject: Subject) -> Figure:
     )
 
 
-def _averages(data: LabelledImages) -> Tensor:
+def _averages(data: LabelledDataset) -> Tensor:
     """Return the mean image of each class, `[classes c h w]`."""
-    images = scaled(data.pixels(range(len(data))), data.spec)
+    images = data.inputs(range(len(data)))
     return torch.stack([images[data.labels == k].mean(dim=0) for k in range(len(data.classes))])
 
 
@@ -194,11 +194,8 @@ def _made(subject: Subject, recipe: VisualizeRecipe) -> Visualization:
     return visualize(subject.net, *recipe.places, **commands.fields(recipe))
 
 
-def _answers(net: Net, data: LabelledImages, place: LayerAddress, batch: int = 500) -> Tensor:
+def _answers(net: Net, data: LabelledDataset, place: LayerAddress, batch: int = 500) -> Tensor:
     """Return the activation of every unit for every image, `[n units]`."""
     return torch.cat(
-        [
-            record(net, scaled(images, data.spec), [place])[place]
-            for images, _ in data.batches(range(len(data)), batch)
-        ]
+        [record(net, images, [place])[place] for images, _ in data.batches(range(len(data)), batch)]
     )

@@ -7,7 +7,7 @@ from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.training import confusion, curves, worst_examples
 from convscope.show.report.figures.training.curves import History
 from convscope.show.report.figures.training.worst_examples import Answer
-from convscope.worlds import LabelledImages, scaled
+from convscope.worlds import LabelledDataset
 
 HARDEST = 12
 
@@ -16,7 +16,7 @@ def chapter(
     printed: Sequence[Epoch],
     relu: Sequence[Epoch],
     evaluation: Evaluation,
-    data: LabelledImages,
+    data: LabelledDataset,
     commands: tuple[str, str, str],
     learned_from: str,
 ) -> Section:
@@ -43,7 +43,7 @@ def chapter(
     )
 
 
-def answers(evaluation: Evaluation, data: LabelledImages, count: int) -> list[Answer]:
+def answers(evaluation: Evaluation, data: LabelledDataset, count: int) -> list[Answer]:
     """Select the test images with the largest loss.
 
     Args:
@@ -55,7 +55,7 @@ def answers(evaluation: Evaluation, data: LabelledImages, count: int) -> list[An
         The images with the true and the predicted class and the probabilities of both, largest loss first.
     """
     chosen = evaluation.hardest(count)
-    images = scaled(data.pixels(chosen), data.spec)
+    images = data.inputs(chosen)
     made = []
     for image, index in zip(images, chosen.tolist(), strict=True):
         probabilities, truth = evaluation.probabilities[index], int(evaluation.labels[index])

@@ -21,8 +21,9 @@ from convscope.graph.spec import TensorSpec
 from convscope.system.threads import cores
 from convscope.worlds.caching.fingerprint import files_fingerprint
 from convscope.worlds.caching.pixel_cache import PixelCache
-from convscope.worlds.dataset import Indices, LabelledImages, Picture, Problem, checked, gathered
+from convscope.worlds.dataset import Indices, Problem, checked
 from convscope.worlds.images import photos
+from convscope.worlds.images.datasets.labelled import LabelledImages, Picture, gathered
 from convscope.worlds.images.decode import PhotoError, decode, read_bytes, read_start, stored_size
 from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads, list_folder
 
@@ -132,7 +133,7 @@ class ImageFolder(LabelledImages):
         return _stack(list(in_threads(self._image, rows.tolist(), self._store.workers)), self.spec)
 
     @override
-    def batches(self, indices: Indices, size: int) -> Iterator[tuple[Picture, Int64[Tensor, " b"]]]:
+    def pixel_batches(self, indices: Indices, size: int) -> Iterator[tuple[Picture, Int64[Tensor, " b"]]]:
         """Iterate over batches of images and labels; the next batches are read or decoded meanwhile."""
         chosen = checked(indices, len(self))
         parts = iter(chosen.split(size) if len(chosen) else ())

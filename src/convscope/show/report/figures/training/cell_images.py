@@ -8,7 +8,7 @@ from convscope.learn import Evaluation
 from convscope.show.report.figures.training.worst_examples import picture
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import element, join
-from convscope.worlds import LabelledImages, scaled
+from convscope.worlds import LabelledDataset
 
 WRONG, RIGHT = 24, 6
 """Most images of a cell off the diagonal, and of one on it."""
@@ -57,7 +57,7 @@ def choose(found: Evaluation) -> Mapping[Cell, list[int]]:
     return chosen
 
 
-def galleries(found: Evaluation, images: LabelledImages, chosen: Mapping[Cell, list[int]]) -> Markup:
+def galleries(found: Evaluation, images: LabelledDataset, chosen: Mapping[Cell, list[int]]) -> Markup:
     """Draw the chosen images of every cell; a cell's are hidden until its link is followed.
 
     Args:
@@ -77,7 +77,7 @@ def galleries(found: Evaluation, images: LabelledImages, chosen: Mapping[Cell, l
             "count": int(counts[truth, answer]),
             "shown": len(indices),
         }
-        pixels = scaled(images.pixels(indices), images.spec)
+        pixels = images.inputs(indices)
         tiles = [
             element(
                 "div",

@@ -11,7 +11,7 @@ from convscope.show.report.figures.training.cell_images import Cell, anchor, cho
 from convscope.show.report.figures.training.worst_examples import MNIST
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element, join
-from convscope.worlds import LabelledImages
+from convscope.worlds import LabelledDataset
 
 Counts = Sequence[Sequence[int]]
 LARGEST, LISTED = 16, 12
@@ -85,7 +85,7 @@ def figure(counts: Counts, classes: Sequence[str], command: str) -> Figure:
     return Figure("training.confusion", body, command, MNIST, values, finding=finding)
 
 
-def of_run(found: Evaluation, command: str, images: LabelledImages | None = None) -> Figure:
+def of_run(found: Evaluation, command: str, images: LabelledDataset | None = None) -> Figure:
     """Build the figure of the mistakes of any classifier.
 
     Up to `LARGEST` classes that is the matrix, for more the most frequent confusions. The title names the

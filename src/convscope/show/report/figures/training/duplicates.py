@@ -7,7 +7,7 @@ from convscope.show.report.figure import Figure
 from convscope.show.report.figures.training.worst_examples import picture
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import element
-from convscope.worlds import LabelledImages, scaled
+from convscope.worlds import LabelledImages
 
 MOST = 8
 """Most pairs that are drawn."""
@@ -46,7 +46,7 @@ def of_run(
         }
         both = [
             picture(
-                scaled(images.pixels([index]), images.spec)[0],
+                images.inputs([index])[0],
                 images.spec,
                 spoken(f"trained.duplicates.{part}", **said),
             )
