@@ -5,9 +5,9 @@ each game; the first moves are drawn at random, so that games differ, and are no
 
     python -m scripts.make_go9_games --games 2000 --seed 1 --out games.tsv
 
-Each line is one game: komi, result, number of random moves, level, moves (two letters each as in SGF, `tt`
-for a pass). A game depends on the seed and its number alone, but for what GNU Go keeps in its caches. The file
-is appended to, so that a stopped run goes on where it was; `--pack FILE.xz` compresses it.
+Each line is one game: label, komi, result, moves (two letters each as in SGF, `tt` for a pass), number of
+random moves. A game depends on the seed and its number alone, but for what GNU Go keeps in its caches. The
+file is appended to, so that a stopped run goes on where it was; `--pack FILE.xz` compresses it.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def play(engine: GnuGo, seed: int, number: int) -> str:
             vertex = engine.ask(f"genmove {colour}")
         moves.append(as_sgf(vertex))
     result = engine.ask("final_score").split()[0]
-    return f"{KOMI}\t{result}\t{opening}\t{level}\t{''.join(moves)}"
+    return f"GNU Go, level {level}\t{KOMI}\t{result}\t{''.join(moves)}\t{opening}"
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ IMAGE = "image"
 """Kind of inputs that are images of any number of channels."""
 DIGIT = "digit"
 """Kind of inputs that hold one handwritten digit: paper 0, ink 1, centred as in MNIST."""
+GO = "go"
+"""Kind of inputs that are planes of a Go board."""
 DEFAULTS = {3: (IMAGE, "c h w"), 2: ("signal", "c t"), 1: ("vector", "c")}
 """Kind and axes of an input by its number of axes, where they are not given."""
 LARGEST = 1e30
@@ -79,7 +81,8 @@ class TensorSpec:
         mean: subtracted from each channel: one number, or one for each channel.
         std: divides each channel, after the mean is subtracted: one positive number, or one for each channel.
         name: name of the input in messages.
-        vocabulary: for `int64` inputs the names of the indices, in order; may be empty.
+        vocabulary: for `int64` inputs the names of the indices, for boards those of the planes, in order; may
+            be empty.
         sample_rate: samples per second of a sound or another signal in time; None if unknown.
         transform: how image files are resized and cropped.
 

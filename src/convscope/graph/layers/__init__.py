@@ -9,6 +9,7 @@ from convscope.graph.layers import (
     merge,
     norm,
     pooling,
+    position_bias,
     resizing,
     transposed,
 )
@@ -26,6 +27,7 @@ for _layer in (
     local.Local2d,
     dense.Dense,
     dense.Flatten,
+    position_bias.PositionBias,
     pooling.MaxPool1d,
     pooling.MaxPool2d,
     pooling.AvgPool1d,

@@ -116,6 +116,12 @@ TASKS: dict[str, TaskEntry] = {
             "convscope.learn.tasks.geometry.capsules:CapsuleClassification",
             ("convscope.learn.tasks.geometry.recipe:CapsuleRecipe",),
         ),
+        TaskEntry(
+            "go",
+            "convscope.learn.tasks.go.policy:GoPolicy",
+            ("convscope.learn.tasks.go.recipe:GoRecipe",),
+            "convscope.learn.tasks.go.setup:setup_from_recipe",
+        ),
         TaskEntry("stylebank", "convscope.learn.style.style_tasks:StyleBankTask", _STYLE, _STYLE_SETUP),
         TaskEntry("johnson", "convscope.learn.style.style_tasks:StyleTransferTask", _STYLE[:1], _STYLE_SETUP),
         TaskEntry("adain", "convscope.learn.style.adain_task:AdaINTask", _STYLE[:1], _STYLE_SETUP),

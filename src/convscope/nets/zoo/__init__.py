@@ -8,6 +8,7 @@ from convscope.nets.zoo.generative.gan import DCGAN, POINT_GAN
 from convscope.nets.zoo.generative.pixelcnn import PIXELCNN
 from convscope.nets.zoo.generative.pixelrnn import PIXELRNN
 from convscope.nets.zoo.generative.vae import VAE
+from convscope.nets.zoo.go.policy import ALPHAGO_POLICY, GO_9X9, GO_19X19, GO_MLP
 from convscope.nets.zoo.hed_vgg16 import HED_VGG16
 from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
 from convscope.nets.zoo.mlp import MLP
@@ -48,6 +49,10 @@ for _entry in (
     PLAIN_CNN,
     STYLEBANK,
     ADAIN,
+    ALPHAGO_POLICY,
+    GO_9X9,
+    GO_19X19,
+    GO_MLP,
 ):
     if _entry.name in ZOO:
         raise ValueError(f"two networks call themselves {_entry.name}")

@@ -1,3 +1,4 @@
+from . import symmetry as symmetry
 from .board import Board as Board
 from .board import IllegalMove as IllegalMove
 from .board import Move as Move
@@ -8,3 +9,12 @@ from .board import parse_colour as parse_colour
 from .board import parse_vertex as parse_vertex
 from .board import star_points as star_points
 from .board import vertex as vertex
+from .planes import ALPHAGO as ALPHAGO
+from .planes import SMALL as SMALL
+from .planes import encode as encode
+from .positions import GoPositions as GoPositions
+from .positions import plane_names as plane_names
+from .records import GameRecord as GameRecord
+from .records import GameRecords as GameRecords
+from .records import read_games as read_games
+from .records import read_table as read_table

@@ -1,6 +1,6 @@
 """Moves, chains and liberties on one flat array of int16, compiled with numba.
 
-A board lies in a row of points with a border: `(row + 1) * (size + 1) + column + 1` for row and column from 0.
+A board lies in a row of points with a border: `(row + 1) * (size + 1) + column + 1`, row and column from 0.
 Neighbours are at ±1 and ±(size + 1); the border between two rows is shared. A state is one array of five
 sections of `points(size)` values each, and a few numbers:
 

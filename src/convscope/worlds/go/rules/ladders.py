@@ -140,9 +140,9 @@ def room_to_read(state):
         state: a position of the size that is to be read.
 
     Returns:
-        `[DEPTH + 2, values]` int16.
+        `[DEPTH + 2, values]` int16: a position, the moves to try, and three counters.
     """
-    return np.empty((DEPTH + 2, len(state)), np.int16)
+    return np.empty((DEPTH + 2, len(state) + MOST + 3), np.int16)
 
 
 @compiled
@@ -160,35 +160,34 @@ def read(state, size, stone, attacking, rows):
     Returns:
         `CAPTURED`, `ESCAPED` or `UNDECIDED`.
     """
-    moves, counts = np.empty((DEPTH + 2, MOST), np.int16), np.zeros(DEPTH + 2, np.int16)
-    nexts, open_ends = np.zeros(DEPTH + 2, np.int16), np.zeros(DEPTH + 2, np.bool_)
+    n = len(state)
+    count_at, next_at, open_at = n + MOST, n + MOST + 1, n + MOST + 2
     of, level, nodes = section(state, size, 0)[stone], 0, 0
-    rows[0] = state
-    result, count = _enter(state, size, stone, attacking, moves[0])
+    rows[0, :n] = state
+    result, count = _enter(state, size, stone, attacking, rows[0, n:count_at])
     if result != UNDECIDED:
         return result
-    counts[0] = count
+    rows[0, count_at], rows[0, next_at], rows[0, open_at] = count, 0, 0
     while True:
         attacks_now = attacking == (level % 2 == 0)
-        mover = 3 - of if attacks_now else of
-        settled = UNDECIDED
-        descended = False
-        while nexts[level] < counts[level]:
-            p = moves[level, nexts[level]]
-            nexts[level] += 1
-            if not is_legal(rows[level], size, p, mover, False):
+        mover, row = 3 - of if attacks_now else of, rows[level]
+        settled, descended = UNDECIDED, False
+        while row[next_at] < row[count_at]:
+            p = row[n + row[next_at]]
+            row[next_at] += 1
+            if not is_legal(row, size, p, mover, False):
                 continue
             nodes += 1
             if level >= DEPTH or nodes > NODES:
-                open_ends[level] = True
+                row[open_at] = 1
                 break
             after = rows[level + 1]
-            after[:] = rows[level]
-            place(after, size, p, mover)
-            result, count = _enter(after, size, stone, not attacks_now, moves[level + 1])
+            after[:n] = row[:n]
+            place(after[:n], size, p, mover)
+            result, count = _enter(after[:n], size, stone, not attacks_now, after[n:count_at])
             if result == UNDECIDED:
                 level += 1
-                counts[level], nexts[level], open_ends[level] = count, 0, False
+                after[count_at], after[next_at], after[open_at] = count, 0, 0
                 descended = True
                 break
             if result == (CAPTURED if attacks_now else ESCAPED):
@@ -197,7 +196,7 @@ def read(state, size, stone, attacking, rows):
         if descended:
             continue
         # Settled, or all moves are tried: the result goes up, until a position has moves left.
-        if settled == UNDECIDED and not open_ends[level]:
+        if settled == UNDECIDED and not row[open_at]:
             settled = ESCAPED if attacks_now else CAPTURED
         while True:
             if level == 0:
@@ -205,7 +204,7 @@ def read(state, size, stone, attacking, rows):
             level -= 1
             attacks_now = attacking == (level % 2 == 0)
             if settled == UNDECIDED:
-                open_ends[level] = True
+                rows[level, open_at] = 1
                 break
             if settled != (CAPTURED if attacks_now else ESCAPED):
                 break

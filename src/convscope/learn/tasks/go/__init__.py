@@ -1,0 +1,1 @@
+"""Training of networks that predict moves of Go, and who wins."""

@@ -1,0 +1,263 @@
+"""Game records in memory: moves of many games as flat arrays, from tables and from SGF files."""
+
+import lzma
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from convscope.errors import DataError, UsageError
+from convscope.system.files import read_bytes
+from convscope.worlds.dataset import Problem
+from convscope.worlds.go.board import BLACK, WHITE
+from convscope.worlds.go.rules import engine, features
+
+MOST_BYTES = 2**28
+"""Bytes of the largest table that is read."""
+PACKAGED = "go-9x9"
+"""Name of the games that ship: GNU Go with itself on 9x9, made by scripts/make_go9_games.py."""
+SIZES = (9, 13, 19)
+"""Sizes that are tried for tables, which do not say theirs."""
+WINNERS = {"B": BLACK, "W": WHITE}
+
+
+@dataclass(frozen=True)
+class GameRecord:
+    """One game.
+
+    Attributes:
+        size: side of the board.
+        moves: int16, each a flat point (`rules.engine`; 0 a pass) and the colour, shifted by
+            `features.WHITE_BIT`.
+        komi: points that white gets.
+        winner: 1 black, 2 white, 0 unknown or nobody.
+        stones: `[size, size]` int8 set up before the first move; None for an empty board.
+        opening: number of moves at the beginning that are not to be learned from, such as random ones.
+        name: of the game, for messages.
+    """
+
+    size: int
+    moves: np.ndarray
+    komi: float = 0.0
+    winner: int = 0
+    stones: np.ndarray | None = None
+    opening: int = 0
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class GameRecords:
+    """Many games on boards of one size.
+
+    Attributes:
+        size: side of the board.
+        moves: int16 `[moves of all games]`, one game after the other, as `GameRecord.moves`.
+        starts: int64 `[games + 1]`, where each begins.
+        komi: float32 `[games]`.
+        winners: int8 `[games]`: 1 black, 2 white, 0 unknown or nobody.
+        openings: int32 `[games]`, moves that are not to be learned from.
+        stones: int8 `[games, size, size]` set up before; `[0, size, size]` where no game has any.
+        name: of the collection.
+        problems: games that were cut or left out, with the reason.
+    """
+
+    size: int
+    moves: np.ndarray
+    starts: np.ndarray
+    komi: np.ndarray
+    winners: np.ndarray
+    openings: np.ndarray
+    stones: np.ndarray
+    name: str = "games"
+    problems: tuple[Problem, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, games: Sequence[GameRecord], name: str = "games", problems: Iterable[Problem] = ()) -> Self:
+        """Collect games; illegal moves end a game, and are noted.
+
+        Args:
+            games: games of one size.
+            name: of the collection.
+            problems: what is wrong already.
+
+        Returns:
+            The collection.
+
+        Raises:
+            DataError: there are no games with a legal move, or boards of several sizes.
+        """
+        found, kept = list(problems), []
+        for game in games:
+            state = engine.empty_state(game.size)
+            if game.stones is not None:
+                state = engine.set_up(game.stones, game.size)
+            legal = int(features.first_illegal(state, game.size, game.moves, True))
+            if legal < len(game.moves):
+                found.append(Problem(game.name, "damaged", f"move {legal + 1} is illegal: the game is cut"))
+            if legal:
+                kept.append((game, game.moves[:legal]))
+        sizes = {game.size for game, _ in kept}
+        if len(sizes) != 1:
+            received = f"boards of {', '.join(map(str, sorted(sizes)))}" if sizes else "none"
+            raise DataError("games with moves, on boards of one size", received=f"{received}, in {name}")
+        (size,) = sizes
+        blank = np.zeros((size, size), np.int8)
+        stones = [game.stones if game.stones is not None else blank for game, _ in kept]
+        some = any(game.stones is not None for game, _ in kept)
+        return cls(
+            size,
+            np.concatenate([moves for _, moves in kept]).astype(np.int16),
+            np.cumsum([0, *(len(moves) for _, moves in kept)]).astype(np.int64),
+            np.array([game.komi for game, _ in kept], np.float32),
+            np.array([game.winner for game, _ in kept], np.int8),
+            np.array([game.opening for game, _ in kept], np.int32),
+            np.stack(stones).astype(np.int8) if some else np.empty((0, size, size), np.int8),
+            name,
+            tuple(found),
+        )
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __repr__(self) -> str:
+        extent = f"{self.size}x{self.size}"
+        return f"GameRecords({self.name}: {len(self):,} games of {len(self.moves):,} moves, {extent})"
+
+    def take(self, games: Sequence[int] | np.ndarray) -> Self:
+        """Return some of the games.
+
+        Args:
+            games: their numbers, from 0; this becomes their order.
+
+        Returns:
+            A collection of the same kind.
+        """
+        chosen = np.asarray(games, np.int64)
+        lengths = self.starts[chosen + 1] - self.starts[chosen]
+        parts = [self.moves[self.starts[game] : self.starts[game + 1]] for game in chosen]
+        return type(self)(
+            self.size,
+            np.concatenate(parts) if parts else self.moves[:0],
+            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            self.komi[chosen],
+            self.winners[chosen],
+            self.openings[chosen],
+            self.stones[chosen] if len(self.stones) else self.stones,
+            self.name,
+        )
+
+    def split(self, share: float = 0.1, seed: int = 0) -> tuple[Self, Self]:
+        """Divide the collection by game: no position of a game to test on is learned from.
+
+        Args:
+            share: of the games to test on, 0 to 1.
+            seed: of the order in which they are drawn.
+
+        Returns:
+            Games to learn from, and games to test on.
+
+        Raises:
+            UsageError: one of the parts would be empty.
+        """
+        held_out = round(len(self) * share)
+        if not 0 < held_out < len(self):
+            raise UsageError(
+                "games for both parts", received=f"a share of {share} of {len(self)} games to test on"
+            )
+        order = np.random.Generator(np.random.PCG64(seed)).permutation(len(self))
+        return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
+
+
+def read_table(path: str | Path, size: int | None = None, name: str = "") -> GameRecords:
+    """Read games from a table: one game a line, with tabs between label, komi, result and moves.
+
+    Moves are two letters each as SGF has them, black first, `tt` for a pass. A fifth column may hold the
+    number of moves at the beginning that are not to be learned from.
+
+    Args:
+        path: the file, plain or compressed (`.xz`).
+        size: side of the board; by default the smallest of 9, 13 and 19 that holds all moves.
+        name: of the collection; the file's name if left out.
+
+    Returns:
+        The games.
+
+    Raises:
+        DataError: the file is missing or no such table; lines that cannot be read are left out, and noted.
+    """
+    path = Path(path)
+    try:
+        content = read_bytes(path, MOST_BYTES)
+        if path.suffix == ".xz":
+            content = lzma.LZMADecompressor().decompress(content, MOST_BYTES)
+        lines = content.decode("utf-8").splitlines()
+    except (OSError, ValueError, lzma.LZMAError, EOFError) as error:
+        raise DataError(f"a table of games at {path}", received=str(error)[:200]) from None
+    rows = [line.split("\t") for line in lines]
+    if size is None:
+        letters = {ord(c) - 97 for row in rows if len(row) > 3 for c in set(row[3].strip().replace("tt", ""))}
+        size = next((s for s in SIZES if all(0 <= k < s for k in letters)), SIZES[-1])
+    games, problems = [], []
+    for number, row in enumerate(rows, start=1):
+        try:
+            games.append(_game_of_row(row, size, f"{path.name}:{number}"))
+        except (ValueError, IndexError) as error:
+            problems.append(Problem(f"{path.name}:{number}", "damaged", str(error)[:100]))
+    return GameRecords.of(games, name or path.name, problems)
+
+
+def _game_of_row(row: list[str], size: int, name: str) -> GameRecord:
+    """Read one line of a table."""
+    if len(row) not in (4, 5):
+        raise ValueError(f"{len(row)} columns in place of 4 or 5")
+    moves = flat_moves(row[3].strip(), size)
+    winner = WINNERS.get(row[2].strip()[:1].upper(), 0)
+    opening = int(row[4]) if len(row) == 5 else 0
+    return GameRecord(size, moves, float(row[1] or 0), winner, None, opening, name)
+
+
+def flat_moves(letters: str, size: int) -> np.ndarray:
+    """Read alternating moves, black first.
+
+    Args:
+        letters: two for each move, column then row from the top left; `tt` is a pass.
+        size: side of the board.
+
+    Returns:
+        int16, as `GameRecord.moves`.
+
+    Raises:
+        ValueError: a move is not on the board.
+    """
+    pairs = np.frombuffer(letters.encode("ascii"), np.uint8).astype(np.int64)
+    if len(pairs) % 2:
+        raise ValueError("an odd number of letters")
+    columns, rows = pairs[::2] - 97, pairs[1::2] - 97
+    passes = (columns == 19) & (rows == 19)
+    if not (passes | ((columns >= 0) & (columns < size) & (rows >= 0) & (rows < size))).all():
+        raise ValueError(f"a move that is not on a board of {size}x{size}")
+    points = np.where(passes, engine.PASS, (rows + 1) * (size + 1) + columns + 1)
+    colours = np.where(np.arange(len(points)) % 2, WHITE, BLACK)
+    return (points | (colours << features.WHITE_BIT)).astype(np.int16)
+
+
+def read_games(source: str | Path) -> GameRecords:
+    """Read games by name or from files.
+
+    Args:
+        source: `go-9x9`, the games that ship; a table (`.tsv`, `.tsv.xz`); an SGF file; a folder or zip of
+            SGF files.
+
+    Returns:
+        The games.
+
+    Raises:
+        DataError: the source is missing, or holds no games.
+    """
+    if str(source) == PACKAGED:
+        with as_file(files("convscope.worlds.go") / "data" / "gnugo_9x9.tsv.xz") as path:
+            return read_table(path, 9, PACKAGED)
+    return read_table(source)
