@@ -6,6 +6,7 @@ from .evaluators import move_probabilities as move_probabilities
 from .moves import candidates as candidates
 from .moves import safe_areas as safe_areas
 from .moves import sensible_moves as sensible_moves
+from .network import NetworkPolicy as NetworkPolicy
 from .players import Choice as Choice
 from .players import Player as Player
 from .players import PolicyPlayer as PolicyPlayer

@@ -1,5 +1,4 @@
 """Random games to their end, compiled: who owns each point, and which stones are dead."""
-# ruff: noqa: SIM109  # numba compiles comparisons, not tuples of several types
 
 import numpy as np
 
@@ -7,51 +6,22 @@ from convscope.worlds.go import Board
 from convscope.worlds.go.rules.compiled import compiled
 from convscope.worlds.go.rules.engine import (
     BLACK,
-    BORDER,
     PASS,
     PASSES,
     TO_PLAY,
     WHITE,
     area,
     legal_points,
-    neighbour,
     numbers,
     place,
     section,
 )
+from convscope.worlds.go.rules.features import is_eye
 
 LENGTH = 3
 """A random game ends after so many moves for each point of the board, if it has not ended before."""
 DEAD = -1 / 3
 """A chain is dead below this mean ownership, seen from its own side: the opponent owns it in two of three."""
-
-
-@compiled
-def is_eye(state, size, p, of):
-    """Return whether an empty point is an eye of a colour: filling it is no move for that colour.
-
-    All its neighbours are of that colour, and of the four points diagonal to it the opponent has one at most,
-    at the edge none.
-
-    Args:
-        state: the position, as `worlds.go.rules.engine` has it.
-        size: side of the board.
-        p: the empty point.
-        of: the colour.
-
-    Returns:
-        Whether it is.
-    """
-    colour, step, at_edge, theirs = section(state, size, 0), size + 1, False, 0
-    for k in range(4):
-        q = neighbour(p, k, step)
-        if colour[q] == BORDER:
-            at_edge = True
-        elif colour[q] != of:
-            return False
-    for q in (p - step - 1, p - step + 1, p + step - 1, p + step + 1):
-        theirs += colour[q] == 3 - of
-    return theirs <= (0 if at_edge else 1)
 
 
 @compiled
