@@ -1,8 +1,12 @@
+from .building import SHIPPED as SHIPPED
+from .building import build_player as build_player
+from .building import player_maker as player_maker
 from .evaluators import Evaluation as Evaluation
 from .evaluators import Evaluator as Evaluator
 from .evaluators import PlayoutValue as PlayoutValue
 from .evaluators import UniformPolicy as UniformPolicy
 from .evaluators import move_probabilities as move_probabilities
+from .gtp.engine import GtpEngine as GtpEngine
 from .moves import candidates as candidates
 from .moves import safe_areas as safe_areas
 from .moves import sensible_moves as sensible_moves
@@ -16,7 +20,12 @@ from .players import choose as choose
 from .players import random_player as random_player
 from .playouts import dead_stones as dead_stones
 from .playouts import play_out as play_out
+from .recipe import GtpRecipe as GtpRecipe
+from .recipe import PlayRecipe as PlayRecipe
 from .search import Analysis as Analysis
 from .search import Candidate as Candidate
 from .search import SearchConfig as SearchConfig
 from .search import TreeSearch as TreeSearch
+from .session import BoardView as BoardView
+from .session import GameSession as GameSession
+from .session import Turn as Turn

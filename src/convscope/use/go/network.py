@@ -33,6 +33,7 @@ class NetworkPolicy:
     Attributes:
         size: side of the boards that it takes.
         net: the network, or a faster copy of it.
+        has_value: whether it says who wins.
 
     Raises:
         UsageError: it is no network for boards, or has outputs of another form.
@@ -47,6 +48,7 @@ class NetworkPolicy:
         self._planes = plane_names(given.input_spec)
         example = torch.from_numpy(encode(Board(self.size), self._planes)).float()[None]
         self.net = inference_copy(given, example, [])
+        self.has_value = self._run(example)[1] is not None
 
     def __call__(self, boards: Sequence[Board]) -> Evaluation:
         """Evaluate positions.

@@ -49,9 +49,11 @@ class Player(Protocol):
 
     Attributes:
         name: of the player.
+        search: a tree search with the player's evaluator, for analyses.
     """
 
     name: str
+    search: TreeSearch
 
     def iter_think(self, board: Board, seconds: float | None = None) -> Iterator[Thinking]:
         """Think about a position.
@@ -77,12 +79,8 @@ def choose(player: Player, board: Board, seconds: float | None = None) -> Choice
     Returns:
         The move, a pass, or that the player resigns.
     """
-    thoughts: Thinking | None = None
-    for thoughts in player.iter_think(board, seconds):
-        pass
-    if thoughts is None:
-        raise RuntimeError("a player thinks at least once")
-    return thoughts.decide()
+    *_, last = player.iter_think(board, seconds)
+    return last.decide()
 
 
 @dataclass(frozen=True)
@@ -117,8 +115,8 @@ def _only_pass() -> _Weighed:
 class PolicyPlayer:
     """A player who asks the policy alone: the most probable move, or one drawn from it.
 
-    It passes where no candidate is left (`moves.candidates`), and where the opponent has passed and it has won
-    by area as the board stands.
+    It passes where no candidate is left (`moves.candidates`), and where the opponent has passed and it has
+    won by area as the board stands.
 
     Args:
         evaluator: the policy.
@@ -126,12 +124,19 @@ class PolicyPlayer:
             1 / temperature.
         seed: of the draws.
         name: of the player.
+        search: what analyses search with; one of the evaluator if left out.
     """
 
     def __init__(
-        self, evaluator: Evaluator, temperature: float = 0.0, seed: int = 0, name: str = "policy"
+        self,
+        evaluator: Evaluator,
+        temperature: float = 0.0,
+        seed: int = 0,
+        name: str = "policy",
+        search: TreeSearch | None = None,
     ) -> None:
         self.evaluator, self.temperature, self.name = evaluator, temperature, name
+        self.search = search or TreeSearch(evaluator)
         self._draw = random.Random(seed)
 
     def iter_think(self, board: Board, seconds: float | None = None) -> Iterator[Thinking]:
@@ -196,6 +201,7 @@ class SearchPlayer:
         drawn: how many moves of a game are drawn; the most visited are played after them.
         resign: the player gives up where its best move wins with less than this probability; 0 for never.
             Without values it never does.
+        seconds: when a search ends at the latest, where nobody else says; None for no limit.
         seed: of the draws.
         name: of the player.
     """
@@ -207,11 +213,12 @@ class SearchPlayer:
         temperature: float = 0.0,
         drawn: int = 30,
         resign: float = 0.0,
+        seconds: float | None = None,
         seed: int = 0,
         name: str = "search",
     ) -> None:
         self.search, self.name = search, name
-        self.temperature, self.drawn, self.resign = temperature, drawn, resign
+        self.temperature, self.drawn, self.resign, self.seconds = temperature, drawn, resign, seconds
         self._draw = random.Random(seed)
 
     def iter_think(self, board: Board, seconds: float | None = None) -> Iterator[Thinking]:
@@ -219,11 +226,13 @@ class SearchPlayer:
 
         Args:
             board: the position; not changed.
-            seconds: when to end at the latest, after the batch then running; None for no limit.
+            seconds: when to end at the latest, after the batch then running; the player's own limit if left
+                out.
 
         Yields:
             The thoughts after each batch.
         """
+        seconds = self.seconds if seconds is None else seconds
         started = time.monotonic()
         allowed = candidates(board)
         if ends_by_passing(board) or not allowed.any():

@@ -142,7 +142,7 @@ class Node:
         return None if number == size * size else divmod(number, size)
 
     def order(self) -> np.ndarray:
-        """Return the indices of the allowed moves, most visited first, then by mean result and probability."""
+        """Return the indices of the allowed moves, by visits, then mean result, then probability."""
         mean = self.total / np.maximum(self.visits, 1)
         order = np.lexsort((-self.prior, -mean, -self.visits))
         return order if self.allowed is None else order[self.allowed[order]]
@@ -212,11 +212,7 @@ class TreeSearch:
         Returns:
             The moves and their visits.
         """
-        root: Node | None = None
-        for root in self.iter_search(board, visits, allowed):
-            pass
-        if root is None:
-            raise RuntimeError("a search yields its root at least once")
+        *_, root = self.iter_search(board, visits, allowed)
         return analysis_of(root)
 
     def _rooted(self, board: Board) -> Node:

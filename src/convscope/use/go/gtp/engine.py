@@ -1,7 +1,7 @@
 """A Go engine that speaks GTP: a line in, text out. It reads and writes nothing itself."""
 
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -10,7 +10,6 @@ from convscope.use.go.gtp.analysis import AnalysisRequest, parse_request, report
 from convscope.use.go.gtp.clock import Clock, TimeControl
 from convscope.use.go.gtp.protocol import (
     SYNTAX,
-    Command,
     GtpError,
     colour_of,
     parse_command,
@@ -21,8 +20,8 @@ from convscope.use.go.gtp.protocol import (
 )
 from convscope.use.go.players import Choice, Player, Thinking
 from convscope.use.go.playouts import dead_stones
-from convscope.use.go.search import TreeSearch, analysis_of
-from convscope.worlds.go import Board, IllegalMove, Rules, handicap_points, vertex
+from convscope.use.go.search import analysis_of
+from convscope.worlds.go import Board, IllegalMove, Rules, handicap_points, read_sgf, vertex, write_sgf
 from convscope.worlds.go.board import Colour
 
 MOST_VISITS = 20_000
@@ -39,20 +38,19 @@ def _never(_seconds: float) -> bool:
 class GtpEngine:
     """An engine for the Go Text Protocol, version 2.
 
-    A board is there from the beginning; `boardsize` clears it, so that `clear_board` may come before or after.
-    Moves of one colour in a row are accepted.
+    A board is there from the beginning; `boardsize` empties it, so that `clear_board` may come before or
+    after. Moves of one colour in a row are accepted.
 
     Args:
-        player: chooses moves.
-        search: what analyses search with; best the search of the player, whose tree it shares.
+        player_for: returns the player for a size of board, or raises `UsageError` where there is none.
         name: of the engine.
         version: of the engine.
         rules: komi, suicide and superko at the beginning.
         size: side of the first board.
-        sizes: the sizes that the player can play on.
 
     Attributes:
         board: the game.
+        player: chooses moves on it.
         closed: whether `quit` was received.
         input_waits: returns whether input has come, after at most so many seconds; it ends an analysis. By
             default none comes.
@@ -60,21 +58,18 @@ class GtpEngine:
 
     def __init__(
         self,
-        player: Player,
-        search: TreeSearch,
+        player_for: Callable[[int], Player],
         *,
         name: str = "convscope",
         version: str = "",
         rules: Rules | None = None,
         size: int = 19,
-        sizes: Container[int] = SIZES,
     ) -> None:
-        self.player, self.search, self.sizes = player, search, sizes
         self.name, self.version = name, version
-        self.board = Board(size, rules)
+        self.board, self.player = Board(size, rules), player_for(size)
         self.closed = False
         self.input_waits: Callable[[float], bool] = _never
-        self._clock = Clock()
+        self._player_for, self._clock = player_for, Clock()
 
     def respond(self, line: str) -> Iterator[str]:
         """Execute the command of a line.
@@ -131,8 +126,12 @@ class GtpEngine:
 
     def _boardsize(self, words: tuple[str, ...]) -> str:
         size = whole_of(_one(words))
-        if size not in SIZES or size not in self.sizes:
+        if size not in SIZES:
             raise GtpError("unacceptable size")
+        try:
+            self.player = self._player_for(size)
+        except UsageError:
+            raise GtpError("unacceptable size") from None
         self._begin(size)
         return ""
 
@@ -143,7 +142,7 @@ class GtpEngine:
     def _begin(self, size: int) -> None:
         """Empty the board, and set the clocks to the beginning."""
         self.board = Board(size, self.board.rules)
-        self.search.clear()
+        self.player.search.clear()
         self._clock.begin()
 
     def _komi(self, words: tuple[str, ...]) -> str:
@@ -198,9 +197,9 @@ class GtpEngine:
     def _play(self, words: tuple[str, ...]) -> str:
         if len(words) != 2:
             raise GtpError(SYNTAX)
-        colour, point = colour_of(words[0]), point_of(words[1], self.board.size)
+        colour, point = colour_of(words[0]), point_of(words[1], SIZES[-1])  # is it a point of any board?
         try:
-            self.board.play(point, colour)
+            self.board.play(words[1] if point else None, colour)
         except IllegalMove:
             raise GtpError("illegal move") from None
         return ""
@@ -212,6 +211,26 @@ class GtpEngine:
     def _reg_genmove(self, words: tuple[str, ...]) -> str:
         *_, (_, choice) = self._thoughts(colour_of(_one(words)))
         return self._text(choice.decide())
+
+    def _loadsgf(self, words: tuple[str, ...]) -> str:
+        if not words:
+            raise GtpError(SYNTAX)
+        numbered = len(words) > 1 and words[-1].isdigit()
+        name = " ".join(words[:-1] if numbered else words)
+        try:
+            game = read_sgf(name)
+            if game.size != self.board.size:
+                self.player = self._player_for(game.size)
+            count = min(len(game.moves), max(0, whole_of(words[-1]) - 1)) if numbered else None
+            board = game.board(count, replace(self.board.rules, komi=game.komi))
+        except (ConvscopeError, OSError, ValueError):
+            raise GtpError("cannot load file") from None
+        self._begin(game.size)
+        self.board = board
+        return ""
+
+    def _printsgf(self, words: tuple[str, ...]) -> str:
+        return write_sgf(self.board).decode()
 
     def _undo(self, words: tuple[str, ...]) -> str:
         try:
@@ -331,7 +350,7 @@ class GtpEngine:
     def _reports(self, asked: AnalysisRequest, *, kata: bool) -> Iterator[str]:
         """Search and report until there is input."""
         board, last = self._position(asked.colour), time.monotonic()
-        for root in self.search.iter_search(board, MOST_VISITS, asked.allowed):
+        for root in self.player.search.iter_search(board, MOST_VISITS, asked.allowed):
             if self.input_waits(0):
                 return
             if time.monotonic() - last >= asked.interval and root.visits.any():
@@ -346,13 +365,12 @@ class GtpEngine:
 
     def _reported_move(self, asked: AnalysisRequest, *, kata: bool) -> Iterator[str]:
         """Choose a move as `genmove` does, and report what the player thinks meanwhile and at the end."""
-        last = time.monotonic()
-        board, thoughts = None, None
+        last, board, thoughts = time.monotonic(), self.board, None
         for board, thoughts in self._thoughts(asked.colour):
             if time.monotonic() - last >= asked.interval:
                 last = time.monotonic()
                 yield report(thoughts.analysis(), board, asked, kata=kata)
-        if board is None or thoughts is None:
+        if thoughts is None:
             raise RuntimeError("a player thinks at least once")
         found = thoughts.analysis()
         yield report(found, board, replace(asked, least=max(1, asked.least)), kata=kata)
@@ -379,6 +397,8 @@ COMMANDS: dict[str, Handler] = {
     "genmove": GtpEngine._genmove,
     "reg_genmove": GtpEngine._reg_genmove,
     "undo": GtpEngine._undo,
+    "loadsgf": GtpEngine._loadsgf,
+    "printsgf": GtpEngine._printsgf,
     "time_settings": GtpEngine._time_settings,
     "kgs-time_settings": GtpEngine._kgs_time_settings,
     "time_left": GtpEngine._time_left,

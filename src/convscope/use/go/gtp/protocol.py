@@ -60,11 +60,13 @@ def response(command: Command, text: str, *, failed: bool = False) -> str:
 
     Returns:
         The response with its sign, the command's number, and the empty line that ends it. Empty lines
-        inside the text, which would end it, are left out.
+        inside the text, which would end it, are left out. A text that begins with a line break begins below
+        the sign.
     """
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    whole = "\n".join(lines)
-    return f"{'?' if failed else '='}{command.id} {whole}".rstrip(" ") + "\n\n"
+    space = "\n" if text.startswith("\n") else " "
+    sign = f"{'?' if failed else '='}{command.id}"
+    return sign + (space if lines else "") + "\n".join(lines) + "\n\n"
 
 
 def colour_of(text: str) -> Colour:
