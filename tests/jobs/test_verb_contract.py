@@ -14,11 +14,11 @@ from convscope.jobs import JOBS
 
 VERBS = {
     "letters": (["hello"], "shade = 7\n", ("shade", 7)),
-    "describe": (["lecture"], "input = \"1x28x28\"\n", ("input", "1x28x28")),
-    "nets": (["resnet18"], "word = \"vgg\"\n", ("word", "resnet18")),
+    "describe": (["lecture"], 'input = "1x28x28"\n', ("input", "1x28x28")),
+    "nets": (["resnet18"], 'word = "vgg"\n', ("word", "resnet18")),
     "visualize": (["lecture", "conv1:0", "--steps", "2"], "seed = 3\n", ("seed", 3)),
     "look": (["--net", "digits", "--places", "relu2"], "top_channels = 2\n", ("top_channels", 2)),
-    "doctor": ([], "device = \"cpu\"\n", ("device", "cpu")),
+    "doctor": ([], 'device = "cpu"\n', ("device", "cpu")),
 }
 """Verb -> words of a sound command, a line of a file of settings, and the setting it holds."""
 

@@ -14,7 +14,10 @@ from .planes import SMALL as SMALL
 from .planes import encode as encode
 from .positions import GoPositions as GoPositions
 from .positions import plane_names as plane_names
-from .records import GameRecord as GameRecord
-from .records import GameRecords as GameRecords
-from .records import read_games as read_games
-from .records import read_table as read_table
+from .records.sgf import SgfGame as SgfGame
+from .records.sgf import read_sgf as read_sgf
+from .records.sgf import write_sgf as write_sgf
+from .records.tables import GameRecord as GameRecord
+from .records.tables import GameRecords as GameRecords
+from .records.tables import read_games as read_games
+from .records.tables import read_table as read_table

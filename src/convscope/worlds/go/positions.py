@@ -13,10 +13,10 @@ from typing_extensions import override
 from convscope.errors import UsageError
 from convscope.graph.spec import GO, TensorSpec
 from convscope.worlds.batch import Batch
-from convscope.worlds.dataset import Dataset, Indices, Problem, checked
+from convscope.worlds.dataset import Indices, LabelledDataset, Problem, checked
 from convscope.worlds.go.board import vertex
 from convscope.worlds.go.planes import ALPHAGO, SMALL, channels
-from convscope.worlds.go.records import GameRecords
+from convscope.worlds.go.records.tables import GameRecords
 from convscope.worlds.go.rules import features
 
 POINT = (1 << features.WHITE_BIT) - 1
@@ -48,7 +48,7 @@ def plane_names(spec: TensorSpec) -> tuple[str, ...]:
     return PLANES[spec.channels]
 
 
-class GoPositions(Dataset):
+class GoPositions(LabelledDataset):
     """The positions of recorded games in which a stone was set, without those of random openings.
 
     Planes are computed when a batch is asked for, from the moves of the game: nothing of the size of planes
@@ -70,7 +70,6 @@ class GoPositions(Dataset):
         self, games: GameRecords, planes: Sequence[str] = SMALL, rows: np.ndarray | None = None
     ) -> None:
         self.games, self.planes, self.name = games, tuple(planes), games.name
-        self._channels = channels(self.planes)
         lengths = np.diff(games.starts)
         game = np.repeat(np.arange(len(games)), lengths)
         ply = np.arange(len(games.moves)) - np.repeat(games.starts[:-1], lengths)
@@ -85,17 +84,8 @@ class GoPositions(Dataset):
 
     @property
     @override
-    def specs(self) -> tuple[TensorSpec, ...]:
-        return (self.spec,)
-
-    @property
-    @override
     def problems(self) -> tuple[Problem, ...]:
         return self.games.problems
-
-    @override
-    def __len__(self) -> int:
-        return len(self.labels)
 
     def __repr__(self) -> str:
         return f"GoPositions({len(self):,} of {self.games!r}, {len(self.planes)} planes)"
@@ -126,18 +116,19 @@ class GoPositions(Dataset):
         value = np.where(winner == 0, 0, np.where(winner == of, 1, -1))
         return torch.from_numpy(value.astype(np.float32))
 
-    def encoded(self, indices: Indices) -> np.ndarray:
+    def encoded(self, indices: Indices, planes: Sequence[str] = ()) -> np.ndarray:
         """Compute the planes of some positions.
 
         Args:
             indices: which ones, from 0 to `len(self) - 1`.
+            planes: names of planes; those of the data set if left out.
 
         Returns:
             `[b, planes, size, size]` uint8 of 0 and 1.
         """
         rows = checked(indices, len(self)).numpy()
-        n = self.games.size
-        out = np.empty((len(rows), len(self.planes), n, n), np.uint8)
+        n, planes = self.games.size, tuple(planes) or self.planes
+        out = np.empty((len(rows), len(planes), n, n), np.uint8)
         features.fill_batch(
             self.games.moves,
             self.games.starts,
@@ -145,21 +136,16 @@ class GoPositions(Dataset):
             self._game[rows],
             self._ply[rows],
             n,
-            self._channels,
+            channels(planes),
             out,
         )
         return out
 
-    def inputs(self, indices: Indices) -> Float[Tensor, "b c h w"]:
-        """Return the planes of some positions as a network takes them.
-
-        Args:
-            indices: which ones, from 0 to `len(self) - 1`.
-
-        Returns:
-            float32 of 0 and 1.
-        """
-        return torch.from_numpy(self.encoded(indices)).float()
+    @override
+    def inputs(self, indices: Indices, spec: TensorSpec | None = None) -> Float[Tensor, "b c h w"]:
+        """Return the planes of some positions: those of the data set, or of the input of a network."""
+        planes = self.planes if spec is None else plane_names(spec)
+        return torch.from_numpy(self.encoded(indices, planes)).float()
 
     @override
     def batch(self, indices: Indices) -> Batch:
@@ -171,14 +157,3 @@ class GoPositions(Dataset):
     def take(self, indices: Indices) -> Self:
         """Return the subset of some positions."""
         return type(self)(self.games, self.planes, self._rows[checked(indices, len(self)).numpy()])
-
-    def with_planes(self, planes: Sequence[str]) -> Self:
-        """Return the same positions in other planes.
-
-        Args:
-            planes: names of planes, in the order of the channels.
-
-        Returns:
-            The data set.
-        """
-        return type(self)(self.games, planes, self._rows)

@@ -59,7 +59,7 @@ def measure_baselines(train: GoPositions, test: GoPositions, seed: int) -> Mappi
         The shares by `NAMES`.
     """
     size = train.games.size
-    empty = torch.from_numpy(test.with_planes(("empty",)).encoded(torch.arange(len(test)))).flatten(1).bool()
+    empty = torch.from_numpy(test.encoded(torch.arange(len(test)), ("empty",))).flatten(1).bool()
     frequency = torch.bincount(train.labels, minlength=size * size).float()
     scores = (
         frequency.expand(len(test), -1),

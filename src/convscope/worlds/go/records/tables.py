@@ -1,7 +1,11 @@
-"""Game records in memory: moves of many games as flat arrays, from tables and from SGF files."""
+"""Many games in memory: their moves as flat arrays, read from tables, SGF files, folders and zips."""
 
+import io
 import lzma
-from collections.abc import Iterable, Sequence
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -13,9 +17,10 @@ from convscope.errors import DataError, UsageError
 from convscope.system.files import read_bytes
 from convscope.worlds.dataset import Problem
 from convscope.worlds.go.board import BLACK, WHITE
+from convscope.worlds.go.records.sgf import MOST_BYTES, SgfGame, read_sgf
 from convscope.worlds.go.rules import engine, features
 
-MOST_BYTES = 2**28
+MOST_TABLE_BYTES = 2**28
 """Bytes of the largest table that is read."""
 PACKAGED = "go-9x9"
 """Name of the games that ship: GNU Go with itself on 9x9, made by scripts/make_go9_games.py."""
@@ -190,9 +195,9 @@ def read_table(path: str | Path, size: int | None = None, name: str = "") -> Gam
     """
     path = Path(path)
     try:
-        content = read_bytes(path, MOST_BYTES)
+        content = read_bytes(path, MOST_TABLE_BYTES)
         if path.suffix == ".xz":
-            content = lzma.LZMADecompressor().decompress(content, MOST_BYTES)
+            content = lzma.LZMADecompressor().decompress(content, MOST_TABLE_BYTES)
         lines = content.decode("utf-8").splitlines()
     except (OSError, ValueError, lzma.LZMAError, EOFError) as error:
         raise DataError(f"a table of games at {path}", received=str(error)[:200]) from None
@@ -249,10 +254,10 @@ def read_games(source: str | Path) -> GameRecords:
 
     Args:
         source: `go-9x9`, the games that ship; a table (`.tsv`, `.tsv.xz`); an SGF file; a folder or zip of
-            SGF files.
+            SGF files. Of several sizes of boards, games of the most frequent one are taken.
 
     Returns:
-        The games.
+        The games; files that cannot be read are left out, and noted.
 
     Raises:
         DataError: the source is missing, or holds no games.
@@ -260,4 +265,81 @@ def read_games(source: str | Path) -> GameRecords:
     if str(source) == PACKAGED:
         with as_file(files("convscope.worlds.go") / "data" / "gnugo_9x9.tsv.xz") as path:
             return read_table(path, 9, PACKAGED)
-    return read_table(source)
+    path = Path(source)
+    if path.suffix.lower() in (".tsv", ".xz"):
+        return read_table(path)
+    found, problems = [], []
+    for name, content in _sgf_files(path):
+        try:
+            if isinstance(content, Exception):
+                raise DataError("a readable file", received=str(content))
+            found.append(record_of(read_sgf(content), name))
+        except DataError as error:
+            problems.append(Problem(name, "damaged", str(error)[:200]))
+    sizes = Counter(record.size for record in found)
+    if not sizes:
+        raise DataError(f"SGF files, or a table of games (.tsv, .tsv.xz), at {path}", received="no game")
+    (size, _), *_ = sizes.most_common()
+    problems += [
+        Problem(
+            record.name, "damaged", f"a board of {record.size}x{record.size}, where most have {size}x{size}"
+        )
+        for record in found
+        if record.size != size
+    ]
+    return GameRecords.of([record for record in found if record.size == size], path.name, problems)
+
+
+def record_of(game: SgfGame, name: str = "") -> GameRecord:
+    """Return a game as flat moves.
+
+    Args:
+        game: the game.
+        name: of it, for messages.
+
+    Returns:
+        The record.
+    """
+    size, stones = game.size, None
+    if game.black or game.white:
+        stones = np.zeros((size, size), np.int8)
+        for colour, points in ((BLACK, game.black), (WHITE, game.white)):
+            for point in points:
+                stones[point] = colour
+    moves = [
+        (0 if move.point is None else (move.point[0] + 1) * (size + 1) + move.point[1] + 1)
+        | (move.colour << features.WHITE_BIT)
+        for move in game.moves
+    ]
+    return GameRecord(size, np.array(moves, np.int16), game.komi, game.winner, stones, 0, name)
+
+
+def _sgf_files(path: Path) -> Iterator[tuple[str, bytes | Exception]]:
+    """Yield name and content of the SGF files at a place: one file, those of a folder, those in a zip."""
+    if path.is_dir():
+        paths = sorted(p for p in path.rglob("*") if p.suffix.lower() == ".sgf")
+    elif path.suffix.lower() != ".zip":
+        paths = [path]
+    else:
+        yield from _zipped(path)
+        return
+    for one in paths:
+        try:
+            yield str(one), read_bytes(one, MOST_BYTES)
+        except (OSError, ValueError) as error:
+            yield str(one), error
+
+
+def _zipped(path: Path) -> Iterator[tuple[str, bytes | Exception]]:
+    """Yield name and content of the SGF files in a zip."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(read_bytes(path, MOST_TABLE_BYTES))) as archive:
+            for entry in archive.infolist():
+                if not entry.filename.lower().endswith(".sgf"):
+                    continue
+                with archive.open(entry) as stream:
+                    content = stream.read(MOST_BYTES + 1)
+                too_large = ValueError(f"more than {MOST_BYTES:,} bytes")
+                yield entry.filename, too_large if len(content) > MOST_BYTES else content
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise DataError(f"a readable zip of SGF files at {path}", received=str(error)[:200]) from None

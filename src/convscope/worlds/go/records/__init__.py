@@ -1,0 +1,1 @@
+"""Game records: SGF files in any encoding, tables of many games, folders and zips of them."""
