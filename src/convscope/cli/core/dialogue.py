@@ -47,11 +47,16 @@ class TerminalDialogue:
             The line without its end; None at the end of the input.
         """
         self._read()
-        if prompt and _is_terminal(sys.stdin) and self._out.isatty():
+        asked = prompt and _is_terminal(sys.stdin) and self._out.isatty()
+        if asked:
             self._write(f"{prompt} ")
         while not self.waits(POLL):
             pass
-        return self._seen.popleft() if self._seen[0] is not None else None
+        if self._seen[0] is not None:
+            return self._seen.popleft()
+        if asked:
+            self._write("\n")  # where nobody has typed it
+        return None
 
     def waits(self, seconds: float) -> bool:
         """Return whether a line or the end has come.

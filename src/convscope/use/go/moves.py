@@ -51,18 +51,36 @@ def candidates(board: Board) -> np.ndarray:
 
 
 def ends_by_passing(board: Board) -> bool:
-    """Return whether the opponent has just passed, and passing as well wins the game as the board stands.
+    """Return whether the opponent has just passed, and passing as well wins the game.
+
+    It must win by the area score with komi both as the board stands and without the stones that random games
+    call dead (`playouts.dead_stones`), so that it wins whichever way the game is counted.
 
     Args:
-        board: the position; all its stones count as alive.
+        board: the position.
 
     Returns:
-        Whether it does, by the area score with komi.
+        Whether it does.
     """
     last = board.last_move
     if last is None or last.point is not None or last.colour == board.to_play:
         return False
-    return board.score().margin * (1 if board.to_play == 1 else -1) > 0
+    mine = 1 if board.to_play == 1 else -1
+    return board.score().margin * mine > 0 and without_dead(board).score().margin * mine > 0
+
+
+def without_dead(board: Board) -> Board:
+    """Return a copy of a board without the stones that random games call dead.
+
+    Args:
+        board: the position; not changed.
+
+    Returns:
+        The copy, to be counted.
+    """
+    left, dead = board.copy(), playouts.dead_stones(board)
+    left.set_up(empty=[(int(row), int(column)) for row, column in np.argwhere(dead)])
+    return left
 
 
 def safe_areas(board: Board) -> np.ndarray:

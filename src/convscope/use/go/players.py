@@ -115,8 +115,8 @@ def _only_pass() -> _Weighed:
 class PolicyPlayer:
     """A player who asks the policy alone: the most probable move, or one drawn from it.
 
-    It passes where no candidate is left (`moves.candidates`), and where the opponent has passed and it has
-    won by area as the board stands.
+    It passes where no candidate is left (`moves.candidates`), and where the opponent has passed and passing
+    wins (`moves.ends_by_passing`).
 
     Args:
         evaluator: the policy.

@@ -85,9 +85,10 @@ class Node:
         total: sum of the results of each move, for the player to move.
         children: the positions after each move; None where it has not been tried.
         allowed: which moves may be searched; None for all.
+        weighs_pass: whether the policy has a probability for the pass.
     """
 
-    __slots__ = ("allowed", "board", "children", "ended", "points", "prior", "total", "visits")
+    __slots__ = ("allowed", "board", "children", "ended", "points", "prior", "total", "visits", "weighs_pass")
 
     def __init__(self, board: Board, ended: float | None = None) -> None:
         self.board, self.ended = board, ended
@@ -95,6 +96,7 @@ class Node:
         self.prior = self.visits = self.total = np.zeros(0)
         self.children: list[Node | None] = []
         self.allowed: np.ndarray | None = None
+        self.weighs_pass = False
 
     def expand(self, logits: np.ndarray) -> None:
         """Add the moves of a position that has been evaluated.
@@ -107,7 +109,8 @@ class Node:
         """
         size = self.board.size
         sensible, last = sensible_moves(self.board).ravel(), self.board.last_move
-        passing = len(logits) > size * size or (last is not None and last.point is None)
+        self.weighs_pass = len(logits) > size * size
+        passing = self.weighs_pass or (last is not None and last.point is None)
         shares = move_probabilities(logits, sensible, passing or not sensible.any())
         self.points = np.flatnonzero(np.append(sensible, passing or not sensible.any()))
         self.prior = shares[self.points]
@@ -184,8 +187,8 @@ class TreeSearch:
             board: the position; not changed.
             visits: when to end; those of the configuration if left out. Not all of the last batch may be
                 needed.
-            allowed: `[size, size]` bool, the points that may be searched; all sensible ones if left out. A
-                pass is searched where the position has it (`Node.expand`), and where no point is left.
+            allowed: `[size, size]` bool, the points that may be searched; all sensible ones if left out. With
+                it a pass is searched only where the policy has a probability for it, or no point is left.
 
         Yields:
             The root, after each batch: the same object, which grows.
@@ -267,11 +270,12 @@ class TreeSearch:
 
 
 def _among(root: Node, allowed: np.ndarray) -> np.ndarray:
-    """Return which of a root's moves are allowed; a pass is added to them where no point is."""
+    """Return which of a root's moves are allowed; where no point is, a pass, which is added if need be."""
     size, points = root.board.size, allowed.ravel()
-    if not (points & np.isin(np.arange(size * size), np.asarray(root.points))).any():
+    none = not (points & np.isin(np.arange(size * size), np.asarray(root.points))).any()
+    if none:
         _add_pass(root)
-    return np.append(points, True)[np.asarray(root.points)]
+    return np.append(points, none or root.weighs_pass)[np.asarray(root.points)]
 
 
 def _add_pass(root: Node) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from convscope.errors import ConvscopeError, UsageError, nearest
 from convscope.system.files import create_file
 from convscope.use.go.evaluators import move_probabilities
-from convscope.use.go.moves import sensible_moves
+from convscope.use.go.moves import sensible_moves, without_dead
 from convscope.use.go.players import Player, choose
 from convscope.use.go.playouts import dead_stones
 from convscope.worlds.go import Board, IllegalMove, SgfGame, parse_vertex, read_sgf, vertex, write_sgf
@@ -180,7 +180,8 @@ class GameSession:
         except IllegalMove:
             if _is_point(line):
                 raise
-            hint = nearest(line.strip().partition(" ")[0], [*WORDS, *ALIASES])
+            close = nearest(line.strip().partition(" ")[0], WORDS, most=1)
+            hint = close if close.startswith("Did") else "Type help to see the words."
             raise UsageError(
                 f"a point such as {self._example()}, pass, or a word", received=line.strip()[:40], hint=hint
             ) from None
@@ -218,7 +219,7 @@ class GameSession:
 
     def _final(self) -> str:
         """Return the area score without the stones that are estimated to be dead."""
-        return str(_without(self.board, dead_stones(self.board)).score())
+        return str(without_dead(self.board).score())
 
     # Words
 
@@ -259,7 +260,7 @@ class GameSession:
             return (as_is,)
         points = [vertex((int(r), int(c)), board.size) for r, c in np.argwhere(dead)]
         few = " ".join(points[:20]) + (f" and {len(points) - 20} more" if len(points) > 20 else "")
-        return (as_is, f"Without what random games call dead ({few}): {_without(board, dead).score()}.")
+        return (as_is, f"Without what random games call dead ({few}): {without_dead(board).score()}.")
 
     def _save(self, rest: str) -> Iterator[Turn]:
         if not rest:
@@ -341,13 +342,6 @@ def _is_point(line: str) -> bool:
     """Return whether a line is a letter and a number."""
     word = line.strip()
     return word[:1].isalpha() and word[:1].isascii() and word[1:].isdigit()
-
-
-def _without(board: Board, dead: np.ndarray) -> Board:
-    """Return a board without some stones."""
-    left = board.copy()
-    left.set_up(empty=[(int(row), int(column)) for row, column in np.argwhere(dead)])
-    return left
 
 
 WORDS: dict[str, tuple[Callable[[GameSession, str], Iterator[Turn]], str, str]] = {

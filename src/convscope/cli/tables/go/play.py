@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
-STAR_SIZES = 9
-"""Smallest board whose star points are marked."""
 SHADES = ((0.25, "█"), (0.1, "▓"), (0.03, "▒"), (0.005, "░"))
 """Least probability of each shade of a hint, where there are no colours."""
 WOOD, INK, PAPER, GRID = "#dcb35c", "#000000", "#ffffff", "#7a5c20"
@@ -51,7 +49,10 @@ class DrawnBoard:
     """
 
     def __init__(self, view: dict[str, Any]) -> None:
+        from convscope.worlds.go import star_points
+
         self.view, self.size = view, view["size"]
+        self.stars = frozenset(star_points(self.size))
         last = view["last"]
         on_board = last and last != "pass"
         self.last = (self.size - int(last[1:]), LETTERS.index(last[0])) if on_board else None
@@ -113,22 +114,13 @@ class DrawnBoard:
 
     def _crossing(self, row: int, column: int, *, plain: bool) -> str:
         """Return the sign of an empty point."""
-        if self._is_star(row, column):
+        if (row, column) in self.stars:
             return "+" if plain else "•"
         if plain:
             return "."
         last = self.size - 1
         vertical = 0 if row == 0 else 2 if row == last else 1
         return ("┌┬┐", "├┼┤", "└┴┘")[vertical][0 if column == 0 else 2 if column == last else 1]
-
-    def _is_star(self, row: int, column: int) -> bool:
-        if self.size < STAR_SIZES:
-            return False
-        edge = 2 if self.size < 13 else 3
-        lines = {edge, self.size - 1 - edge} | ({self.size // 2} if self.size % 2 else set())
-        middle = {self.size // 2} if self.size % 2 else set()
-        few = self.size < 13 and (row in middle) != (column in middle)
-        return row in lines and column in lines and not few
 
     def _between(self, row: int, column: int, *, coloured: bool, plain: bool) -> tuple[str, str]:
         """Return what lies between two points of a row."""

@@ -18,6 +18,7 @@ from convscope.use.go.gtp.protocol import (
     response,
     whole_of,
 )
+from convscope.use.go.moves import without_dead
 from convscope.use.go.players import Choice, Player, Thinking
 from convscope.use.go.playouts import dead_stones
 from convscope.use.go.search import analysis_of
@@ -293,9 +294,7 @@ class GtpEngine:
         return ""
 
     def _final_score(self, words: tuple[str, ...]) -> str:
-        board, dead = self.board.copy(), dead_stones(self.board)
-        board.set_up(empty=[(int(row), int(column)) for row, column in zip(*dead.nonzero(), strict=True)])
-        return str(board.score())
+        return str(without_dead(self.board).score())
 
     def _final_status_list(self, words: tuple[str, ...]) -> str:
         wanted = _one(words)
