@@ -1,8 +1,8 @@
 """Play Go in the terminal against a network.
 
-Type points such as D4, and pass, undo, hint, score, save FILE, load FILE, resign, help. Hints are hidden until
-you ask for them. Whatever ends the game, also Ctrl-C and the end of the input, it is saved as SGF. A network
-that is not named follows the size of the board: go-9x9, go-19x19, on other boards random games.
+Type points such as D4, and pass, undo, hint, score, save FILE, load FILE, resign, help. Hints are hidden
+until you ask for them. Whatever ends the game, also Ctrl-C and the end of the input, it is saved as SGF. A
+network that is not named follows the size of the board: go-9x9, go-19x19, on other boards random games.
 
     convscope play
     convscope play --size 9 --visits 400 --hints
