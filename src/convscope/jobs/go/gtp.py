@@ -41,14 +41,14 @@ def run(recipe: GtpRecipe, workspace: Workspace) -> Steps:
         UsageError: the network is not for boards of that size.
         MissingError: numba is not installed.
     """
-    from convscope.use import go
+    from convscope.use.go import GtpEngine, player_maker
     from convscope.worlds.go import Rules, vertex
 
     dialogue, received = workspace.dialogue, 0
     yield Progress(0.0, "", lambda: None)
-    maker = go.player_maker(recipe, lambda name: inputs.network(name, recipe, workspace))
+    maker = player_maker(recipe, lambda name: inputs.network(name, recipe, workspace))
     rules = Rules(komi=recipe.komi, superko=recipe.superko)
-    engine = go.GtpEngine(maker, version=version("convscope"), rules=rules, size=recipe.size)
+    engine = GtpEngine(maker, version=version("convscope"), rules=rules, size=recipe.size)
     engine.input_waits = dialogue.waits
     signals.working()
     while not engine.closed:

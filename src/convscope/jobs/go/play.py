@@ -54,11 +54,11 @@ def run(recipe: PlayRecipe, workspace: Workspace) -> Steps:
         DataError: the game to go on from cannot be read.
         Interrupted: Ctrl-C; the game is saved.
     """
-    from convscope.use import go
+    from convscope.use.go import GameSession, player_maker
 
     yield Progress(0.0, "", lambda: None)
-    maker = go.player_maker(recipe, lambda name: inputs.network(name, recipe, workspace))
-    session = go.GameSession(maker, _first(recipe, workspace), PEOPLE[recipe.colour], recipe.hints)
+    maker = player_maker(recipe, lambda name: inputs.network(name, recipe, workspace))
+    session = GameSession(maker, _first(recipe, workspace), PEOPLE[recipe.colour], recipe.hints)
     signals.working()
     try:
         _play(session, workspace)

@@ -43,7 +43,11 @@ class NetworkPolicy:
         given = _on_boards(as_net(net))
         self.size: int = given.input_spec.shape[-1]
         if not 1 <= symmetries <= MOST_SYMMETRIES:
-            raise UsageError("1 to 8 symmetries", received=str(symmetries))
+            raise UsageError(
+                "1 to 8 symmetries",
+                received=str(symmetries),
+                hint="8 is the mean over all turns and mirror images.",
+            )
         self.symmetries = symmetries
         self._planes = plane_names(given.input_spec)
         example = torch.from_numpy(encode(Board(self.size), self._planes)).float()[None]
@@ -64,7 +68,11 @@ class NetworkPolicy:
         """
         if boards[0].size != self.size:
             wanted, given = f"{self.size}x{self.size}", f"{boards[0].size}x{boards[0].size}"
-            raise UsageError(f"boards of {wanted} for {self.net.name}", received=given)
+            raise UsageError(
+                f"boards of {wanted} for {self.net.name}",
+                received=given,
+                hint="Choose a network for that size.",
+            )
         planes = torch.from_numpy(np.stack([encode(board, self._planes) for board in boards])).float()
         if self.symmetries == 1:
             logits, value = self._run(planes)

@@ -122,6 +122,12 @@ class Node:
 
         Q is a move's mean result, 0 without visits; U its probability times `exploration` times the root of
         all visits (at least 1) over one more than its own.
+
+        Args:
+            exploration: weight of the probabilities, c_puct.
+
+        Returns:
+            The index; the first of equal ones.
         """
         scale = exploration * np.sqrt(max(1.0, self.visits.sum()))
         score = self.total / np.maximum(self.visits, 1) + scale * self.prior / (1 + self.visits)
@@ -130,7 +136,14 @@ class Node:
         return int(np.argmax(score))
 
     def child(self, index: int) -> "Node":
-        """Return the position after a move; it is made when it is first asked for."""
+        """Return the position after a move; it is made when it is first asked for.
+
+        Args:
+            index: of the move.
+
+        Returns:
+            The node of the position.
+        """
         found = self.children[index]
         if found is None:
             board = self.board.copy()
@@ -139,13 +152,24 @@ class Node:
         return found
 
     def point(self, index: int) -> Point | None:
-        """Return a move as a point of the board; None for a pass."""
+        """Return a move as a point of the board.
+
+        Args:
+            index: of the move.
+
+        Returns:
+            Row and column from the top left; None for a pass.
+        """
         size = self.board.size
         number = int(self.points[index])  # pyright: ignore[reportOptionalSubscript]
         return None if number == size * size else divmod(number, size)
 
     def order(self) -> np.ndarray:
-        """Return the indices of the allowed moves, by visits, then mean result, then probability."""
+        """Return the indices of the allowed moves.
+
+        Returns:
+            Integers, most visited first, then by mean result, then by probability.
+        """
         mean = self.total / np.maximum(self.visits, 1)
         order = np.lexsort((-self.prior, -mean, -self.visits))
         return order if self.allowed is None else order[self.allowed[order]]

@@ -242,7 +242,9 @@ class GameSession:
 
     def _hint(self, rest: str) -> Iterator[Turn]:
         if rest.lower() not in ("", "on", "off"):
-            raise UsageError("hint, hint on or hint off", received=f"hint {rest[:40]}")
+            raise UsageError(
+                "hint, hint on or hint off", received=f"hint {rest[:40]}", hint="hint alone shows them once."
+            )
         self.hints = self.hints if not rest else rest.lower() == "on"
         if rest.lower() == "off":
             yield Turn(("Hints are hidden.",), self.view())
@@ -264,20 +266,24 @@ class GameSession:
 
     def _save(self, rest: str) -> Iterator[Turn]:
         if not rest:
-            raise UsageError("a name for the file: save game.sgf", received="save")
+            raise UsageError("a name for the file", received="save", hint="Such as: save game.sgf")
         path = Path(rest).expanduser()
         try:
             with create_file(path) as part:
                 part.write_bytes(write_sgf(self.game()))
         except FileExistsError:
-            raise UsageError("a file that does not exist yet", received=str(path)) from None
+            raise UsageError(
+                "a file that does not exist yet", received=str(path), hint="Choose another name."
+            ) from None
         except (OSError, ValueError) as error:
-            raise UsageError("a file that can be written", received=str(error)) from None
+            raise UsageError(
+                "a file that can be written", received=str(error), hint="Choose another place."
+            ) from None
         yield Turn((f"Saved {path}.",))
 
     def _load(self, rest: str) -> Iterator[Turn]:
         if not rest:
-            raise UsageError("the name of an SGF file: load game.sgf", received="load")
+            raise UsageError("the name of an SGF file", received="load", hint="Such as: load game.sgf")
         game = read_sgf(Path(rest).expanduser())
         board, player = (
             game.board(rules=replace(self.board.rules, komi=game.komi)),
