@@ -12,6 +12,8 @@ from benchmarks import (
     fast_style_quality,
     gemm,
     go_play,
+||||||| 4e00a84
+    go,
     help,
     record,
     style,
@@ -38,6 +40,8 @@ BENCHMARKS = {
         fast_style_quality,
         gemm,
         go_play,
+||||||| 4e00a84
+        go,
         help,
         record,
         style,

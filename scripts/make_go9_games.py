@@ -7,7 +7,8 @@ each game; the first moves are drawn at random, so that games differ, and are no
 
 Each line is one game: label, komi, result, moves (two letters each as in SGF, `tt` for a pass), number of
 random moves. A game depends on the seed and its number alone, but for what GNU Go keeps in its caches. The
-file is appended to, so that a stopped run goes on where it was; `--pack FILE.xz` compresses it.
+file is appended to, so that a stopped run goes on where it was; `--pack FILE.xz` compresses it, without games
+that came before.
 """
 
 import argparse
@@ -85,6 +86,17 @@ def play(engine: GnuGo, seed: int, number: int) -> str:
     return f"GNU Go, level {level}\t{KOMI}\t{result}\t{''.join(moves)}\t{opening}"
 
 
+def pack(table: Path, target: Path) -> None:
+    """Compress a table, without the games that came before in any symmetry."""
+    from convscope.worlds.go import read_table
+
+    again = {int(problem.path.rpartition(":")[2]) for problem in read_table(table, SIZE).problems}
+    lines = table.read_text().splitlines(keepends=True)
+    kept = "".join(line for number, line in enumerate(lines, start=1) if number not in again)
+    target.write_bytes(lzma.compress(kept.encode(), preset=9))
+    print(f"{len(lines) - len(again):,} games; {len(again):,} were there already")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--games", type=int, default=2000)
@@ -93,7 +105,7 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, help="compress what is there into this file, and play nothing")
     wanted = parser.parse_args()
     if wanted.pack:
-        wanted.pack.write_bytes(lzma.compress(wanted.out.read_bytes(), preset=9))
+        pack(wanted.out, wanted.pack)
         return
     done = len(wanted.out.read_text().splitlines()) if wanted.out.exists() else 0
     engine = GnuGo()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from convscope.errors import DataError, UsageError
 from convscope.graph import ImageTransform, TensorSpec
-from convscope.graph.spec import DIGIT
+from convscope.graph.spec import DIGIT, GO
 from convscope.worlds import WORLDS, Placement, open_sample, render, world_of
 from convscope.worlds.images.world import placement
 from convscope.worlds.registry import register_world
@@ -36,9 +36,15 @@ def array(*shape: int):
     return write
 
 
+def game(path: Path) -> Path:
+    path.write_bytes(b"(;SZ[9];B[ee];W[gc];B[cd])")
+    return path
+
+
 CASES = {
     "image": (TensorSpec((3, 24, 32)), photo, "a.png"),
     "digit": (TensorSpec((1, 28, 28), kind=DIGIT), seven, "a.png"),
+    "go": (TensorSpec((20, 9, 9), kind=GO), game, "a.sgf"),
     "signal": (TensorSpec((2, 50)), array(2, 50), "a.npy"),
     "vector": (TensorSpec((7,)), array(7), "a.npy"),
     "tensor": (TensorSpec((2, 3, 4, 5), axes="c d h w"), array(2, 3, 4, 5), "a.npy"),
@@ -57,7 +63,7 @@ def test_a_file_becomes_an_input_and_a_picture(kind: str, tmp_path: Path) -> Non
     low, high = spec.value_range
     assert low <= float(sample.input.min()) < float(sample.input.max()) <= high
     drawn = render(sample.input if kind != "tensor" else sample.input[0, 0], spec)
-    expected = "RGB" if spec.is_rgb else "LA" if WORLDS[kind].is_ink else "L"
+    expected = "RGB" if spec.is_rgb or kind == GO else "LA" if WORLDS[kind].is_ink else "L"
     assert drawn.mode == expected
 
 

@@ -23,7 +23,8 @@ class Problem:
 
     Attributes:
         path: the file, as printable text.
-        kind: one of `photos.KINDS`, `small` for photographs below a minimum size.
+        kind: one of `photos.KINDS`, `small` for photographs below a minimum size, `duplicate` for what is
+            there already.
         reason: what is wrong, in words.
     """
 

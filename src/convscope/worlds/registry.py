@@ -14,6 +14,7 @@ from convscope.errors import DataError, UsageError, nearest
 from convscope.graph.spec import TensorSpec
 from convscope.worlds.arrays import ArrayWorld, open_array, open_arrays
 from convscope.worlds.datasets.digit_world import DigitWorld
+from convscope.worlds.go.world import GoWorld
 from convscope.worlds.images.world import ImageWorld
 from convscope.worlds.world import InputLike, Sample, World
 
@@ -24,6 +25,7 @@ WORLDS: dict[str, World] = {
     for world in (
         ImageWorld(),
         DigitWorld(),
+        GoWorld(),
         ArrayWorld("signal", "a signal"),
         ArrayWorld("vector", "a vector of features"),
         ArrayWorld("tensor", "a tensor"),

@@ -102,6 +102,8 @@ class World(ABC):
         symmetries: exact changes of a batch of inputs that leave its meaning as it is.
         is_ink: whether `render` draws black ink with alpha, on whatever paper is below: high values are dark,
             in files, on sheets and on pages, where dark mode inverts them.
+        draws_channels: whether `render` makes one picture of any number of channels, each of which has a
+            meaning of its own; else synthetic inputs of several channels are drawn side by side.
         reads_arrays: whether `open` and `open_batch` read arrays and tensors; else these are inputs in the
             value range of the spec, with its axes.
     """
@@ -110,6 +112,7 @@ class World(ABC):
     thing: str
     suffixes: tuple[str, ...] = ()
     is_ink: bool = False
+    draws_channels: bool = False
     reads_arrays: bool = False
     augmentations: Mapping[str, Callable[[Tensor, Generator], Tensor]] = MappingProxyType({})
     symmetries: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType({})

@@ -134,7 +134,8 @@ def random_records(size, games, seed):
         steps = [board.copy()]
         for _ in range(draw.randint(5, 60)):
             points = np.argwhere(board.legal_moves())
-            move = tuple(points[draw.randrange(len(points))].tolist()) if draw.random() > 0.05 else None
+            moves = len(points) and draw.random() > 0.05
+            move = tuple(points[draw.randrange(len(points))].tolist()) if moves else None
             board.play(move)
             letters += "tt" if move is None else chr(97 + move[1]) + chr(97 + move[0])
             steps.append(board.copy())
@@ -194,6 +195,25 @@ def test_illegal_moves_end_a_game_and_are_noted():
     (problem,) = records.problems
     assert problem.path == "odd" and "move 2" in problem.reason
     assert (records.moves & POINT)[0] == 5 * 10 + 5
+
+
+def test_the_same_game_in_another_symmetry_is_left_out():
+    """On both sides of a split it would be tested on what was learned."""
+    record = random_records(9, 1, 3)[0]
+    moves = record.moves & POINT
+    places = (moves // 10 - 1) * 9 + moves % 10 - 1
+    games = []
+    for number in range(8):
+        turned = symmetry.point_map(9)[number].numpy()[places]
+        points = np.where(moves > 0, (turned // 9 + 1) * 10 + turned % 9 + 1, 0)
+        games.append(
+            GameRecord(9, (points | (record.moves & ~POINT)).astype(np.int16), name=f"game {number}")
+        )
+    other = GameRecord(9, record.moves[:-1], name="other")
+    found = GameRecords.of([*games, other])
+    assert len(found) == 2
+    assert {problem.path for problem in found.problems} == {f"game {k}" for k in range(1, 8)}
+    assert {problem.kind for problem in found.problems} == {"duplicate"}
 
 
 @pytest.mark.parametrize("number", range(8))

@@ -19,6 +19,10 @@ from convscope.recipe.fields import field_form, flag_of
 
 MOST_REORDERED = 6
 """Most arguments whose order is searched."""
+OWN = ("digits", "go-9x9", "ring", "sine", "strokes")
+"""Sets that need no folder."""
+TABLES = (".csv", ".tsv", ".xz", ".zip")
+"""Endings of files that are a data set."""
 FLAGGED = ("a network", "a painting", "a layer", "a unit", "a style", "a data set")
 """What an argument too many may be the value of a flag for."""
 CERTAIN = {"a picture", "a painting", "a network", "a data set", "a folder of pictures", "a result"}
@@ -269,15 +273,18 @@ def _is(noun: str, word: str) -> bool:
     except (OSError, ValueError):
         return False
     network = _is_network(word)
+    is_table = there and path.suffix.lower() in TABLES
     if noun == "a network":
         return network or (not there and "," in word and " " in word)  # a chain of layers
     if noun == "a data set":
-        return (folder and not network) or word in ("digits", "ring", "sine", "strokes", *PUBLISHED)
+        return (folder and not network) or is_table or word in (*OWN, *PUBLISHED)
     if noun == "a folder of pictures":
         return folder and not network
     if noun == "a result":
         return there
-    return not network and (there or path.suffix.lower() in WORLDS["image"].suffixes)
+    suffix = path.suffix.lower().partition("@")[0]  # game.sgf@57
+    known = any(suffix in world.suffixes for world in WORLDS.values())
+    return not network and not is_table and (there or known)
 
 
 def _is_network(word: str) -> bool:

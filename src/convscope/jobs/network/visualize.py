@@ -149,8 +149,10 @@ def _save(
 def _picture(net: "Net", image: "Tensor") -> "Image":
     """Draw a synthetic image; unless 1 or 3, channels go side by side; signals become stripes."""
     from convscope.show.images import input_image
+    from convscope.worlds import world_of
 
-    if image.dim() == 3 and image.shape[0] not in (1, 3):
+    apart = image.dim() == 3 and image.shape[0] not in (1, 3)
+    if apart and not world_of(net.input_spec).draws_channels:
         image = image.permute(1, 0, 2).flatten(1)[None]
     picture = input_image.opaque(image, net.input_spec)
     if image.dim() == 3:

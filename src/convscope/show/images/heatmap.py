@@ -47,19 +47,23 @@ def overlay(photo: Image.Image, heat: ArrayLike, *, signed: bool) -> Image.Image
     Values are scaled so that the 99.5th percentile of the magnitude gets the full colour.
 
     Args:
-        photo: the network's input; resized to the heatmap's size.
+        photo: the network's input; resized to the heatmap's size. Where it has several pixels a side for each
+            value, as the picture of a board has, the heatmap is enlarged instead.
         heat: the heatmap `[h w]`, of any scale; NaN counts as 0.
         signed: True draws positive values in orange and negative ones in blue on a light image; False draws
             positive values in "inferno" on a dark one and ignores negative ones.
 
     Returns:
-        An image of mode RGB and of the heatmap's size.
+        An image of mode RGB, of the heatmap's size or a multiple of it.
 
     Raises:
         UsageError: the heatmap has not two axes.
     """
-    veil = np.asarray(layer(heat, signed=signed), np.float32)
-    size = (veil.shape[1], veil.shape[0])
+    drawn = layer(heat, signed=signed)
+    times = photo.width // drawn.width
+    if times > 1 and photo.size == (drawn.width * times, drawn.height * times):
+        drawn = drawn.resize(photo.size, Image.Resampling.NEAREST)
+    veil, size = np.asarray(drawn, np.float32), drawn.size
     grey = np.asarray(photo.convert("L").resize(size, Image.Resampling.LANCZOS), np.float32)
     below = (255 - DIM * (255 - grey) if signed else DIM * grey)[..., None]
     share = veil[..., 3:] / 255

@@ -19,6 +19,7 @@ from convscope.system.files import PART_PREFIX, read_bytes
 from convscope.worlds.dataset import Dataset, LabelledDataset, require_labelled
 from convscope.worlds.datasets import digits, ring, sine, strokes
 from convscope.worlds.datasets.idx import read_idx
+from convscope.worlds.go import packaged
 from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.labelled import ImageTensorDataset, LabelledImages
 from convscope.worlds.registry import world_of
@@ -26,7 +27,13 @@ from convscope.worlds.registry import world_of
 MOST_BYTES = 2**26
 """Bytes of the largest file of CIFAR-10 that is read."""
 SPLIT_NAMES = ("train", "test")
-OWN: dict[str, Any] = {"digits": digits, "ring": ring, "sine": sine, "strokes": strokes}
+OWN: dict[str, Any] = {
+    "digits": digits,
+    "ring": ring,
+    "sine": sine,
+    "strokes": strokes,
+    packaged.NAME: packaged,
+}
 """Sets that need no folder: the module of each has `train` and `test`."""
 FASHION = (
     "T-shirt/top",
@@ -172,9 +179,10 @@ def open(  # worlds.open, like Image.open
     """Open a data set: a bundled or computed one, a published one by its name, or a folder of files.
 
     Args:
-        ref: `digits` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and values) or
-            `strokes` (five patterns, and the same shifted), which are computed; `mnist`, `fashion-mnist` or
-            `cifar10`; or the path of a folder. A folder that has one of these names is opened by `./digits`.
+        ref: `digits` and `go-9x9` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and
+            values) or `strokes` (five patterns, and the same shifted), which are computed; `mnist`,
+            `fashion-mnist` or `cifar10`; or the path of a folder. A folder that has one of these names is
+            opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.

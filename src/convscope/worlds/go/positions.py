@@ -14,8 +14,8 @@ from convscope.errors import UsageError
 from convscope.graph.spec import GO, TensorSpec
 from convscope.worlds.batch import Batch
 from convscope.worlds.dataset import Indices, LabelledDataset, Problem, checked
-from convscope.worlds.go.board import vertex
 from convscope.worlds.go.planes import ALPHAGO, SMALL, channels
+from convscope.worlds.go.points import vertex
 from convscope.worlds.go.records.tables import GameRecords
 from convscope.worlds.go.rules import features
 

@@ -13,10 +13,7 @@ from convscope.learn.setup import TrainingSetup, find_device, sampled
 from convscope.learn.tasks.go.policy import GoPolicy
 from convscope.learn.tasks.go.recipe import GoRecipe
 from convscope.nets import Net
-from convscope.worlds.go import SMALL, GoPositions, plane_names, read_games
-
-SPLIT_SEED = 0
-"""Decides which games are tested on: the same ones for every training."""
+from convscope.worlds.go import SMALL, GoPositions, packaged, plane_names, read_games
 
 
 def setup_from_recipe(recipe: GoRecipe) -> TrainingSetup:
@@ -34,15 +31,15 @@ def setup_from_recipe(recipe: GoRecipe) -> TrainingSetup:
         DataError: the records are damaged.
     """
     games = read_games(recipe.data)
-    learned, tested = games.split(recipe.test_games, SPLIT_SEED)
+    learned, tested = games.split(recipe.test_games, packaged.SEED)
     net = _network(recipe, games.size)
     planes = plane_names(net.input_spec)
     validation = None
     if recipe.validation_share:
-        learned, held_out = learned.split(recipe.validation_share, SPLIT_SEED + 1)
+        learned, held_out = learned.split(recipe.validation_share, packaged.SEED + 1)
         validation = _drawn(GoPositions(held_out, planes), recipe.test_samples, recipe.seed)
     train = sampled(GoPositions(learned, planes), recipe)
-    test = _drawn(GoPositions(tested, planes), recipe.test_samples, SPLIT_SEED)
+    test = _drawn(GoPositions(tested, planes), recipe.test_samples, packaged.SEED)
     notes = [
         f"{len(learned):,} games to learn from, {len(tested):,} others to test on: "
         f"{len(train):,} and {len(test):,} positions."

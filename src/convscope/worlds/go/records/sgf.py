@@ -9,7 +9,8 @@ import numpy as np
 
 from convscope.errors import DataError, MissingError
 from convscope.system.files import read_bytes
-from convscope.worlds.go.board import BLACK, WHITE, Board, Colour, IllegalMove, Move, Rules
+from convscope.worlds.go.board import Board, Move, Rules
+from convscope.worlds.go.points import BLACK, WHITE, Colour, IllegalMove
 from convscope.worlds.go.records.encodings import decode
 from convscope.worlds.go.rules import engine
 
@@ -151,8 +152,8 @@ def _game(tree, encoding: str, warnings: list[str], where: str) -> SgfGame:
                     warnings.append(f"Stones are set up after move {len(moves)}: the rest is left out.")
                     break
                 black, white, _ = node.get_setup_stones()
-                setup[0].extend((size - 1 - row, column) for row, column in sorted(black))
-                setup[1].extend((size - 1 - row, column) for row, column in sorted(white))
+                setup[0].extend(sorted((size - 1 - row, column) for row, column in black))
+                setup[1].extend(sorted((size - 1 - row, column) for row, column in white))
             if node.has_property("PL"):
                 to_play = BLACK if node.get("PL") == "b" else WHITE
             colour, point = node.get_move()

@@ -7,6 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Self
@@ -16,7 +17,9 @@ import numpy as np
 from convscope.errors import DataError, UsageError
 from convscope.system.files import read_bytes
 from convscope.worlds.dataset import Problem
-from convscope.worlds.go.board import BLACK, WHITE
+from convscope.worlds.go import symmetry
+from convscope.worlds.go.board import Board, Rules
+from convscope.worlds.go.points import BLACK, WHITE
 from convscope.worlds.go.records.sgf import MOST_BYTES, SgfGame, read_sgf
 from convscope.worlds.go.rules import engine, features
 
@@ -81,7 +84,10 @@ class GameRecords:
 
     @classmethod
     def of(cls, games: Sequence[GameRecord], name: str = "games", problems: Iterable[Problem] = ()) -> Self:
-        """Collect games; illegal moves end a game, and are noted.
+        """Collect games; illegal moves end a game, and games that came before are left out.
+
+        Two games are the same if their moves are, in any of the eight symmetries: on both sides of a split,
+        they would be tested on what was learned. Both are noted among the problems.
 
         Args:
             games: games of one size.
@@ -94,7 +100,7 @@ class GameRecords:
         Raises:
             DataError: there are no games with a legal move, or boards of several sizes.
         """
-        found, kept = list(problems), []
+        found, kept, seen = list(problems), [], dict[bytes, str]()
         for game in games:
             state = engine.empty_state(game.size)
             if game.stones is not None:
@@ -102,7 +108,11 @@ class GameRecords:
             legal = int(features.first_illegal(state, game.size, game.moves, True))
             if legal < len(game.moves):
                 found.append(Problem(game.name, "damaged", f"move {legal + 1} is illegal: the game is cut"))
-            if legal:
+            key = _canonical(game, legal)
+            if legal and key in seen:
+                found.append(Problem(game.name, "duplicate", f"the same game as {seen[key]}: left out"))
+            elif legal:
+                seen[key] = game.name
                 kept.append((game, game.moves[:legal]))
         sizes = {game.size for game, _ in kept}
         if len(sizes) != 1:
@@ -130,6 +140,28 @@ class GameRecords:
     def __repr__(self) -> str:
         extent = f"{self.size}x{self.size}"
         return f"GameRecords({self.name}: {len(self):,} games of {len(self.moves):,} moves, {extent})"
+
+    def board(self, game: int, moves: int) -> Board:
+        """Play the moves of a game.
+
+        Args:
+            game: its number, from 0.
+            moves: how many moves; all where there are fewer.
+
+        Returns:
+            The board, with its history.
+        """
+        first, last = self.starts[game], self.starts[game + 1]
+        board = Board(self.size, Rules(float(self.komi[game]), suicide=True))
+        if len(self.stones) and self.stones[game].any():
+            stones = (list(map(tuple, np.argwhere(self.stones[game] == colour))) for colour in (1, 2))
+            board.set_up(*stones)
+        for move in self.moves[first : min(first + moves, last)].tolist():
+            point = move & ((1 << features.WHITE_BIT) - 1)
+            row, column = divmod(point, self.size + 1)
+            colour = WHITE if move >> features.WHITE_BIT == WHITE else BLACK
+            board.play((row - 1, column - 1) if point else None, colour)
+        return board
 
     def take(self, games: Sequence[int] | np.ndarray) -> Self:
         """Return some of the games.
@@ -174,6 +206,28 @@ class GameRecords:
             )
         order = np.random.Generator(np.random.PCG64(seed)).permutation(len(self))
         return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
+
+
+def _canonical(game: GameRecord, moves: int) -> bytes:
+    """Return what is the same for a game in all eight symmetries."""
+    size, played = game.size, game.moves[:moves].astype(np.int64)
+    point, colour = played & ((1 << features.WHITE_BIT) - 1), played >> features.WHITE_BIT
+    row, column = np.divmod(point, size + 1)
+    place, passes = (row - 1) * size + column - 1, point == engine.PASS
+    stones = game.stones if game.stones is not None else np.zeros((size, size), np.int8)
+    views = []
+    for number, table in enumerate(_point_map(size)):
+        turned = np.where(passes, -1, table[np.where(passes, 0, place)])
+        board = np.rot90(stones, number % 4)
+        board = board[:, ::-1] if number >= 4 else board
+        views.append(board.tobytes() + (turned * 4 + colour).astype(np.int16).tobytes())
+    return min(views)
+
+
+@lru_cache
+def _point_map(size: int) -> np.ndarray:
+    """Return where each symmetry takes each point, `[8, points]`."""
+    return symmetry.point_map(size).numpy()
 
 
 def read_table(path: str | Path, size: int | None = None, name: str = "") -> GameRecords:

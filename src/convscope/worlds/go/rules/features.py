@@ -147,19 +147,23 @@ def _fill_stones(state, size, where, out):
     colour, head, liberty = section(state, size, 0), section(state, size, 1), section(state, size, 3)
     born, values = section(state, size, 4), numbers(state, size)
     of, now = values[TO_PLAY], values[MOVES]
+    ages, liberties = _wants(where, AGE, 8), _wants(where, LIBERTIES, 8)
+    if where[ONES] >= 0:
+        out[where[ONES]] = 1
+    if where[WHITE_TO_PLAY] >= 0 and of == WHITE:
+        out[where[WHITE_TO_PLAY]] = 1
     for row in range(size):
         for column in range(size):
             p = (row + 1) * (size + 1) + column + 1
-            _set(out, where, ONES, row, column)
-            if of == WHITE:
-                _set(out, where, WHITE_TO_PLAY, row, column)
             if colour[p] == EMPTY:
                 _set(out, where, FREE, row, column)
                 continue
             _set(out, where, OWN if colour[p] == of else OPPONENT, row, column)
-            age = min(now - born[p], 7) if born[p] else 7
-            _set(out, where, AGE + age, row, column)
-            _set(out, where, LIBERTIES + min(liberty[head[p]], 8) - 1, row, column)
+            if ages:
+                age = min(now - born[p], 7) if born[p] else 7
+                _set(out, where, AGE + age, row, column)
+            if liberties:
+                _set(out, where, LIBERTIES + min(liberty[head[p]], 8) - 1, row, column)
 
 
 @compiled

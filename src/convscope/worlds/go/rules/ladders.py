@@ -8,7 +8,17 @@ is undecided then counts neither as a capture nor as an escape.
 import numpy as np
 
 from convscope.worlds.go.rules.compiled import compiled
-from convscope.worlds.go.rules.engine import EMPTY, is_legal, neighbour, place, section
+from convscope.worlds.go.rules.engine import (
+    BORN,
+    EMPTY,
+    NUMBERS,
+    SECTIONS,
+    is_legal,
+    neighbour,
+    place,
+    points,
+    section,
+)
 
 DEPTH = 120
 """Moves after which a ladder is given up: the longest on 19x19 has about 70."""
@@ -66,20 +76,19 @@ def defences(state, size, h, out):
         How many were written.
     """
     colour, head, follow = section(state, size, 0), section(state, size, 1), section(state, size, 2)
-    liberty, step, last = section(state, size, 3), size + 1, np.empty(1, np.int16)
-    liberties_of(state, size, h, last)
-    out[0], count, s = last[0], 1, h
+    liberty, step = section(state, size, 3), size + 1
+    liberties_of(state, size, h, out[:1])
+    count, s = 1, h
     while True:
         for k in range(4):
             q = neighbour(s, k, step)
             if colour[q] != 3 - colour[h] or liberty[head[q]] != 1 or count == len(out):
                 continue
-            liberties_of(state, size, head[q], last)
+            liberties_of(state, size, head[q], out[count : count + 1])
             known = False
             for index in range(count):
-                known = known or out[index] == last[0]
+                known = known or out[index] == out[count]
             if not known:
-                out[count] = last[0]
                 count += 1
         s = follow[s]
         if s == h:
@@ -103,12 +112,11 @@ def attacks(state, size, h, out):
     """
     colour, step = section(state, size, 0), size + 1
     liberties_of(state, size, h, out[:2])
-    room = np.zeros(2, np.int16)
-    for index in range(2):
-        for k in range(4):
-            if colour[neighbour(out[index], k, step)] == EMPTY:
-                room[index] += 1
-    if room[1] > room[0]:
+    room = 0
+    for k in range(4):
+        room += colour[neighbour(out[1], k, step)] == EMPTY
+        room -= colour[neighbour(out[0], k, step)] == EMPTY
+    if room > 0:
         out[0], out[1] = out[1], out[0]
     return 2
 
@@ -146,25 +154,31 @@ def room_to_read(state):
 
 
 @compiled
-def read(state, size, stone, attacking, rows):
+def _copy(source, target, size):
+    """Copy what reading needs of a position: all but the numbers of the moves that set the stones."""
+    n = points(size)
+    target[: BORN * n] = source[: BORN * n]
+    target[SECTIONS * n : SECTIONS * n + NUMBERS] = source[SECTIONS * n : SECTIONS * n + NUMBERS]
+
+
+@compiled
+def read(rows, size, stone, attacking):
     """Search a ladder, depth first.
 
     Args:
-        state: the position.
+        rows: from `room_to_read`; the first begins with the position, the others are overwritten.
         size: side of the board.
         stone: a stone of the chain that may be caught.
         attacking: whether the attacker is to move: the chain has two liberties or one. Else it has one, and
             its owner is to move.
-        rows: from `room_to_read`, overwritten.
 
     Returns:
         `CAPTURED`, `ESCAPED` or `UNDECIDED`.
     """
-    n = len(state)
+    n = rows.shape[1] - MOST - 3
     count_at, next_at, open_at = n + MOST, n + MOST + 1, n + MOST + 2
-    of, level, nodes = section(state, size, 0)[stone], 0, 0
-    rows[0, :n] = state
-    result, count = _enter(state, size, stone, attacking, rows[0, n:count_at])
+    of, level, nodes = section(rows[0], size, 0)[stone], 0, 0
+    result, count = _enter(rows[0, :n], size, stone, attacking, rows[0, n:count_at])
     if result != UNDECIDED:
         return result
     rows[0, count_at], rows[0, next_at], rows[0, open_at] = count, 0, 0
@@ -182,7 +196,7 @@ def read(state, size, stone, attacking, rows):
                 row[open_at] = 1
                 break
             after = rows[level + 1]
-            after[:n] = row[:n]
+            _copy(row, after, size)
             place(after[:n], size, p, mover)
             result, count = _enter(after[:n], size, stone, not attacks_now, after[n:count_at])
             if result == UNDECIDED:
@@ -227,9 +241,9 @@ def ladder_captures(state, size, stone, p, rows):
     of = section(state, size, 0)[stone]
     if not is_legal(state, size, p, 3 - of, False):
         return False
-    after = state.copy()
-    place(after, size, p, 3 - of)
-    return read(after, size, stone, False, rows) == CAPTURED
+    _copy(state, rows[0], size)
+    place(rows[0, : len(state)], size, p, 3 - of)
+    return read(rows, size, stone, False) == CAPTURED
 
 
 @compiled
@@ -249,6 +263,6 @@ def ladder_escapes(state, size, stone, p, rows):
     of = section(state, size, 0)[stone]
     if not is_legal(state, size, p, of, False):
         return False
-    after = state.copy()
-    place(after, size, p, of)
-    return read(after, size, stone, True, rows) == ESCAPED
+    _copy(state, rows[0], size)
+    place(rows[0, : len(state)], size, p, of)
+    return read(rows, size, stone, True) == ESCAPED

@@ -1,0 +1,138 @@
+"""Rules and planes of Go: random play with lists of legal moves, and encodings of positions, in one thread.
+
+OpenSpiel (`pip install open-spiel`) is measured where it is installed; sgfmill has no list of legal moves.
+"""
+
+import importlib
+import random
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.result import Result, Target, spread
+from convscope.worlds.go import ALPHAGO, SMALL, GameRecord, GameRecords, GoPositions
+from convscope.worlds.go.rules import engine
+
+ROUNDS, SECONDS = 7, 0.6
+LONGEST = {9: 120, 19: 400}
+RULED = {9: 137_000, 19: 97_500}
+"""Moves a second of OpenSpiel 2.0.2 on such a machine, as a bar where it is not installed."""
+SHORT, FULL = 31_000, 5_000
+"""Positions a second: OpenSpiel's 4 planes on 19x19, and the least for all 48 planes."""
+
+
+def run() -> Result:
+    rates: dict[str, list[float]] = {}
+    work = {}
+    for size in (9, 19):
+        work[f"legal lists, {size}x{size}: convscope"] = lambda size=size: play(size)
+        for name, make in (("sgfmill, no lists", sgfmill), ("OpenSpiel", openspiel)):
+            step = make(size)
+            if step is not None:
+                work[f"legal lists, {size}x{size}: {name}"] = step
+    records = recorded(19, 200)
+    for name, planes in (("4 planes", ALPHAGO[:4]), ("20 planes", SMALL), ("48 planes", ALPHAGO)):
+        work[f"{name}, 19x19: convscope"] = encoder(records, planes)
+    for name, step in work.items():
+        step()
+        rates[name] = []
+    for _ in range(ROUNDS):
+        for name, step in work.items():
+            rates[name].append(rate(step))
+    middle = {name: float(np.median(values)) for name, values in rates.items()}
+    targets = []
+    for size in (9, 19):
+        own = middle[f"legal lists, {size}x{size}: convscope"]
+        bar = middle.get(f"legal lists, {size}x{size}: OpenSpiel", RULED[size])
+        targets.append(
+            Target(f"{size}x{size}: more moves a second than OpenSpiel", f"{own:,.0f}, {bar:,.0f}", own > bar)
+        )
+    for name, bar in (("4 planes", SHORT), ("48 planes", FULL)):
+        own = middle[f"{name}, 19x19: convscope"]
+        targets.append(Target(f"{name} of 19x19: {bar:,} positions a second", f"{own:,.0f}", own >= bar))
+    return Result(
+        "Go",
+        "Random legal moves until two passes or 120 (9x9) or 400 (19x19) moves; planes of positions of such "
+        "games, each replayed from the empty board, legal moves and ladders included. One thread, taken in "
+        "turns; processor time.",
+        ("what", "per second"),
+        [(name, spread(values)) for name, values in rates.items()],
+        rates,
+        targets,
+    )
+
+
+def rate(step: Callable[[], int]) -> float:
+    """Return how many moves or positions a second of processor time a step makes."""
+    count, started = 0, time.process_time()
+    while time.process_time() - started < SECONDS:
+        count += step()
+    return count / (time.process_time() - started)
+
+
+def play(size: int) -> int:
+    """Play ten random games; return their moves."""
+    moves = np.empty(LONGEST[size], np.int16)
+    return sum(
+        engine.random_game(engine.empty_state(size), size, LONGEST[size], seed, False, moves)
+        for seed in range(10)
+    )
+
+
+def recorded(size: int, games: int) -> GameRecords:
+    """Return records of random games."""
+    found = []
+    for seed in range(games):
+        moves = np.empty(LONGEST[size] // 2, np.int16)
+        count = engine.random_game(engine.empty_state(size), size, len(moves), seed, False, moves)
+        colours = np.where(np.arange(count) % 2, 2, 1) << 10
+        found.append(GameRecord(size, (moves[:count] | colours).astype(np.int16)))
+    return GameRecords.of(found)
+
+
+def encoder(records: GameRecords, planes: tuple[str, ...]) -> Callable[[], int]:
+    """Return a step that encodes 200 positions."""
+    data, draw = GoPositions(records, planes), np.random.default_rng(0)
+
+    def step() -> int:
+        data.encoded(draw.integers(0, len(data), 200).tolist())
+        return 200
+
+    return step
+
+
+def sgfmill(size: int) -> Callable[[], int]:
+    """Return a step that plays a random game on sgfmill's board, which refuses what is occupied alone."""
+    from sgfmill.boards import Board
+
+    def step() -> int:
+        draw, board, played = random.Random(0), Board(size), 0
+        free = [(row, column) for row in range(size) for column in range(size)]
+        for move in range(LONGEST[size]):
+            row, column = free[draw.randrange(len(free))]
+            if board.get(row, column) is None:
+                board.play(row, column, "bw"[move % 2])
+                played += 1
+        return played
+
+    return step
+
+
+def openspiel(size: int) -> Callable[[], int] | None:
+    """Return a step that plays a random game of OpenSpiel; None where it is not installed."""
+    try:
+        spiel = importlib.import_module("pyspiel")
+    except ImportError:
+        return None
+    game = spiel.load_game("go", {"board_size": size, "komi": 7.5})
+
+    def step() -> int:
+        draw, state, played = random.Random(0), game.new_initial_state(), 0
+        while not state.is_terminal() and played < LONGEST[size]:
+            moves = state.legal_actions()
+            state.apply_action(moves[draw.randrange(len(moves))])
+            played += 1
+        return played
+
+    return step
