@@ -11,9 +11,8 @@ from benchmarks import (
     fast_style,
     fast_style_quality,
     gemm,
-    go_play,
-||||||| 4e00a84
     go,
+    go_play,
     help,
     record,
     style,
@@ -39,9 +38,8 @@ BENCHMARKS = {
         fast_style,
         fast_style_quality,
         gemm,
-        go_play,
-||||||| 4e00a84
         go,
+        go_play,
         help,
         record,
         style,

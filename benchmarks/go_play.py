@@ -76,8 +76,8 @@ def run() -> Result:
         print("| " + " | ".join(rows[-1]) + " |", file=sys.stderr, flush=True)
     return Result(
         "Matches on 9x9",
-        f"Games over GTP, komi {KOMI:g}, Chinese rules, {OPENING} random moves at the beginning of each two "
-        "games, with colours exchanged; nobody resigns. Wins of the first player with Wilson's 95 % interval. "
+        f"Games over GTP, komi {KOMI:g}, Chinese rules, {OPENING} random moves begin each two games, "
+        "with colours exchanged; nobody resigns. Wins of the first player with Wilson's 95 % interval. "
         "GNU Go counts; `disagree` are games of which our count names another winner, `cut` those of more "
         f"than {LONGEST} moves. Which moves are chosen does not depend on the machine's speed.",
         ("player", "against", "games", "wins", "as black", "moves", "disagree", "cut"),
