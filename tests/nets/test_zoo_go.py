@@ -5,7 +5,6 @@ import torch
 
 from convscope import nets
 from convscope.graph import chain
-from convscope.graph.analysis.receptive_field import receptive_fields
 from convscope.nets.zoo.go.policy import alphago_policy, fully_connected, points, residual_policy
 from convscope.worlds.go import vertex
 
@@ -56,14 +55,16 @@ def test_residual_networks_have_policy_and_value(size, blocks):
     assert float(found["value"].detach().abs().max()) <= 1
 
 
-@pytest.mark.parametrize("name", ["go-9x9", "go-19x19"])
-def test_every_point_sees_the_whole_board(name):
-    net = nets.load(name)
-    assert net.graph is not None
-    field = receptive_fields(net.graph)["policy_conv"]
-    assert "positionbias" in {node.layer.kind for node in net.graph.nodes}
-    assert not any("pool" in node.layer.kind for node in net.graph.nodes), "Go has no pooling"
-    assert field
+@pytest.mark.parametrize(("size", "point"), [(9, 0), (19, 9 * 19 + 9)])
+def test_moves_depend_on_stones_nine_points_away_and_nothing_is_pooled(size, point):
+    """On 9x9 a corner sees the opposite one; on 19x19 the centre sees all four."""
+    graph = residual_policy(size, 8, 4)
+    assert not any("pool" in node.layer.kind for node in graph.nodes)
+    planes = torch.rand(2, 20, size, size, requires_grad=True)
+    nets.build(graph, seed=0)(planes)["policy"][:, point].sum().backward()
+    assert planes.grad is not None
+    seen = planes.grad.abs().sum((0, 1)) > 0
+    assert seen.all()
 
 
 def test_baseline_is_fully_connected():

@@ -170,7 +170,7 @@ def test_subsets_keep_their_positions():
     assert torch.equal(some.inputs([0, 1, 2]), data.inputs([5, 3, 40]))
     assert torch.equal(some.labels, data.labels[[5, 3, 40]])
     batch = some.batch([2])
-    assert torch.equal(batch.targets["move"], data.labels[[40]])
+    assert torch.equal(batch.targets, data.labels[[40]])
 
 
 def test_games_are_divided_whole():

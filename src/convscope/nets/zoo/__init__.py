@@ -8,7 +8,14 @@ from convscope.nets.zoo.generative.gan import DCGAN, POINT_GAN
 from convscope.nets.zoo.generative.pixelcnn import PIXELCNN
 from convscope.nets.zoo.generative.pixelrnn import PIXELRNN
 from convscope.nets.zoo.generative.vae import VAE
-from convscope.nets.zoo.go.policy import ALPHAGO_POLICY, GO_9X9, GO_19X19, GO_MLP
+from convscope.nets.zoo.go.policy import (
+    ALPHAGO_POLICY,
+    GO_9X9,
+    GO_19X19,
+    GO_MLP,
+    GO_RESIDUAL_9X9,
+    GO_RESIDUAL_19X19,
+)
 from convscope.nets.zoo.hed_vgg16 import HED_VGG16
 from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
 from convscope.nets.zoo.mlp import MLP
@@ -52,6 +59,8 @@ for _entry in (
     ALPHAGO_POLICY,
     GO_9X9,
     GO_19X19,
+    GO_RESIDUAL_9X9,
+    GO_RESIDUAL_19X19,
     GO_MLP,
 ):
     if _entry.name in ZOO:

@@ -12,7 +12,6 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.graph.spec import GO, TensorSpec
-from convscope.worlds.batch import Batch
 from convscope.worlds.dataset import Indices, LabelledDataset, Problem, checked
 from convscope.worlds.go.planes import ALPHAGO, SMALL, channels
 from convscope.worlds.go.points import vertex
@@ -146,12 +145,6 @@ class GoPositions(LabelledDataset):
         """Return the planes of some positions: those of the data set, or of the input of a network."""
         planes = self.planes if spec is None else plane_names(spec)
         return torch.from_numpy(self.encoded(indices, planes)).float()
-
-    @override
-    def batch(self, indices: Indices) -> Batch:
-        """Return planes, with the moves that were played and the outcomes as targets `move` and `value`."""
-        chosen = checked(indices, len(self))
-        return Batch((self.inputs(chosen),), {"move": self.labels[chosen], "value": self.outcomes[chosen]})
 
     @override
     def take(self, indices: Indices) -> Self:

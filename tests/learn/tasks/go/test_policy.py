@@ -13,7 +13,7 @@ from convscope.graph import chain
 from convscope.graph.spec import GO, TensorSpec
 from convscope.learn import train
 from convscope.learn.tasks.go.baselines import TopMoves, measure_baselines
-from convscope.learn.tasks.go.policy import GoPolicy, split_outputs, turned
+from convscope.learn.tasks.go.policy import GoPolicy, MovesAndOutcomes, split_outputs, turned
 from convscope.learn.tasks.go.recipe import GoRecipe
 from convscope.learn.tasks.go.setup import setup_from_recipe
 from convscope.nets.inference.execution import ExecutionConfig
@@ -36,7 +36,7 @@ def answering_games(count, seed=0):
 
 def test_moves_turn_with_their_boards():
     data = GoPositions(answering_games(4), ("own", "opponent", "empty"))
-    batch = data.batch(torch.arange(16))
+    batch = MovesAndOutcomes(data).batch(torch.arange(16))
     for number in range(8):
         found = turned(batch, torch.full((16,), number))
         for k in range(16):
@@ -65,13 +65,13 @@ def test_baselines_find_what_is_there():
 
 
 def test_losses_by_hand():
-    task, net = GoPolicy(2.0), nets.load("go-9x9", weights=None, seed=0)
+    task, net = GoPolicy(2.0), nets.load("go-residual-9x9", seed=0)
     games = GameRecords.of(
         [GameRecord(9, flat_moves("eeccggcg", 9), 0.5, 1), GameRecord(9, flat_moves("cc", 9))]
     )
     data = GoPositions(games)
     task.prepare(net, data, GoRecipe())
-    batch = data.batch(torch.arange(5))
+    batch = MovesAndOutcomes(data).batch(torch.arange(5))
     assert batch.targets["value"].tolist() == [1, -1, 1, -1, 0]
     net.module.eval()
     with torch.no_grad():
@@ -115,7 +115,7 @@ def test_no_game_is_on_both_sides():
 
 
 def test_wrong_data_and_sizes_are_refused():
-    net, planes = nets.load("go-9x9"), ("own", "opponent", "empty")
+    net, planes = nets.load("go-residual-9x9"), ("own", "opponent", "empty")
     other = nets.wrap(nets.build(fully_connected(5), seed=0), TensorSpec((3, 5, 5), kind=GO))
     games = GameRecords.of([GameRecord(5, flat_moves("aabb", 5))])
     GoPolicy().prepare(other, GoPositions(games, planes), GoRecipe())
@@ -125,7 +125,7 @@ def test_wrong_data_and_sizes_are_refused():
     with pytest.raises(UsageError, match="positions"):
         GoPolicy().prepare(net, Batch((torch.zeros(1),)), None)
     with pytest.raises(UsageError, match="9x9"):
-        setup_from_recipe(GoRecipe(network="go-19x19"))
+        setup_from_recipe(GoRecipe(network="go-residual-19x19"))
 
 
 def test_planes_of_a_chain_can_be_named():

@@ -12,6 +12,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from convscope.errors import UsageError
+from convscope.graph.spec import TensorSpec
 from convscope.learn.batches.source import BatchSource, DatasetBatches, seed_of
 from convscope.learn.tasks.findings import Finding, NumberTable
 from convscope.learn.tasks.go.baselines import NAMES, TopMoves, measure_baselines
@@ -19,7 +20,8 @@ from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.worlds import Batch
+from convscope.worlds import Batch, Dataset, Problem
+from convscope.worlds.dataset import Indices
 from convscope.worlds.go import GoPositions, symmetry
 
 POLICY, VALUE = "policy", "value"
@@ -99,7 +101,7 @@ class GoPolicy(Task):
     @override
     def make_batches(self, net: Net, data: Any, recipe: Any) -> BatchSource:
         kind = SymmetricBatches if self.symmetries else DatasetBatches
-        return kind(require_positions(data), net, recipe)
+        return kind(MovesAndOutcomes(require_positions(data)), net, recipe)
 
     @override
     def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
@@ -152,7 +154,7 @@ class GoPolicy(Task):
         from convscope.learn.trainer.distributed import ALONE
 
         data = require_positions(data)
-        found = self._evaluate_sums(net, data, execution, ALONE)
+        found = self._evaluate_sums(net, MovesAndOutcomes(data), execution, ALONE)
         if not self._baselines and self._train is not None:
             self._baselines = measure_baselines(self._train, data, self._seed)
         shares = {name: asdict(one) for name, one in self._baselines.items()}
@@ -201,6 +203,43 @@ class GoPolicy(Task):
             One command each.
         """
         return (f"convscope classify GAME.sgf --net {folder}", f"convscope explain GAME.sgf --net {folder}")
+
+
+class MovesAndOutcomes(Dataset):
+    """Positions with two targets each: `move`, the point that was played, and `value`, who won.
+
+    Args:
+        positions: the positions.
+    """
+
+    def __init__(self, positions: GoPositions) -> None:
+        self.positions, self.name = positions, positions.name
+
+    @property
+    @override
+    def specs(self) -> tuple[TensorSpec, ...]:
+        return self.positions.specs
+
+    @property
+    @override
+    def problems(self) -> tuple[Problem, ...]:
+        return self.positions.problems
+
+    @override
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @override
+    def batch(self, indices: Indices) -> Batch:
+        """Return planes, with `move` `[b]` and `value` `[b]` as targets."""
+        found = self.positions.batch(indices)
+        chosen = torch.as_tensor(indices)
+        return Batch(found.inputs, {"move": found.targets, "value": self.positions.outcomes[chosen]})
+
+    @override
+    def take(self, indices: Indices) -> "MovesAndOutcomes":
+        """Return the subset of some positions."""
+        return MovesAndOutcomes(self.positions.take(indices))
 
 
 class SymmetricBatches(DatasetBatches):

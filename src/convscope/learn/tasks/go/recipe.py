@@ -10,7 +10,7 @@ class GoRecipe(TaskRecipe):
     """Hold the settings of the training of a network that predicts moves of Go."""
 
     network: NetworkName = Field(
-        default="go-9x9",
+        default="go-residual-9x9",
         min_length=1,
         description="what learns: a name, a folder, or a chain of layers that ends in a logit for each point",
     )

@@ -67,7 +67,7 @@ def _network(recipe: GoRecipe, size: int) -> Net:
         raise UsageError(
             f"a network for boards of {size}x{size}, as the games of {recipe.data} are",
             received=f"{recipe.network}, for {'x'.join(map(str, net.input_spec.shape))}",
-            hint="Choose go-9x9 or go-19x19, or describe one: --network 'conv 32 3x3 padding=1, relu, ...'",
+            hint="Choose go-residual-9x9 or go-residual-19x19, or a chain: 'conv 32 3x3 padding=1, relu, ..'",
         )
     return net
 

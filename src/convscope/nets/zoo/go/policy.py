@@ -1,5 +1,6 @@
 """AlphaGo's policy network, small residual ones with a policy and a value, a fully connected baseline."""
 
+from dataclasses import replace
 from functools import partial
 
 from convscope.graph.chain import chain
@@ -17,7 +18,7 @@ PAPER = (
     "Silver et al. 2016, Mastering the game of Go with deep neural networks and tree search, "
     "doi:10.1038/nature16961"
 )
-TRAINED = "Input: the 20 planes that convscope.worlds.go names SMALL. "
+SEEN = "Input: the 20 planes that convscope.worlds.go names SMALL."
 
 
 def points(size: int) -> tuple[str, ...]:
@@ -114,23 +115,37 @@ ALPHAGO_POLICY = ZooEntry(
     "3,882,793 parameters with 192 filters, the network that played; 55.4 % of expert moves in the paper. "
     "Fresh weights: the paper's were never published.",
 )
-GO_9X9 = ZooEntry(
-    "go-9x9",
+GO_RESIDUAL_9X9 = ZooEntry(
+    "go-residual-9x9",
     partial(residual_policy, 9, 32, 4),
     _board(SMALL_PLANES, 9),
     points(9),
-    "small residual network with policy and value for Go on 9x9; trained; ships with the package",
+    "small residual network with policy and value for Go on 9x9",
     PAPER,
-    TRAINED + "Trained by the recipe go-9x9 on games of GNU Go with itself.",
+    SEEN,
 )
-GO_19X19 = ZooEntry(
-    "go-19x19",
+GO_RESIDUAL_19X19 = ZooEntry(
+    "go-residual-19x19",
     partial(residual_policy, 19, 32, 4),
     _board(SMALL_PLANES, 19),
     points(19),
-    "small residual network with policy and value for Go on 19x19; trained; ships with the package",
+    "small residual network with policy and value for Go on 19x19",
     PAPER,
-    TRAINED + "Trained by the recipe go-19x19 on games of 9-dan players.",
+    SEEN,
+)
+GO_9X9 = replace(
+    GO_RESIDUAL_9X9,
+    name="go-9x9",
+    summary="go-residual-9x9, trained on games of GNU Go with itself; ships with the package",
+    note=f"{SEEN} Trained by the recipe go-9x9.",
+    weights="go-9x9",
+)
+GO_19X19 = replace(
+    GO_RESIDUAL_19X19,
+    name="go-19x19",
+    summary="go-residual-19x19, trained on games of 9-dan players; ships with the package",
+    note=f"{SEEN} Trained by the recipe go-19x19.",
+    weights="go-19x19",
 )
 GO_MLP = ZooEntry(
     "go-mlp",
