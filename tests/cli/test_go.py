@@ -232,3 +232,13 @@ def test_star_points_are_those_of_the_rules(size: int, stars: int) -> None:
             (y, (x - 3) // 2) for y, line in enumerate(lines) for x, sign in enumerate(line) if sign == "•"
         }
         assert found == set(star_points(size))
+
+
+def test_a_game_can_be_played_again_with_its_settings(convscope, typed) -> None:
+    typed("C3", "quit")
+    assert convscope("play", "uniform", *FAST, "--komi", "3.5", "--out", "first").code == 0
+    typed("D2", "quit")
+    done = convscope("replay", "first/recipe.json", "--out", "second", "--json")
+    assert done.code == 0, done.err
+    game = read_sgf("second/game.sgf")
+    assert game.komi == 3.5 and game.size == 5 and game.moves[0].point == (3, 3)

@@ -110,7 +110,7 @@ def perform(verb: str, given: dict[str, Any]) -> int:
     values.update(given)
     check_missing(verb, given, values, config)
     recipe = schema_for(verb, values).parse(values)
-    dialogue = shell.dialogue(partial(tables.turn, verb))
+    dialogue = shell.dialogue(tables.turn)
     with shell.at_work():
         document = shell.follow(jobs.run(recipe, out or None, log=shell.log, dialogue=dialogue))
     if document is None:  # another process answers

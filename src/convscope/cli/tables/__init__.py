@@ -35,17 +35,16 @@ def table(verb: str, document: dict[str, Any]) -> Any:
     return _module(verb).table(document)
 
 
-def turn(verb: str, document: dict[str, Any]) -> Any:
+def turn(document: dict[str, Any]) -> Any:
     """Return what a job shows while it talks, in a form for people.
 
     Args:
-        verb: the verb that talks.
-        document: what it shows.
+        document: what it shows; its `verb` is the one that talks.
 
     Returns:
         A text, or something else that rich prints.
     """
-    return _module(verb).turn(document)
+    return _module(document["verb"]).turn(document)
 
 
 def exit_code(verb: str, document: dict[str, Any]) -> int:

@@ -92,14 +92,14 @@ def _first(recipe: PlayRecipe, workspace: Workspace) -> "Board":
 def _play(session: "GameSession", workspace: Workspace) -> None:
     """Take lines and show what happens, to the end."""
     dialogue = workspace.dialogue
-    for turn in session.begin():
-        dialogue.show(turn.to_json())
-    while not session.ended:
-        line = dialogue.receive(session.prompt)
+    turns = session.begin()
+    while True:
+        for turn in turns:
+            dialogue.show({"verb": PlayRecipe.verb, **turn.to_json()})
+        line = None if session.ended else dialogue.receive(session.prompt)
         if line is None:
             return
-        for turn in session.answer(line):
-            dialogue.show(turn.to_json())
+        turns = session.answer(line)
 
 
 def _saved(

@@ -44,7 +44,7 @@ class Dialogue(Protocol):
         """Show what the job has to say in the form of its verb: `turn` of the verb's table makes it.
 
         Args:
-            document: JSON-ready.
+            document: JSON-ready; its `verb` is the one that talks.
 
         Raises:
             OSError: nobody reads it any more.
