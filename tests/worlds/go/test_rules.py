@@ -1,9 +1,13 @@
 """The rules against a slow board of sets, against sgfmill and against GNU Go, move by move."""
 
 import random
+import subprocess
+import sys
 
+import numba
 import numpy as np
 import pytest
+from numba.core import caching
 from sgfmill import boards
 from tests.reference.go_rules import SlowBoard
 from tests.worlds.go.gnugo import GnuGo, gnugo
@@ -11,6 +15,7 @@ from tests.worlds.go.gnugo import GnuGo, gnugo
 from convscope.errors import UsageError
 from convscope.worlds.go import Board, IllegalMove, Rules, handicap_points, parse_vertex, vertex
 from convscope.worlds.go.rules import engine
+from convscope.worlds.go.rules.compiled import compiled
 
 COLOURS = {1: "b", 2: "w"}
 
@@ -279,3 +284,22 @@ def test_stones_without_liberties_are_refused():
     with pytest.raises(UsageError, match="liberty"):
         board.set_up(black=[(0, 0)], white=[(0, 1), (1, 0)])
     assert not board.stones.any()
+
+
+def test_functions_are_compiled_where_nothing_can_be_cached(monkeypatch):
+    """As where neither the package's folder nor the user's cache can be written to."""
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    with pytest.raises(RuntimeError, match="cannot cache"):
+        numba.njit(cache=True)(lambda x: x)
+
+    @compiled
+    def double(x):
+        return 2 * x
+
+    assert double(21) == 42
+
+
+def test_a_missing_numba_is_named():
+    code = "import sys; sys.modules['numba'] = None\nfrom convscope.worlds.go import Board"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "MissingError" in found.stderr and "pip install 'convscope[go]'" in found.stderr
