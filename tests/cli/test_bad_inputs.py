@@ -40,6 +40,8 @@ SOUND = {
     "style add": ["stylebank", "pictures", "--style", "photo.png", "--epochs", "1"],
     "style apply": ["photo.png", "--style", "wave"],
     "dream": ["photo.png", "--steps", "1"],
+    "play": ["uniform", "--size", "5"],
+    "gtp": ["--net", "uniform", "--size", "5"],
     "data check": ["pictures"],
     "replay": ["sound.json"],
     "doctor": [],

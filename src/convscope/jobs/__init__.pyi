@@ -1,6 +1,8 @@
 from .job import Document as Document
 from .job import Job as Job
 from .job import run as run
+from .output.dialogue import Dialogue as Dialogue
+from .output.dialogue import Script as Script
 from .output.workspace import Artifact as Artifact
 from .output.workspace import ResultFolder as ResultFolder
 from .output.workspace import Workspace as Workspace

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from convscope.errors import Interrupted, UsageError, nearest
 from convscope.jobs import registry
 from convscope.jobs.inputs import require_device
 from convscope.jobs.output import results
+from convscope.jobs.output.dialogue import Dialogue
 from convscope.jobs.output.workspace import Workspace
 from convscope.recipe import Recipe
 from convscope.system import processes, signals
@@ -24,7 +26,13 @@ AGAIN = "Run the same command with another --out to finish."
 GO_ON = "Run the same command again to go on."
 
 
-def run(recipe: Recipe, out: Path | str | None = None, *, log: Callable[[str], None] | None = None) -> "Job":
+def run(
+    recipe: Recipe,
+    out: Path | str | None = None,
+    *,
+    log: Callable[[str], None] | None = None,
+    dialogue: Dialogue | None = None,
+) -> "Job":
     """Begin the job of a recipe; its steps are run by iterating.
 
     Args:
@@ -32,6 +40,7 @@ def run(recipe: Recipe, out: Path | str | None = None, *, log: Callable[[str], N
         out: place of the result, which must not exist or be an empty folder; None for one under `runs/`. The
             document of a job without files of its own is written there.
         log: called with each line that is meant for people.
+        dialogue: whom a job talks with that talks while it runs; nobody if left out.
 
     Returns:
         The job.
@@ -44,7 +53,8 @@ def run(recipe: Recipe, out: Path | str | None = None, *, log: Callable[[str], N
     if place is not None and processes.rank() == 0 and not processes.restarts():
         results.free(place)
     require_device(recipe)
-    return Job(recipe, Workspace(place) if log is None else Workspace(place, log))
+    workspace = Workspace(place) if log is None else Workspace(place, log)
+    return Job(recipe, workspace if dialogue is None else replace(workspace, dialogue=dialogue))
 
 
 class Job(Iterator[Progress[Document | None]]):

@@ -40,6 +40,8 @@ JOBS: dict[str, str] = {
         "style add": "style.add",
         "style apply": "style.apply",
         "dream": "input.dream",
+        "play": "go.play",
+        "gtp": "go.gtp",
         "data check": "program.data_check",
         "replay": "program.replay",
         "doctor": "program.doctor",

@@ -1,3 +1,4 @@
+from . import go as go
 from .classification import Prediction as Prediction
 from .classification import classify as classify
 from .classification import classifying as classifying

@@ -110,8 +110,9 @@ def perform(verb: str, given: dict[str, Any]) -> int:
     values.update(given)
     check_missing(verb, given, values, config)
     recipe = schema_for(verb, values).parse(values)
+    dialogue = shell.dialogue(tables.turn)
     with shell.at_work():
-        document = shell.follow(jobs.run(recipe, out or None, log=shell.log))
+        document = shell.follow(jobs.run(recipe, out or None, log=shell.log, dialogue=dialogue))
     if document is None:  # another process answers
         return 0
     shell.answer(document, partial(tables.table, verb))

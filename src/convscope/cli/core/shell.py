@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convscope.cli.core import terminal
+from convscope.cli.core.dialogue import TerminalDialogue
 from convscope.cli.core.progress import shown
 from convscope.jobs import Document, Job
 from convscope.jobs.output.results import as_json
@@ -34,6 +35,17 @@ class Shell:
         """Redirect stdout to stderr while a job runs: stdout holds the result alone."""
         with contextlib.redirect_stdout(sys.stderr):
             yield
+
+    def dialogue(self, table: Callable[[Document], Any]) -> TerminalDialogue:
+        """Return the conversation for a job that talks: on stdout, with `--json` on stderr.
+
+        Args:
+            table: makes something of what the job shows that rich can print.
+
+        Returns:
+            The conversation; nothing is read before the job asks for it. Call it outside of `at_work`.
+        """
+        return TerminalDialogue(sys.stderr if self.json else sys.stdout, table)
 
     def follow(self, job: Job) -> Document | None:
         """Run a job to its end, and show its progress on stderr.
@@ -86,13 +98,15 @@ class Shell:
 
         Args:
             document: JSON-ready.
-            table: makes something of it that rich can print; called only without `--json`.
+            table: makes something of it that rich can print, or None where nothing is left to say; called
+                only without `--json`.
 
         Raises:
             OSError: stdout cannot be written.
         """
         if self.json:
             terminal.answer(as_json(document))
-        else:
-            places = [f"Saved {document['out']}"] if "out" in document else []
-            terminal.answer_richly(table(document), places)
+            return
+        places, shown = [f"Saved {document['out']}"] if "out" in document else [], table(document)
+        if shown is not None:
+            terminal.answer_richly(shown, places)

@@ -98,7 +98,7 @@ def answer_richly(shown: Any, lines: Iterable[str] = ()) -> None:
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
     out = console(width=width, soft_wrap=False, highlight=False, markup=False, emoji=False)
     try:
-        out.print(_clean(shown))
+        out.print(cleaned(shown))
         for line in lines:
             out.print(printable(line), markup=False, soft_wrap=True)
         sys.stdout.flush()
@@ -135,18 +135,25 @@ def console(**options: Any) -> "Console":
     return Clean(**options)
 
 
-def _clean(shown: Any) -> Any:
-    """Escape controls before rich counts widths, and line breaks except in a text that stands alone."""
+def cleaned(shown: Any) -> Any:
+    """Escape controls before rich counts widths, and line breaks except in a text that stands alone.
+
+    Args:
+        shown: anything that rich prints.
+
+    Returns:
+        The same, escaped; tables in place.
+    """
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     if isinstance(shown, Group):
-        return Group(*(printable(r) if isinstance(r, str) else _clean(r) for r in shown.renderables))
+        return Group(*(printable(r) if isinstance(r, str) else cleaned(r) for r in shown.renderables))
     if isinstance(shown, Table):
         for column in shown.columns:
             column._cells = [
-                printable(cell) if isinstance(cell, str) else _clean(cell) for cell in column.cells
+                printable(cell) if isinstance(cell, str) else cleaned(cell) for cell in column.cells
             ]
     if isinstance(shown, Text) and printable(shown.plain) != shown.plain:
         return Text(printable(shown.plain), shown.style)

@@ -1,7 +1,8 @@
 """What the terminal shows of the documents of jobs.
 
 A verb's module, at the same path as its job's, has `table(document)`, which returns something that rich
-prints, and may have `exit_code(document)`. A job without one is shown by `cli.tables.generic`, and ends
+prints, and may have `exit_code(document)`; that of a job that talks has `turn(document)` as well, for what it
+says meanwhile. A job without one is shown by `cli.tables.generic`, and ends
 with 0.
 """
 
@@ -29,9 +30,21 @@ def table(verb: str, document: dict[str, Any]) -> Any:
         document: the result.
 
     Returns:
-        A text, or something else that rich prints.
+        A text, or something else that rich prints; None where nothing is left to say.
     """
     return _module(verb).table(document)
+
+
+def turn(document: dict[str, Any]) -> Any:
+    """Return what a job shows while it talks, in a form for people.
+
+    Args:
+        document: what it shows; its `verb` is the one that talks.
+
+    Returns:
+        A text, or something else that rich prints.
+    """
+    return _module(document["verb"]).turn(document)
 
 
 def exit_code(verb: str, document: dict[str, Any]) -> int:

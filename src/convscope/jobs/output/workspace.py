@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.jobs.output import results
+from convscope.jobs.output.dialogue import Dialogue, Script
 from convscope.system import signals
 
 if TYPE_CHECKING:
@@ -40,11 +41,13 @@ class Workspace:
         out: place of the result; None for one under `runs/`, or none.
         log: called with one line of text for people; what it says is not part of the result.
         artifacts: files written so far, in the order in which they were first written.
+        dialogue: whom a job talks with that talks; by default nobody, who says nothing.
     """
 
     out: Path | None = None
     log: Callable[[str], None] = _silent
     artifacts: list[Artifact] = field(default_factory=list)
+    dialogue: Dialogue = field(default_factory=Script)
 
     @contextlib.contextmanager
     def folder(self, name: str) -> Iterator["ResultFolder"]:
