@@ -24,6 +24,8 @@ def test_the_digits_that_ship_are_understood(convscope):
     files = sorted(SPOKEN.glob("*.wav"))
     done = convscope("classify", *files, *NET, "--json")
     assert done.code == 0, done.err
+    folder = convscope("classify", SPOKEN, *NET, "--json").json
+    assert [one["top"] for one in folder["answers"]] == [one["top"] for one in done.json["answers"]]
     answers = [found["top"][0]["label"] for found in done.json["answers"]]
     assert answers == [file.stem for file in files] == list("0123456789")
 

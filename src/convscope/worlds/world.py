@@ -209,6 +209,17 @@ class World(ABC):
         del spec
         return None
 
+    def recognises(self, file: Path) -> bool:
+        """Return whether a file may be one of this world, damaged or not.
+
+        Args:
+            file: the file; it need not be opened.
+
+        Returns:
+            By default whether it has one of the usual endings.
+        """
+        return file.suffix.lower() in self.suffixes
+
     def folder_spec(self, root: str | Path) -> TensorSpec | None:
         """Choose the input of a network that is trained from nothing on a folder of files of this world.
 
