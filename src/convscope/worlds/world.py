@@ -96,6 +96,7 @@ class World(ABC):
     Attributes:
         kind: `TensorSpec.kind` of its inputs.
         thing: what a user gives, with an article, for messages: `an image`, `a sound`.
+        things: several of them, without an article.
         suffixes: usual endings of its files, with the dot, in lower case.
         augmentations: random changes of batches `[b ...]` that keep what a class looks like, by the names
             that `--augment` takes.
@@ -110,6 +111,7 @@ class World(ABC):
 
     kind: str
     thing: str
+    things: str = "such files"
     suffixes: tuple[str, ...] = ()
     is_ink: bool = False
     has_timeline: bool = False

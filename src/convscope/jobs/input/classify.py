@@ -85,10 +85,10 @@ def _listed(paths: list[str], net: "Net", workspace: Workspace) -> Iterator[tupl
         files = listing.files_below(Path(path))
         found = [str(file) for file in files if world.recognises(file)]
         if not found:
-            yield path, _nothing_in(path, world.thing, len(files))
+            yield path, _nothing_in(path, world.things, len(files))
         elif len(found) < len(files):
             left_out = len(files) - len(found)
-            workspace.log(f"In {path}: {left_out:,} files that are not {world.thing} are left out.")
+            workspace.log(f"In {path}: {left_out:,} files that are no {world.things} are left out.")
         for file in found:
             yield file, None
 
@@ -107,13 +107,13 @@ def _enlarged(path: str, net: "Net") -> dict[str, float]:
     return {"enlarged": round(fit.enlarged, 3)} if fit is not None and fit.note else {}
 
 
-def _nothing_in(path: str, thing: str, files: int) -> DataError:
+def _nothing_in(path: str, things: str, files: int) -> DataError:
     from convscope import nets
 
-    hint = "Name files, or a folder with such files in it or below it."
+    hint = f"Name files, or a folder with {things} in it or below it."
     if nets.is_network(path):
         hint = f"That folder is a saved network: add --net {shlex.quote(path)}."
-    return DataError(f"{thing} in the folder {path}", received=f"{files:,} files, none {thing}", hint=hint)
+    return DataError(f"{things} in the folder {path}", received=f"{files:,} files, no {things}", hint=hint)
 
 
 def _entry(unit: int, label: str, probability: float | None) -> dict[str, Any]:

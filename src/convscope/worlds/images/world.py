@@ -30,6 +30,7 @@ class ImageWorld(World):
     kind = IMAGE
     reads_arrays = True
     thing = "an image"
+    things = "images"
     suffixes = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", SUFFIX)
     augmentations = MappingProxyType(AUGMENTATIONS)
     symmetries = MappingProxyType({"flip": lambda images: images.flip(-1)})
