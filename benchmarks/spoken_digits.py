@@ -7,6 +7,7 @@ again.
 
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 from statistics import mean, stdev
@@ -62,7 +63,8 @@ def trained(name: str, data: str, seed: int) -> dict[str, Any]:
     train, test = (worlds.open(data, part, root=DATA / "fsdd") for part in ("train", "test"))
     net = nets.load(find_recipe(name).settings["network"], weights=None, seed=seed)
     started = time.process_time()
-    learn.train(net, train, seed=seed, **settings)
+    with tempfile.TemporaryDirectory() as folder:
+        learn.train(net, train, seed=seed, out=Path(folder) / "run", **settings)
     seconds = time.process_time() - started
     right = learn.evaluate(net, test).accuracy
     others = unseen(net) if data == "fsdd" else {}

@@ -15,7 +15,7 @@ class ClassifyRecipe(OnInput):
     positional: ClassVar[tuple[str, ...]] = ("images",)
 
     images: list[Picture] = Field(
-        min_length=1, description="image files, or folders of them with all folders below"
+        min_length=1, description="files (images, sounds), or folders of them with all folders below"
     )
     top: int = Field(3, ge=1, le=1_000_000, description="how many answers to give for each")
     batch: int = Field(32, ge=1, le=1_000_000, description="pictures that are looked at together")

@@ -113,6 +113,7 @@ class World(ABC):
     Attributes:
         kind: `TensorSpec.kind` of its inputs.
         thing: what a user gives, with an article, for messages: `an image`, `a sound`.
+        things: several of them, without an article.
         suffixes: usual endings of its files, with the dot, in lower case.
         augmentations: random changes of batches `[b ...]` that keep what a class looks like, by the names
             that `--augment` takes.
@@ -129,6 +130,7 @@ class World(ABC):
 
     kind: str
     thing: str
+    things: str = "such files"
     suffixes: tuple[str, ...] = ()
     is_ink: bool = False
     has_timeline: bool = False
@@ -228,6 +230,17 @@ class World(ABC):
         """
         del spec
         return None
+
+    def recognises(self, file: Path) -> bool:
+        """Return whether a file may be one of this world, damaged or not.
+
+        Args:
+            file: the file; it need not be opened.
+
+        Returns:
+            By default whether it has one of the usual endings.
+        """
+        return file.suffix.lower() in self.suffixes
 
     def folder_spec(self, root: str | Path) -> TensorSpec | None:
         """Choose the input of a network that is trained from nothing on a folder of files of this world.

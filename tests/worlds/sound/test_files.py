@@ -90,6 +90,7 @@ def test_positions_map_back_to_the_file(tmp_path):
         ("none.wav", to_wav(np.zeros(0), 8000), "no samples"),
         ("one.wav", to_wav(np.zeros(1), 8000), "1 samples"),
         ("text.wav", b"a letter, not a sound", "[Ff]ormat not rec"),
+        ("half.wav", to_wav(np.zeros(8000), 8000)[:8000], "bytes are missing"),
         ("cut.wav", to_wav(np.zeros(800), 8000)[:30], "WAV"),
         ("image.flac", b"\x89PNG\r\n\x1a\n" + bytes(200), "[Ff]ormat not rec"),
     ],
@@ -149,3 +150,11 @@ def test_a_file_can_be_heard_again():
 def test_the_example_ships():
     sample = world_of(SPEC).example(SPEC)
     assert sample is not None and float(sample.input.abs().max()) > 0.05
+
+
+def test_a_stream_that_does_not_know_its_size_is_read(tmp_path):
+    content = bytearray(to_wav(tone(8000), 8000))
+    at = content.index(b"data") + 4
+    content[4:8] = content[at : at + 4] = b"\xff\xff\xff\xff"
+    (tmp_path / "stream.wav").write_bytes(content)
+    assert open_sample(tmp_path / "stream.wav", SPEC).input.abs().max() > 0.4

@@ -50,7 +50,7 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
     from convscope.use import classifying
 
     net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
-    listed = list(_listed(recipe.images, workspace))
+    listed = list(_listed(recipe.images, net, workspace))
     readable = (path for path, error in listed if error is None)
     found = classifying(net, readable, top=recipe.top, batch=recipe.batch)
     answers, first = [], None
@@ -72,33 +72,25 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
     yield finished(document)
 
 
-def _listed(paths: list[str], workspace: Workspace) -> Iterator[tuple[str, DataError | None]]:
-    """Yield each path with None or an error; a folder is replaced by the images below it."""
+def _listed(paths: list[str], net: "Net", workspace: Workspace) -> Iterator[tuple[str, DataError | None]]:
+    """Yield each path with None or an error; a folder is replaced by the files of the world below it."""
+    from convscope.worlds import world_of
     from convscope.worlds.images import listing
 
+    world = world_of(net.input_spec)
     for path in paths:
         if not os.path.isdir(path):  # noqa: PTH112  # takes names that Path refuses
             yield path, None
             continue
         files = listing.files_below(Path(path))
-        images = [str(file) for file in files if _is_image(file)]
-        if not images:
-            yield path, _no_images(path, len(files))
-        elif len(images) < len(files):
-            workspace.log(f"In {path}: {len(files) - len(images):,} files that are no images are left out.")
-        for image in images:
-            yield image, None
-
-
-def _is_image(file: Path) -> bool:
-    """Return False if a file's first bytes are not those of an image format; damaged images return True."""
-    from convscope.worlds.images import decode
-
-    try:
-        decode.read_start(file)
-    except decode.PhotoError as error:
-        return error.kind != "not an image"
-    return True
+        found = [str(file) for file in files if world.recognises(file)]
+        if not found:
+            yield path, _nothing_in(path, world.things, len(files))
+        elif len(found) < len(files):
+            left_out = len(files) - len(found)
+            workspace.log(f"In {path}: {left_out:,} files that are no {world.things} are left out.")
+        for file in found:
+            yield file, None
 
 
 def _enlarged(path: str, net: "Net") -> dict[str, float]:
@@ -115,13 +107,13 @@ def _enlarged(path: str, net: "Net") -> dict[str, float]:
     return {"enlarged": round(fit.enlarged, 3)} if fit is not None and fit.note else {}
 
 
-def _no_images(path: str, files: int) -> DataError:
+def _nothing_in(path: str, things: str, files: int) -> DataError:
     from convscope import nets
 
-    hint = "Name image files, or a folder with images in it or below it."
+    hint = f"Name files, or a folder with {things} in it or below it."
     if nets.is_network(path):
         hint = f"That folder is a saved network: add --net {shlex.quote(path)}."
-    return DataError(f"images in the folder {path}", received=f"{files:,} files, none an image", hint=hint)
+    return DataError(f"{things} in the folder {path}", received=f"{files:,} files, no {things}", hint=hint)
 
 
 def _entry(unit: int, label: str, probability: float | None) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def run(recipe: FactorsRecipe, workspace: Workspace) -> Steps:
     """
     import torch
 
-    net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
+    net = inputs.require_drawn_input(inputs.network(recipe.net, recipe, workspace))
     images = torch.cat([inputs.sample(net, path).input[None] for path in recipe.images])
     with workspace.folder(f"factors-{net.name}-{recipe.layer}") as folder:
         document = yield from save_results(

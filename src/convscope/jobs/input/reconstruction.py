@@ -33,8 +33,8 @@ def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: st
         of the input), `explained` (0 to 1: 1 minus their squared distance, over that of the starting noise or
         of 0, whichever is nearer), `strength` (length of the reconstruction's activations along the input's,
         in lengths of theirs), `verdict` (`found`, `partly` or `failed`, by the thresholds of
-        `see.Reconstruction`), `reason` (a sentence with the numbers), `picture` (file name) and `unmoved`
-        (whether the gradient was 0 in every step).
+        `see.Reconstruction`), `reason` (a sentence with the numbers), `picture` (file name), of a
+        sound `sound` (name of a WAV file) and `unmoved` (whether the gradient was 0 in every step).
 
     Raises:
         Interrupted: stopped; what was reconstructed before is saved (exit code 130).
@@ -82,6 +82,7 @@ def _save(
         folder.save_image(input_image.opaque(image, net.input_spec), name, mark, layer)
         entry: dict[str, Any] = {"layer": layer, **{key: float(n[row]) for key, n in numbers.items()}}
         entry |= {"verdict": verdict.word, "reason": verdict.text, "picture": name}
+        entry |= folder.save_playable(image, net.input_spec, name, layer)
         found.append({**entry, "unmoved": layer in made.unmoved})
     caption = title.format(net=net.name)
     folder.save_image(page.sheet(made, net, caption), "strip.png", mark, caption)

@@ -59,7 +59,7 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
         DataError: the data cannot be read, or a weight is NaN or infinite (exit code 3).
         MissingError: UMAP is not installed, and no other layout was chosen (exit code 4).
     """
-    net = inputs.require_image_input(inputs.network(recipe.net, recipe, workspace))
+    net = inputs.require_drawn_input(inputs.network(recipe.net, recipe, workspace))
     data = inputs.samples(recipe.data, net, recipe, workspace)
     with workspace.folder(f"atlas-{net.name}-{recipe.layer}") as folder, soft_interrupt() as request:
         document = yield from save_results(

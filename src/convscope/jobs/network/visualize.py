@@ -180,7 +180,7 @@ def _save(
         name = pictures.file_name(place, [f["picture"] for f in found])
         folder.save_image(image, name, mark, place)
         measures = {"score": score, "robust": robust, "clipped": clipped}
-        heard = _save_playable(net, made.images[len(found)], name, place, folder)
+        heard = folder.save_playable(made.images[len(found)], net.input_spec, name, place)
         found.append(
             {"place": place, "address": start.partition(" ~")[0], **measures, "picture": name, **heard}
         )
@@ -193,17 +193,6 @@ def _save(
         "uninformative": list(made.uninformative),
         "unmoved": list(made.unmoved),
     }
-
-
-def _save_playable(net: "Net", image: "Tensor", name: str, place: str, folder: ResultFolder) -> Document:
-    """Save what can be heard of a synthetic input; return its file's name as `sound`, if there is one."""
-    from convscope.worlds import world_of
-
-    made = world_of(net.input_spec).to_file(image, net.input_spec)
-    if made is None:
-        return {}
-    ending, content = made
-    return {"sound": folder.save_file(content, str(Path(name).with_suffix(ending)), place)}
 
 
 def _picture(net: "Net", image: "Tensor") -> "Image":
@@ -252,7 +241,8 @@ def _facts(stop: "LayerStop") -> list[str]:
     if stop.covers_input:
         facts.append("sees everything")
     elif stop.receptive_field is not None:
-        facts.append("sees " + " by ".join(map(str, stop.receptive_field)) + " px")
+        unit = "px" if len(stop.receptive_field) == 2 else "samples"
+        facts.append(f"sees {' by '.join(map(str, stop.receptive_field))} {unit}")
     return facts
 
 

@@ -12,6 +12,9 @@ from convscope.system import signals
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
+
+    from convscope.graph import TensorSpec
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,27 @@ class ResultFolder:
         """
         (self.path / name).write_bytes(content)
         return self._listed(name, Path(name).suffix.removeprefix("."), caption)
+
+    def save_playable(
+        self, tensor: "Tensor", spec: "TensorSpec", picture: str, caption: str = ""
+    ) -> dict[str, str]:
+        """Write an input as a file of its own kind, such as a sound, beside its picture.
+
+        Args:
+            tensor: an input of any size, without batch axis, in the spec's value range.
+            spec: specification of the input.
+            picture: name of the picture's file; this one has another ending.
+            caption: what it holds.
+
+        Returns:
+            The name as `sound`; nothing where the picture is all there is.
+        """
+        from convscope.worlds import world_of
+
+        made = world_of(spec).to_file(tensor, spec)
+        if made is None:
+            return {}
+        return {"sound": self.save_file(made[1], str(Path(picture).with_suffix(made[0])), caption)}
 
     def _listed(self, name: str, kind: str, caption: str) -> str:
         found = Artifact(name, kind, caption)

@@ -8,6 +8,9 @@ exit code is 0 when all is well, and 3 when something is not; remarks alone do n
     convscope data check photographs
 """
 
+import os
+
+from convscope.errors import UsageError
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.output.workspace import Workspace
 from convscope.worlds import DataCheckRecipe
@@ -30,9 +33,16 @@ def run(recipe: DataCheckRecipe, workspace: Workspace) -> Steps:
 
     Raises:
         DataError: the folder is missing, or is not a folder (exit code 3).
+        UsageError: it holds sounds (exit code 2).
     """
     from convscope import worlds
 
     workspace.log(f"Looking at every file below {recipe.folder}")
+    if os.path.isdir(recipe.folder) and worlds.folder_spec(recipe.folder) is not None:  # noqa: PTH112
+        raise UsageError(
+            "a folder of pictures",
+            received=f"{recipe.folder}, which holds sounds",
+            hint="convscope train counts and names the sounds that cannot be read.",
+        )
     report = worlds.check(recipe.folder, duplicates=recipe.duplicates, most_pixels=recipe.most_pixels)
     yield finished({"report": report.to_json()})

@@ -61,7 +61,8 @@ def cldnn() -> Graph:
     return chain(
         SPEECH.shape,
         "filters = conv 40 200 stride=4 padding=140 bias=false, energies = maxpool 21 20, rectified = relu, "
-        "compressed = log offset=0.01, rows = unsqueeze, fconv = conv 32 8x1, relu, fpool = maxpool 3x1, "
+        "compressed = log offset=0.01, rows = unsqueeze, batchnorm, fconv = conv 32 8x1, relu, "
+        "fpool = maxpool 3x1, "
         "lstm 48, globalavgpool, dense 64, relu, dense 10",
     )
 

@@ -53,7 +53,7 @@ class Factors(Result):
     shares: Float[Tensor, " k"]
     explained: float
     clipped: float
-    images: Float[Tensor, "k *shape"]
+    images: Float[Tensor, "k *drawn"]
     inputs: Float[Tensor, "n *shape"]
     net: Net
     recipe: Recipe

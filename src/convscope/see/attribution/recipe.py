@@ -33,7 +33,7 @@ class ExplainRecipe(OnInput):
         OnlyWith("box", checks=True, hint="The pointing game is one of the checks."),
     )
 
-    image: Picture = Field(min_length=1, description="a picture")
+    image: Picture = Field(min_length=1, description="a picture, or a sound")
     method: list[MethodName] = Field(
         [],
         description=f"how to explain: {', '.join(METHODS)}; if left out gradcam, of texts integrated, all "

@@ -137,13 +137,13 @@ def render_size(net: Net, place: LayerAddress, side: int | None = None) -> tuple
         side: the requested side in pixels, used for every axis; None to choose.
 
     Returns:
-        `side` for every axis if it is given; else the spec's size limited to `SIDE` pixels, if the
-        network runs at that size; else the spec's size.
+        `side` for every axis if it is given; else the spec's size, of images limited to `SIDE` pixels if the
+        network runs at that size.
     """
     own = net.input_spec.size
     if side is not None:
         return (side,) * len(own)
-    small = tuple(min(extent, SIDE) for extent in own)
+    small = tuple(min(extent, SIDE) for extent in own) if net.input_spec.sample_rate is None else own
     return small if small == own or _reaches(net, place, small) else own
 
 

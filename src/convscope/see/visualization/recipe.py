@@ -24,7 +24,8 @@ class LookRecipe(OnInput):
     )
 
     image: Picture | None = Field(
-        None, description="an image; a digit that ships if left out, for networks of handwritten digits"
+        None,
+        description="an image, or a sound; one that ships if left out, for networks of digits",
     )
     places: list[LayerName] = Field([], description="layers to look at; every layer with maps if left out")
     top_channels: int = Field(8, ge=1, le=4096, description="how many of a layer's units to name and show")

@@ -17,7 +17,7 @@ from convscope.errors import DataError
 from convscope.graph.spec import IMAGE, TensorSpec
 from convscope.worlds.arrays import SUFFIX, is_array_file, load_array, open_arrays
 from convscope.worlds.dataset import Dataset
-from convscope.worlds.images import adapt, photos, pixels
+from convscope.worlds.images import adapt, decode, photos, pixels
 from convscope.worlds.images.augment import AUGMENTATIONS
 from convscope.worlds.images.datasets.folder import ImageFolder
 from convscope.worlds.images.render import grayscale, in_unit_range, rgb
@@ -30,6 +30,7 @@ class ImageWorld(World):
     kind = IMAGE
     reads_arrays = True
     thing = "an image"
+    things = "images"
     suffixes = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", SUFFIX)
     augmentations = MappingProxyType(AUGMENTATIONS)
     symmetries = MappingProxyType({"flip": lambda images: images.flip(-1)})
@@ -66,6 +67,15 @@ class ImageWorld(World):
         found = photos.to_tensor_uncropped(image, spec, longest=longest)
         down, across = (found.shape[1] / image.height, found.shape[2] / image.width)
         return Sample(found, image, Placement((down, across), (0.0, 0.0), (image.height, image.width)))
+
+    @override
+    def recognises(self, file: Path) -> bool:
+        """Return False if a file's first bytes are not those of an image format."""
+        try:
+            decode.read_start(file)
+        except decode.PhotoError as error:
+            return error.kind != "not an image"
+        return True
 
     def from_image(self, image: Image.Image, spec: TensorSpec) -> Sample:
         """Make an input of an opened image.

@@ -23,6 +23,8 @@ SHORTEST = 0.005
 """Seconds of the shortest sound: a click of fewer samples has neither pitch nor spectrum."""
 HIGHEST_RATE = 768_000
 """Highest sample rate, in hertz; higher ones are those of damaged headers."""
+STREAMED = 0x7FFF_0000
+"""Sizes from this on are written by programs that do not know the size."""
 ADVICE = "Convert it to WAV, FLAC or OGG, or replace the file."
 
 
@@ -94,12 +96,31 @@ def read_audio(source: str | PathLike[str] | bytes) -> Recording:
             rate, channels = int(file.samplerate), int(file.channels)
     except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError) as error:
         raise DataError(expected, received=_reason(error), hint=ADVICE) from None
+    missing = _bytes_missing(content)
+    if missing:
+        raise DataError(expected, received=f"a file of which {missing:,} bytes are missing", hint=ADVICE)
     _check_extent(len(values), channels, rate, expected)
     if not np.isfinite(values).all():
         raise DataError(expected, received="samples that are not finite", hint="Write it again.")
     wave = values.mean(axis=1, dtype=np.float32)
     peak = float(np.abs(wave).max())
     return Recording(wave / peak if peak > 1 else wave, rate, channels, name)
+
+
+def _bytes_missing(content: bytes) -> int:
+    """Return how many bytes of samples a WAV file promises and does not hold; libsndfile reads what there is.
+
+    Programs that write to a pipe promise the largest number, or none: nothing is known about those.
+    """
+    if content[:4] != b"RIFF":
+        return 0
+    at = 12
+    while at + 8 <= len(content):
+        name, size = content[at : at + 4], int.from_bytes(content[at + 4 : at + 8], "little")
+        if name == b"data":
+            return 0 if size >= STREAMED else max(0, at + 8 + size - len(content))
+        at += 8 + size + size % 2
+    return 0
 
 
 def _check_extent(frames: int, channels: int, rate: int, expected: str) -> None:

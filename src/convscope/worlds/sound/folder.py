@@ -89,10 +89,11 @@ def folder_spec(root: str | Path) -> TensorSpec | None:
         root: the folder.
 
     Returns:
-        The specification; None where the folder holds no sounds.
+        The specification; None where fewer than half of the files are sounds.
     """
-    files = sound_files(list_folder(root))
-    if not files:
+    listing = list_folder(root)
+    files = sound_files(listing)
+    if not files or 2 * len(files) < sum(1 for _ in listing.files()):
         return None
     require_audio()
     import soundfile

@@ -94,6 +94,7 @@ def _clips(root: str | Path | None) -> Iterator[Clip]:
                         raise DataError(
                             f"recordings of at most {LARGEST:,} bytes in {archive}",
                             received=f"{name} of {entry.file_size:,}",
+                            hint="Copy or download it again.",
                         )
                     yield _clip(opened.read(entry), name)
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from convscope.errors import ConvscopeError, DataError
 from convscope.graph.spec import TensorSpec
-from convscope.worlds.dataset import Indices, LabelledDataset, Problem, checked
+from convscope.worlds.dataset import Indices, LabelledDataset, Problem, checked, checked_labels
 from convscope.worlds.images.listing import in_text, in_threads
 from convscope.worlds.sound.audio import Recording, read_audio, resampled, to_int16
 from convscope.worlds.sound.fitting import fitted
@@ -66,16 +66,13 @@ class LabelledSounds(LabelledDataset):
         speakers: Sequence[str] = (),
     ) -> None:
         rate_of(spec)
-        labels = torch.as_tensor(labels, dtype=torch.int64)
-        if len(labels) != len(waveforms) or (speakers and len(speakers) != len(waveforms)):
+        if speakers and len(speakers) != len(waveforms):
             raise DataError(
-                "one label, and one speaker or none, for each sound",
-                received=f"{len(waveforms)} sounds, {len(labels)} labels, {len(speakers)} speakers",
+                "a speaker for each sound, or none",
+                received=f"{len(waveforms)} sounds, {len(speakers)} speakers",
+                hint="Give speakers in the order of the sounds.",
             )
-        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
-            raise DataError(
-                f"labels from 0 to {len(classes) - 1}", received=f"from {int(labels.min())} to {labels.max()}"
-            )
+        labels = checked_labels(labels, len(waveforms), classes)
         self.waveforms, self.labels, self.classes = tuple(waveforms), labels, tuple(classes)
         self.spec, self.name, self.speakers = spec, name, tuple(speakers)
         self._problems: tuple[Problem, ...] = ()

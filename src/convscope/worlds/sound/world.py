@@ -31,6 +31,7 @@ class SoundWorld(World):
 
     kind = SOUND
     thing = "a sound"
+    things = "sounds"
     suffixes = SUFFIXES
     is_ink = True
     has_timeline = True

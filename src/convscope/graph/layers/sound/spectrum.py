@@ -311,6 +311,7 @@ def check_bands(layer: MelScale | LogMel) -> None:
         raise GraphError(
             f"{layer.kind}: f_min below f_max, and that at most half of the sample rate",
             received=f"f_min={layer.f_min}, f_max={layer.f_max}, sample_rate={layer.sample_rate}",
+            hint="Give the sample rate of the sounds, and frequencies in hertz.",
         )
 
 
