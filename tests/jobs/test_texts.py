@@ -10,7 +10,9 @@ from convscope.cli.core import app
 from convscope.errors import UsageError
 from convscope.jobs.registry import load
 
-LINES = [f"good {word} fine film" for word in "abcdefgh"] + [f"bad {word} dull dull film" for word in "abcdefgh"]
+LINES = [f"good {word} fine film" for word in "abcdefgh"] + [
+    f"bad {word} dull dull film" for word in "abcdefgh"
+]
 TEXT = "a fine new film"
 
 

@@ -54,7 +54,9 @@ def test_what_follows_a_convolution_rises_with_it(net):
 
 @pytest.mark.parametrize("place", ["dense:0", "output:1", "concat:5", "embedding:2", "conv3"])
 def test_units_without_a_closed_form_say_what_to_do(net, place):
-    place = place.replace("embedding:2", "embedding:2" if "embedding" in dict(net.module.named_modules()) else "embedding1:2")
+    place = place.replace(
+        "embedding:2", "embedding:2" if "embedding" in dict(net.module.named_modules()) else "embedding1:2"
+    )
     with pytest.raises(UsageError, match="convscope unit"):
         see.best_ngrams(net, [place])
 

@@ -14,7 +14,11 @@ HALVES = (torch.float16, torch.bfloat16)
 
 
 def record_float32(
-    net: Net, images: Shaped[Tensor, "b *shape"], places: Iterable[LayerAddress], *, noted: Noted | None = None
+    net: Net,
+    images: Shaped[Tensor, "b *shape"],
+    places: Iterable[LayerAddress],
+    *,
+    noted: Noted | None = None,
 ) -> dict[LayerAddress, Tensor]:
     """Record activations at each place, in float32 or better.
 

@@ -374,7 +374,9 @@ def field_of(net: Net, place: LayerAddress) -> Field | None:
     return next((fields[name] for name in names if name in fields), None)
 
 
-def _extreme_value(net: Net, images: Shaped[Tensor, "n *shape"], place: LayerAddress, negative: bool) -> float:
+def _extreme_value(
+    net: Net, images: Shaped[Tensor, "n *shape"], place: LayerAddress, negative: bool
+) -> float:
     """Return the largest (or smallest) value of the unit's feature map for an image."""
     with torch.no_grad():
         act = place.select(record_float32(net, images, [place.layer_only])[place.layer_only])
