@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 from tests.learn.conftest import small_net
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from convscope import nets
+from convscope import nets, worlds
 from convscope.errors import DataError, UsageError
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn import evaluate
-from convscope.learn.tasks.evaluation import Evaluation
+from convscope.learn.tasks.evaluation import Evaluation, class_names
 from convscope.nets import ExecutionConfig
 
 
@@ -100,3 +101,8 @@ def test_another_number_of_classes_is_told(test_images):
 def test_nothing_to_evaluate_on(test_images):
     with pytest.raises(DataError):
         evaluate(small_net(), test_images.take([]))
+
+
+def test_data_without_classes_is_named():
+    with pytest.raises(UsageError, match="ring/train, which has none"):
+        class_names(worlds.open("ring"), nets.wrap(nn.Linear(2, 2), TensorSpec((2,))))

@@ -16,7 +16,7 @@ from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
 from convscope.recipe.result import Result
-from convscope.worlds import Batch
+from convscope.worlds import Batch, Dataset
 
 
 @dataclass(frozen=True)
@@ -319,6 +319,12 @@ def class_names(data: Any, net: Net) -> tuple[str, ...]:
     names = getattr(data, "classes", None) or net.classes
     if not names:
         names = getattr(getattr(data, "dataset", None), "classes", None)
+    if not names and isinstance(data, Dataset):
+        raise UsageError(
+            "data with classes, to train or test a classifier",
+            received=f"{data.name}, which has none",
+            hint="Choose data with classes, or the task that learns from such data: --task NAME.",
+        )
     if not names:
         raise UsageError(
             "names of the classes",
