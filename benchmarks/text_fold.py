@@ -3,8 +3,8 @@
     python -m benchmarks text_fold
 
 The same network, data, batch size and Adadelta. The loops pad every sentence to the longest of the set (as
-Kim's code does), or every batch to its longest sentence (as torchtext's iterators do). Processor seconds of one
-thread, taken in turns.
+Kim's code does), or every batch to its longest sentence (as torchtext's iterators do). Processor seconds of
+one thread, taken in turns.
 """
 
 import os
@@ -63,8 +63,8 @@ def run() -> Result:
     ]
     others = [median(found) for way, found in seconds.items() if way != "convscope"]
     about = (
-        f"{len(train):,} sentences of MR to learn from, {len(test):,} to test on, {EPOCHS} pass, vectors of {SIZE} "
-        f"numbers, batches of {BATCH}, Adadelta, one thread; {ROUNDS} rounds in turns."
+        f"{len(train):,} sentences of MR to learn from, {len(test):,} to test on, {EPOCHS} pass, vectors "
+        f"of {SIZE} numbers, batches of {BATCH}, Adadelta, one thread; {ROUNDS} rounds in turns."
     )
     head = ("who", "processor seconds, median", "times ours", "right after it")
     target = Target("the fastest", f"{min(others) / own:.2f} times as fast as the next", own < min(others))

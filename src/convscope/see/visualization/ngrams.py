@@ -45,6 +45,13 @@ class BestNgrams(Result):
     values: tuple[float, ...]
     tokens: tuple[Tensor, ...]
     negative: bool = False
+    gap: str = " "
+    """What stands between tokens: a space between words, nothing between characters."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The best n-gram of each unit as one text."""
+        return tuple(self.gap.join(ngram) for ngram in self.ngrams)
 
     @property
     def ngrams(self) -> tuple[tuple[str, ...], ...]:
@@ -78,7 +85,8 @@ def best_ngrams(
     net = as_net(net)
     found = [_of_unit(net, resolve(net, place), top, negative) for place in places]
     words, gains, values, tokens = zip(*found, strict=True) if found else ((), (), (), ())
-    return BestNgrams(tuple(map(str, places)), words, gains, values, tokens, negative)
+    gap = " " if net.input_spec.text.tokens == "words" else ""
+    return BestNgrams(tuple(map(str, places)), words, gains, values, tokens, negative, gap)
 
 
 def _of_unit(
