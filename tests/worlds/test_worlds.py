@@ -14,6 +14,7 @@ from convscope.graph.spec import DIGIT
 from convscope.worlds import WORLDS, Placement, open_sample, render, world_of
 from convscope.worlds.images.world import placement
 from convscope.worlds.registry import register_world
+from convscope.worlds.text import WORDS, fit_spec
 
 
 def photo(path: Path) -> Path:
@@ -36,7 +37,13 @@ def array(*shape: int):
     return write
 
 
+def sentence(path: Path) -> Path:
+    path.write_text("a fine film", encoding="utf-8")
+    return path
+
+
 CASES = {
+    "text": (fit_spec(WORDS, ["a fine film", "a dull one"]), sentence, "a.txt"),
     "image": (TensorSpec((3, 24, 32)), photo, "a.png"),
     "digit": (TensorSpec((1, 28, 28), kind=DIGIT), seven, "a.png"),
     "signal": (TensorSpec((2, 50)), array(2, 50), "a.npy"),
@@ -64,7 +71,7 @@ def test_a_file_becomes_an_input_and_a_picture(kind: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", CASES)
 def test_what_is_no_file_of_the_world_is_refused(kind: str, tmp_path: Path) -> None:
     spec, _, name = CASES[kind]
-    (tmp_path / name).write_bytes(b"neither an image nor an array")
+    (tmp_path / name).write_bytes(b"neither image, array nor text \xff")
     for path in (tmp_path / name, tmp_path / f"missing-{name}", tmp_path):
         with pytest.raises(DataError):
             open_sample(path, spec)
