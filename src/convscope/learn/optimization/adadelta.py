@@ -72,7 +72,9 @@ class Adadelta(optim.Optimizer):
         adadelta(
             weights,
             [weight.grad for weight in weights if weight.grad is not None],
-            *([state[name] for state in states] for name in ("square_avg", "acc_delta", "step")),
+            [state["square_avg"] for state in states],
+            [state["acc_delta"] for state in states],
+            [state["step"] for state in states],
             lr=group["lr"],
             rho=group["rho"],
             eps=group["eps"],

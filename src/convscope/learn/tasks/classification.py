@@ -228,14 +228,11 @@ class Classification(Task):
         """Shorten the weights of each output of the last layer to `max_norm`, where one is given."""
         if self.max_norm is None or self._limited is None:
             return
-        weight = net.module.get_submodule(self._limited).weight
+        weight = net.module.get_parameter(f"{self._limited}.weight")
         with torch.no_grad():
-            rows = weight.flatten(1)
-            weight.mul_(
-                (self.max_norm / rows.norm(dim=1).clamp_min(1e-12))
-                .clamp_max(1.0)
-                .view(-1, *[1] * (weight.dim() - 1))
-            )
+            norms = torch.linalg.vector_norm(weight.flatten(1), dim=1)
+            factors = (self.max_norm / norms.clamp_min(1e-12)).clamp_max(1.0)
+            weight.mul_(factors.view(-1, *[1] * (weight.dim() - 1)))
 
     @property
     @override

@@ -102,8 +102,9 @@ def _of_unit(
         )
     module = net.module.get_submodule(node.name)
     with torch.no_grad():
-        weight = module.weight[place.unit].detach().double().cpu()
-        bias = 0.0 if module.bias is None else float(module.bias[place.unit])
+        weights = dict(module.named_parameters())
+        weight = weights["weight"][place.unit].detach().double().cpu()
+        bias = float(weights["bias"][place.unit]) if "bias" in weights else 0.0
         vectors = vectors_of(net).double().cpu()
         gains = vectors[SPECIAL:] @ weight
         best = (-gains if negative else gains).topk(min(top, len(gains)), dim=0)
