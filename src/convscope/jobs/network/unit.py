@@ -24,7 +24,7 @@ from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.nets import Net
-    from convscope.see.units import Patch, UnitIndex, UnitReport
+    from convscope.see.units import Patch, SyntheticImage, UnitIndex, UnitReport
     from convscope.worlds import LabelledDataset
 
 schema = UnitRecipe
