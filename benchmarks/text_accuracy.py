@@ -66,9 +66,9 @@ def run() -> Result:
                 )
     about = (
         f"Kim's CNN with the settings of its recipes; {FOLDS} of 10 folds of MR, {FOLDS} seeds of TREC with "
-        "its own test part of 500. The epoch is chosen on a tenth of the training part. Static and non-static "
-        "vectors are GloVe's of 50 numbers, fresh ones have 300; the published figures are with word2vec of "
-        "300 numbers."
+        "its own test part of 500. The epoch is chosen on a tenth of the training part. Static and "
+        "non-static vectors are GloVe's of 50 numbers, fresh ones have 300; the published figures are with "
+        "word2vec of 300 numbers."
     )
     head = (
         "set",

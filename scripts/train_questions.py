@@ -2,10 +2,10 @@
 
     python scripts/train_questions.py FOLDER
 
-FOLDER holds `cmn-eng.tsv.gz`, sentence pairs of Tatoeba as manythings.org gives them (English, Chinese and the
-credit of each line, CC BY 2.0 France). The mark at the end of each sentence is its class, and is taken off:
-what is left has to tell. Writes src/convscope/nets/data/questions, in some minutes. The same machine and
-versions give the same weights. The test sentences are looked at once, after the last epoch.
+FOLDER holds `cmn-eng.tsv.gz`, sentence pairs of Tatoeba as manythings.org gives them (English, Chinese and
+the credit of each line, CC BY 2.0 France). The mark at the end of each sentence is its class, and is taken
+off: what is left has to tell. Writes src/convscope/nets/data/questions, in some minutes. The same machine
+and versions give the same weights. The test sentences are looked at once, after the last epoch.
 """
 
 import gzip

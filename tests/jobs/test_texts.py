@@ -113,3 +113,30 @@ def test_best_words_come_from_the_weights(made):
     assert (out / "sheet.png").is_file()
     with pytest.raises(UsageError, match="discrete"):
         do("visualize", made, places=["output:0"])
+
+
+@pytest.mark.parametrize("verb", ["invert", "caricature"])
+def test_what_needs_a_gradient_to_the_input_is_refused_with_what_to_do(made, verb):
+    with pytest.raises(UsageError, match=r"discrete.*convscope explain"):
+        do(verb, made, image="a fine film", layer=["relu3"])
+
+
+def test_a_folder_of_texts_is_classified(made, tmp_path, capsys):
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "a.txt").write_text("a fine film", encoding="utf-8")
+    (tmp_path / "other.bin").write_bytes(b"\0")
+    assert app.run(["classify", str(tmp_path), "--net", str(made / "net"), "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)["answers"]
+    assert answer["top"][0]["label"] == "good"
+
+
+def test_the_report_of_a_training_shows_texts_as_texts(made):
+    data = made / "mixed.txt"
+    data.write_text(
+        "\n".join([*LINES, "good dull dull film", "bad fine fine film"] * 3) + "\n", encoding="utf-8"
+    )
+    recipe = load("train").schema.parse({"network": "kim_cnn_50", "data": str(data), "epochs": 1, "batch": 8})
+    *_, last = jobs.run(recipe, made / "run")
+    page = (made / "run" / "report.html").read_text(encoding="utf-8")
+    assert page.count('class="tinted"') >= 4
+    assert last.result()["network"] == "kim_cnn_50"

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from benchmarks.data import DATA
 
-from convscope import load, nets, save, wrap
+from convscope import load, nets, save, use, wrap
 from convscope.errors import UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import FromVectors, describe, embeddings, from_vectors, set_vectors, with_vocabulary
@@ -137,3 +138,32 @@ def test_characters_have_room_for_a_single_one():
     net = with_vocabulary(load("char_cnn"), spec, seed=0)
     assert net(open_sample("好", spec).input[None]).shape == (1, 2)
     assert CHARACTERS.text.tokens == spec.text.tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("你明天有空吗", "question"),
+        ("他去北京了", "statement"),
+        ("谁在那儿", "question"),
+        ("What are you doing", "question"),
+        ("I like this film", "statement"),
+    ],
+)
+def test_the_network_that_ships_tells_questions_from_statements(text, answer):
+    assert use.classify(load("questions"), text).label == answer
+
+
+@pytest.mark.slow
+def test_the_network_that_ships_is_as_good_as_its_note_says():
+    from scripts.train_questions import FILE, sentences
+
+    path = DATA / "tatoeba_en_zh" / FILE
+    if not path.exists():
+        pytest.skip("no sentence pairs of Tatoeba (CONVSCOPE_TEST_DATA)")
+    net, (_, tested) = load("questions"), sentences(path)
+    rows = torch.stack([open_sample(text, net.input_spec).input for text, _ in tested])
+    with torch.no_grad():
+        found = torch.cat([net(part).argmax(1) for part in rows.split(500)])
+    right = float((found == torch.tensor([label for _, label in tested])).float().mean())
+    assert f"{right:.2%} are right" in net.source.note

@@ -16,6 +16,7 @@ from convscope.worlds.images.world import placement
 from convscope.worlds.registry import register_world
 from convscope.worlds.sound.audio import to_wav
 from convscope.worlds.sound.folder import sound_spec
+from convscope.worlds.text import WORDS, fit_spec
 
 
 def photo(path: Path) -> Path:
@@ -48,7 +49,13 @@ def game(path: Path) -> Path:
     return path
 
 
+def sentence(path: Path) -> Path:
+    path.write_text("a fine film", encoding="utf-8")
+    return path
+
+
 CASES = {
+    "text": (fit_spec(WORDS, ["a fine film", "a dull one"]), sentence, "a.txt"),
     "image": (TensorSpec((3, 24, 32)), photo, "a.png"),
     "digit": (TensorSpec((1, 28, 28), kind=DIGIT), seven, "a.png"),
     "sound": (sound_spec(8000, 0.1), sound, "a.wav"),
@@ -78,7 +85,7 @@ def test_a_file_becomes_an_input_and_a_picture(kind: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", CASES)
 def test_what_is_no_file_of_the_world_is_refused(kind: str, tmp_path: Path) -> None:
     spec, _, name = CASES[kind]
-    (tmp_path / name).write_bytes(b"neither an image nor an array")
+    (tmp_path / name).write_bytes(b"neither image, array nor text \xff")
     for path in (tmp_path / name, tmp_path / f"missing-{name}", tmp_path):
         with pytest.raises(DataError):
             open_sample(path, spec)

@@ -167,8 +167,9 @@ def sample(net: "Net", given: str, workspace: Workspace | None = None) -> "Sampl
 
     spec = require_single_input(net).input_spec
     found = open_sample(given, spec)
-    for note in world_of(spec).notes(found) if workspace is not None else ():
-        workspace.log(f"{note}.")
+    if workspace is not None:
+        for note in world_of(spec).notes(found):
+            workspace.log(f"{note}.")
     return found
 
 

@@ -262,6 +262,10 @@ def _is_certain(word: str) -> bool:
     return any(_is(noun, word) for noun in CERTAIN)
 
 
+TEXTS = (".txt", ".csv", ".tsv")
+"""Endings of files that hold many texts with their classes."""
+
+
 def _is(noun: str, word: str) -> bool:
     """Return whether a word names an existing file or something known, of the kind of a noun."""
     from convscope.learn import PUBLISHED
@@ -277,7 +281,8 @@ def _is(noun: str, word: str) -> bool:
     if noun == "a network":
         return network or (not there and _is_chain(word))
     if noun == "a data set":
-        return (folder and not network) or is_table or word in (*OWN, *PUBLISHED)
+        texts = there and word.lower().removesuffix(".gz").endswith(TEXTS)
+        return (folder and not network) or is_table or texts or word in (*OWN, *PUBLISHED)
     if noun == "a folder of pictures":
         return folder and not network
     if noun == "a result":

@@ -41,7 +41,8 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
         The progress with the document so far; JSON fields `net`, `answers` and, for a network with a single
         class, `note`. Each answer has `image` (path) and either `error` or `top`: entries with `unit`,
         `label` and `probability` (0 to 1; null for a network with a single class) in descending order; and
-        `enlarged`, how many times, where the picture is much smaller than the network's input.
+        `enlarged`, how many times, where the picture is much smaller than the network's input; for texts
+        `notes`, such as on words that were never seen.
 
     Raises:
         DataError: no image at all can be read (exit code 3); the error of the first one.
@@ -65,7 +66,8 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
                 document["note"] = ALONE
             values = answer.probabilities if answer.classes > 1 else (None,)
             top = zip(answer.units, answer.labels, values, strict=True)
-            answers.append({"image": path, "top": [_entry(*entry) for entry in top], **_enlarged(path, net)})
+            entries = [_entry(*entry) for entry in top]
+            answers.append({"image": path, "top": entries, **_enlarged(path, net), **_notes(path, net)})
         yield Progress((number + 1) / len(listed), path, lambda: document)
     if first is not None and all("error" in answer for answer in answers):
         raise first
@@ -73,7 +75,7 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
 
 
 def _listed(paths: list[str], net: "Net", workspace: Workspace) -> Iterator[tuple[str, DataError | None]]:
-    """Yield each path with None or an error; a folder is replaced by the files of the world below it."""
+    """Yield each path with None or an error; a folder is replaced by the things of the world below it."""
     from convscope.worlds import world_of
     from convscope.worlds.images import listing
 
@@ -91,6 +93,17 @@ def _listed(paths: list[str], net: "Net", workspace: Workspace) -> Iterator[tupl
             workspace.log(f"In {path}: {left_out:,} files that are no {world.things} are left out.")
         for file in found:
             yield file, None
+
+
+def _notes(path: str, net: "Net") -> dict[str, list[str]]:
+    """Return what of a thing its input does not show; nothing where its world says nothing of the kind."""
+    from convscope.worlds import World, open_sample, world_of
+
+    world = world_of(net.input_spec)
+    if type(world).notes is World.notes:
+        return {}
+    found = world.notes(open_sample(path, net.input_spec))
+    return {"notes": list(found)} if found else {}
 
 
 def _enlarged(path: str, net: "Net") -> dict[str, float]:

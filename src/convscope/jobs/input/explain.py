@@ -48,7 +48,8 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
         explanation has `target`, `method`, `settings`, `value` (the target's value), `degree` (its
         probability if all targets are classes, else the value), `seconds`, `done` (finished share of the
         method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if `checks` is off),
-        `layer` (for class activation maps; else empty) and for texts `words` (each with its attribution).
+        `layer` (for class activation maps; else empty) and for texts `words` (each with its attribution;
+        of methods whose attributions have no sum, as a share of the largest).
 
     Raises:
         Interrupted: stopped; the attributions so far are saved (exit code 130).
@@ -208,6 +209,9 @@ def _words(explanation: "Explanation", row: int) -> Document:
     if not pieces:
         return {}
     values = tinted.totals(pieces, explanation.heatmap[row].cpu().numpy())
+    if not explanation.method.satisfies_completeness:
+        largest = max(map(abs, values)) or 1.0
+        values = [value / largest for value in values]
     return {"words": [[piece.text, value] for piece, value in zip(pieces, values, strict=True)]}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from convscope.errors import UsageError
 from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.output.workspace import ResultFolder, Workspace
@@ -42,6 +43,12 @@ def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: st
         DataError: the image cannot be read, or a weight is NaN or infinite (exit code 3).
     """
     net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
+    if net.input_spec.is_integer:
+        raise UsageError(
+            "a network whose input can be changed step by step",
+            received=f"{net.name}, which reads tokens: they are discrete, and have no gradient",
+            hint="See what decides: convscope explain TEXT; what a unit sees: convscope unit, visualize.",
+        )
     image = inputs.sample(net, recipe.image).input[None]
     with workspace.folder(f"{recipe.verb}-{net.name}") as folder:
         document = yield from save_results(

@@ -133,7 +133,8 @@ def _examples(report: "UnitReport") -> Document:
     found: Document = {"texts": [_text(patch, report) for patch in report.top]}
     if report.ngrams is not None:
         found["ngrams"] = [
-            {"words": list(ngrams.ngrams[0]), "value": ngrams.values[0]} for ngrams in report.ngrams
+            {"text": ngrams.texts[0], "words": list(ngrams.ngrams[0]), "value": ngrams.values[0]}
+            for ngrams in report.ngrams
         ]
     return found
 

@@ -72,7 +72,9 @@ class Adadelta(optim.Optimizer):
         adadelta(
             weights,
             [weight.grad for weight in weights if weight.grad is not None],
-            *([state[name] for state in states] for name in ("square_avg", "acc_delta", "step")),
+            [state["square_avg"] for state in states],
+            [state["acc_delta"] for state in states],
+            [state["step"] for state in states],
             lr=group["lr"],
             rho=group["rho"],
             eps=group["eps"],
@@ -89,7 +91,7 @@ class Adadelta(optim.Optimizer):
         if since == 0 and int(state["step"]):
             state["square_avg"].mul_(rho**RESCALED)
             state["acc_delta"].mul_(rho**RESCALED)
-        rows = torch.linalg.vector_norm(gradient, float("inf"), dim=1).nonzero().flatten()
+        rows = torch.linalg.vector_norm(gradient, dim=1).nonzero().flatten()  # the fastest test for zeros
         before, after = rho**since, rho ** (since + 1)
         moved = gradient[rows]
         squares = state["square_avg"][rows].mul_(before * rho).addcmul_(moved, moved, value=1 - rho)

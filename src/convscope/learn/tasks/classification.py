@@ -14,7 +14,7 @@ from typing_extensions import override
 from convscope.errors import DataError, UsageError
 from convscope.learn.batches.class_balance import balanced_weights, class_counts, is_imbalanced
 from convscope.learn.batches.source import BatchSource, make_batches
-from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights, Sampler
+from convscope.learn.recipe import PROBE_LR, SENTENCES, ClassificationRecipe, ClassWeights, Sampler
 from convscope.learn.tasks.classifiers.calibration import fit_temperature
 from convscope.learn.tasks.classifiers.classifier_head import ClassifierHead, read_head
 from convscope.learn.tasks.evaluation import (
@@ -228,14 +228,11 @@ class Classification(Task):
         """Shorten the weights of each output of the last layer to `max_norm`, where one is given."""
         if self.max_norm is None or self._limited is None:
             return
-        weight = net.module.get_submodule(self._limited).weight
+        weight = net.module.get_parameter(f"{self._limited}.weight")
         with torch.no_grad():
-            rows = weight.flatten(1)
-            weight.mul_(
-                (self.max_norm / rows.norm(dim=1).clamp_min(1e-12))
-                .clamp_max(1.0)
-                .view(-1, *[1] * (weight.dim() - 1))
-            )
+            norms = torch.linalg.vector_norm(weight.flatten(1), dim=1)
+            factors = (self.max_norm / norms.clamp_min(1e-12)).clamp_max(1.0)
+            weight.mul_(factors.view(-1, *[1] * (weight.dim() - 1)))
 
     @property
     @override
@@ -365,9 +362,11 @@ class Classification(Task):
         data = shlex.quote(str(getattr(recipe, "data", "digits")))
         if isinstance(getattr(recipe, "root", None), Path):
             data += f" --root {shlex.quote(str(recipe.root))}"
+        vectors = getattr(recipe, "vectors", None)
+        thing = "TEXT" if vectors or str(getattr(recipe, "data", "")) in SENTENCES else "PICTURE"
         return (
-            f"convscope classify PICTURE --net {folder}",
-            f"convscope explain PICTURE --net {folder}",
+            f"convscope classify {thing} --net {folder}",
+            f"convscope explain {thing} --net {folder}",
             f"convscope units {folder} --data {data}",
             f"convscope unit {folder} output:0 --data {data}",
             f"convscope train {folder} {data}",

@@ -16,6 +16,7 @@ from .recipe import UnitRecipe as UnitRecipe
 from .recipe import UnitsRecipe as UnitsRecipe
 from .report import INDEXING as INDEXING
 from .report import Patch as Patch
+from .report import SyntheticImage as SyntheticImage
 from .report import UnitReport as UnitReport
 from .report import field_of as field_of
 from .report import iter_unit_report as iter_unit_report

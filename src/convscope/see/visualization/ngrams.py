@@ -45,6 +45,13 @@ class BestNgrams(Result):
     values: tuple[float, ...]
     tokens: tuple[Tensor, ...]
     negative: bool = False
+    gap: str = " "
+    """What stands between tokens: a space between words, nothing between characters."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The best n-gram of each unit as one text."""
+        return tuple(self.gap.join(ngram) for ngram in self.ngrams)
 
     @property
     def ngrams(self) -> tuple[tuple[str, ...], ...]:
@@ -78,7 +85,8 @@ def best_ngrams(
     net = as_net(net)
     found = [_of_unit(net, resolve(net, place), top, negative) for place in places]
     words, gains, values, tokens = zip(*found, strict=True) if found else ((), (), (), ())
-    return BestNgrams(tuple(map(str, places)), words, gains, values, tokens, negative)
+    gap = " " if net.input_spec.text.tokens == "words" else ""
+    return BestNgrams(tuple(map(str, places)), words, gains, values, tokens, negative, gap)
 
 
 def _of_unit(
@@ -94,8 +102,9 @@ def _of_unit(
         )
     module = net.module.get_submodule(node.name)
     with torch.no_grad():
-        weight = module.weight[place.unit].detach().double().cpu()
-        bias = 0.0 if module.bias is None else float(module.bias[place.unit])
+        weights = dict(module.named_parameters())
+        weight = weights["weight"][place.unit].detach().double().cpu()
+        bias = float(weights["bias"][place.unit]) if "bias" in weights else 0.0
         vectors = vectors_of(net).double().cpu()
         gains = vectors[SPECIAL:] @ weight
         best = (-gains if negative else gains).topk(min(top, len(gains)), dim=0)

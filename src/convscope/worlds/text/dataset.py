@@ -113,7 +113,9 @@ class TextDataset(LabelledDataset):
         return found
 
     @cached_property
-    def content(self) -> Int64[Tensor, "n t"]:
+    def content(  # pyright: ignore[reportIncompatibleMethodOverride]  # computed once
+        self,
+    ) -> Int64[Tensor, "n t"]:
         """All texts as indices, `[n t]`."""
         return torch.stack([encode(tokens, self.spec) for tokens in self.tokens])
 

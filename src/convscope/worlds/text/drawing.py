@@ -56,8 +56,16 @@ def _has(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, character: str) -> 
     """Return whether a font draws a character otherwise than one that it lacks."""
     if character.isspace():
         return True
-    drawn, lacking = (font.getmask(text) for text in (character, MISSING))
-    return drawn.size != lacking.size or bytes(drawn) != bytes(lacking)
+    drawn, lacking = (_drawn(font, text) for text in (character, MISSING))
+    return drawn != lacking
+
+
+def _drawn(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, text: str) -> bytes:
+    """Return a text's pixels, with its size."""
+    left, top, right, bottom = (round(edge) for edge in font.getbbox(text))
+    picture = Image.new("L", (max(right - left, 1), max(bottom - top, 1)))
+    ImageDraw.Draw(picture).text((-left, -top), text, fill=255, font=font)
+    return f"{picture.size}".encode() + picture.tobytes()
 
 
 def _pieces(text: str, size: int) -> list[tuple[str, ImageFont.FreeTypeFont | ImageFont.ImageFont]]:

@@ -59,7 +59,7 @@ def read_text_file(path: str | PathLike[str]) -> str:
     Raises:
         DataError: the file is missing, too large, damaged or in another encoding.
     """
-    expected = f"a text in UTF-8 at {path}"
+    expected, content = f"a text in UTF-8 at {path}", b""
     try:
         content = read_bytes(path, LARGEST)
         if content[:2] == b"\x1f\x8b":

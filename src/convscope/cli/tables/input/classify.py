@@ -3,6 +3,7 @@
 from typing import Any
 
 from convscope.errors import DataError
+from convscope.system.printable import printable
 
 
 def exit_code(document: dict[str, Any]) -> int:
@@ -29,6 +30,7 @@ def table(document: dict[str, Any]) -> Any:
     from rich.console import Group
 
     notes = [document["note"]] if "note" in document else []
+    notes += [printable(f"{a['image']}: {note}.") for a in document["answers"] for note in a.get("notes", ())]
     return Group(_table(document["answers"]), *notes, *_enlarged(document["answers"]))
 
 

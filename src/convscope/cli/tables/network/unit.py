@@ -23,7 +23,7 @@ def table(document: dict[str, Any]) -> str:
     ]
     if "ngrams" in document:
         lines += [
-            f"the n-gram of {name} value, by its weights: {' '.join(found['words'])} ({found['value']:.4g})"
+            f"the n-gram of {name} value, by its weights: {found['text']} ({found['value']:.4g})"
             for name, found in zip(("largest", "smallest"), document["ngrams"], strict=True)
         ]
     elif document["made"] is not None:

@@ -67,7 +67,7 @@ def ngrams(portrait: UnitReport, command: str) -> Figure:
 
 
 def _values(found: BestNgrams) -> dict[str, str]:
-    return {"words": " ".join(found.ngrams[0]), "value": number(found.values[0])}
+    return {"words": found.texts[0], "value": number(found.values[0])}
 
 
 def _words(found: BestNgrams) -> Markup:
@@ -153,7 +153,7 @@ def sheet(portrait: UnitReport, net: Net, note: str) -> Image.Image:
     rows = []
     for k, (name, chosen) in enumerate((("largest", portrait.top), ("smallest", portrait.bottom))):
         found = portrait.ngrams[k] if portrait.ngrams is not None else None
-        best = [] if found is None else [*found.ngrams[0], f"{found.values[0]:.3g} by its weights"]
+        best = [] if found is None else [found.texts[0], f"{found.values[0]:.3g} by its weights"]
         for first in range(0, len(chosen), 2):
             tiles = []
             for patch in chosen[first : first + 2]:

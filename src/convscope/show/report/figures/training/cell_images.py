@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from convscope.learn import Evaluation
-from convscope.show.report.figures.training.worst_examples import picture
+from convscope.show.report.figures.training.worst_examples import picture, tile_width
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import element, join
 from convscope.worlds import LabelledDataset
@@ -93,7 +93,7 @@ def galleries(found: Evaluation, images: LabelledDataset, chosen: Mapping[Cell, 
             element(
                 "div",
                 bilingual(f"trained.cell.{key}.{every}", tag="p", **values),
-                element("div", *tiles, class_="sheet", style="--tile:5.5rem"),
+                element("div", *tiles, class_="sheet", style=tile_width(images.spec, 5.5)),
                 class_="cell-images",
                 id=anchor((truth, answer)),
             )

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from convscope.graph import TensorSpec
+from convscope.show import tinted
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag, webp, with_longer_side
 from convscope.show.report.figure import Figure
@@ -15,6 +16,8 @@ from convscope.show.svg import Label, element
 from convscope.worlds import digits, render
 
 MNIST = "Yann LeCun, Corinna Cortes, Christopher Burges, the MNIST database of handwritten digits"
+TEXT = 15
+"""Least width of a text, in rem."""
 SIDE = 160
 """Longer side of a photograph, in pixels."""
 
@@ -59,7 +62,7 @@ def figure(
         The figure.
     """
     tiles = [_tile(answer, spec) for answer in answers]
-    body = element("div", *tiles, class_="sheet", style="--tile:6.5rem")
+    body = element("div", *tiles, class_="sheet", style=tile_width(spec, 6.5))
     worst = answers[0]
     return Figure(
         key,
@@ -90,17 +93,33 @@ def _tile(a: Answer, spec: TensorSpec) -> Markup:
     )
 
 
-def picture(image: Tensor, spec: TensorSpec, label: Label) -> Markup:
-    """Draw an input of a network as a small image: photographs as WebP, others as PNG.
+def tile_width(spec: TensorSpec, image: float) -> str:
+    """Return the style of tiles of inputs: texts need more room than images.
 
     Args:
-        image: `[c h w]` in the spec's value range.
+        spec: of the inputs.
+        image: least width of an image, in rem.
+
+    Returns:
+        The style of the sheet that holds the tiles.
+    """
+    return f"--tile:{TEXT if spec.is_integer else image:g}rem"
+
+
+def picture(image: Tensor, spec: TensorSpec, label: Label) -> Markup:
+    """Draw an input of a network: photographs as WebP, texts as a paragraph, others as PNG.
+
+    Args:
+        image: `[c h w]` in the spec's value range, or as the spec says.
         spec: kind and value range.
         label: alternative text.
 
     Returns:
-        The `<img>` element.
+        The `<img>` or `<p>` element.
     """
+    pieces = tinted.pieces_of([image], [spec])
+    if pieces:
+        return tinted.paragraph(pieces, [0.0] * len(pieces))
     drawn = render(image, spec)
     if not spec.is_rgb:
         return tag(drawn, label, input_image.kind(spec))
