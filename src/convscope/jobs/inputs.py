@@ -148,6 +148,25 @@ def require_image_input(net: "Net") -> "Net":
     return net
 
 
+def require_drawn_input(net: "Net") -> "Net":
+    """Check that a network has one input whose world draws it as a picture: images, boards, and sounds.
+
+    Args:
+        net: the network.
+
+    Returns:
+        The same network.
+
+    Raises:
+        UsageError: its input is of another kind, or it has several inputs.
+    """
+    from convscope.worlds import world_of
+
+    if world_of(require_single_input(net).input_spec).has_timeline:
+        return net
+    return require_image_input(net)
+
+
 def sample(net: "Net", given: str, workspace: Workspace | None = None) -> "Sample":
     """Read what is given as the network's input, as `worlds.open_sample` does for every verb.
 

@@ -37,6 +37,7 @@ class GoWorld(World):
 
     kind = GO
     thing = "a Go position"
+    things = "Go positions"
     suffixes = (".sgf", ".txt", SUFFIX)
     draws_channels = True
 

@@ -88,6 +88,7 @@ class TextWorld(World):
 
     kind = TEXT
     thing = "a text"
+    things = "texts"
     suffixes = (".txt",)
     is_ink = True
 
