@@ -20,7 +20,8 @@ from convscope.nets.zoo.published.neocognitron import NEOCOGNITRON
 from convscope.nets.zoo.published.resnet_cifar import RESNET20
 from convscope.nets.zoo.published.spatial_transformer import PLAIN_CNN, SPATIAL_TRANSFORMER
 from convscope.nets.zoo.shallow import ONE_HIDDEN_LAYER
-from convscope.nets.zoo.sound import (
+from convscope.nets.zoo.stylebank import STYLEBANK
+from convscope.nets.zoo.worlds.sound import (
     CLDNN,
     SOUND_FREQUENCY,
     SOUND_SQUARE,
@@ -28,7 +29,6 @@ from convscope.nets.zoo.sound import (
     SOUND_WAVEFORM,
     SPOKEN_DIGITS,
 )
-from convscope.nets.zoo.stylebank import STYLEBANK
 
 ZOO: dict[str, ZooEntry] = {}
 for _entry in (
