@@ -5,7 +5,7 @@ import torch
 
 from convscope import nets
 from convscope.graph import chain
-from convscope.nets.zoo.go.policy import alphago_policy, fully_connected, points, residual_policy
+from convscope.nets.zoo.worlds.go.policy import alphago_policy, fully_connected, points, residual_policy
 from convscope.worlds.go import vertex
 
 

@@ -8,7 +8,7 @@ import scipy.signal
 import soundfile
 import torch
 
-from convscope.errors import DataError, UsageError
+from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph import TensorSpec
 from convscope.worlds import open_sample, open_whole, render, world_of
 from convscope.worlds.sound.audio import read_audio, resampled, to_wav
@@ -158,3 +158,11 @@ def test_a_stream_that_does_not_know_its_size_is_read(tmp_path):
     content[4:8] = content[at : at + 4] = b"\xff\xff\xff\xff"
     (tmp_path / "stream.wav").write_bytes(content)
     assert open_sample(tmp_path / "stream.wav", SPEC).input.abs().max() > 0.4
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingError, match=r"convscope\[sound\]"):
+        open_sample(to_wav(tone(8000), 8000), SPEC)
+    with pytest.raises(MissingError, match="soundfile"):
+        resampled(tone(8000), 8000, 16000)

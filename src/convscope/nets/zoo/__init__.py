@@ -8,14 +8,6 @@ from convscope.nets.zoo.generative.gan import DCGAN, POINT_GAN
 from convscope.nets.zoo.generative.pixelcnn import PIXELCNN
 from convscope.nets.zoo.generative.pixelrnn import PIXELRNN
 from convscope.nets.zoo.generative.vae import VAE
-from convscope.nets.zoo.go.policy import (
-    ALPHAGO_POLICY,
-    GO_9X9,
-    GO_19X19,
-    GO_MLP,
-    GO_RESIDUAL_9X9,
-    GO_RESIDUAL_19X19,
-)
 from convscope.nets.zoo.hed_vgg16 import HED_VGG16
 from convscope.nets.zoo.lecture import LECTURE, LECTURE_RELU, TRAINED
 from convscope.nets.zoo.mlp import MLP
@@ -28,7 +20,16 @@ from convscope.nets.zoo.published.neocognitron import NEOCOGNITRON
 from convscope.nets.zoo.published.resnet_cifar import RESNET20
 from convscope.nets.zoo.published.spatial_transformer import PLAIN_CNN, SPATIAL_TRANSFORMER
 from convscope.nets.zoo.shallow import ONE_HIDDEN_LAYER
-from convscope.nets.zoo.sound import (
+from convscope.nets.zoo.stylebank import STYLEBANK
+from convscope.nets.zoo.worlds.go.policy import (
+    ALPHAGO_POLICY,
+    GO_9X9,
+    GO_19X19,
+    GO_MLP,
+    GO_RESIDUAL_9X9,
+    GO_RESIDUAL_19X19,
+)
+from convscope.nets.zoo.worlds.sound import (
     CLDNN,
     SOUND_FREQUENCY,
     SOUND_SQUARE,
@@ -36,9 +37,8 @@ from convscope.nets.zoo.sound import (
     SOUND_WAVEFORM,
     SPOKEN_DIGITS,
 )
-from convscope.nets.zoo.stylebank import STYLEBANK
-from convscope.nets.zoo.text.characters import BYTE_CNN, CHARACTER_CNN, QUESTIONS
-from convscope.nets.zoo.text.kim import KIM, KIM_MULTICHANNEL, KIM_SMALL
+from convscope.nets.zoo.worlds.text.characters import BYTE_CNN, CHARACTER_CNN, QUESTIONS
+from convscope.nets.zoo.worlds.text.kim import KIM, KIM_MULTICHANNEL, KIM_SMALL
 
 ZOO: dict[str, ZooEntry] = {}
 for _entry in (

@@ -17,7 +17,7 @@ from convscope.learn.tasks.go.policy import GoPolicy, MovesAndOutcomes, split_ou
 from convscope.learn.tasks.go.recipe import GoRecipe
 from convscope.learn.tasks.go.setup import setup_from_recipe
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.nets.zoo.go.policy import fully_connected
+from convscope.nets.zoo.worlds.go.policy import fully_connected
 from convscope.worlds import Batch
 from convscope.worlds.go import GameRecord, GameRecords, GoPositions, symmetry
 from convscope.worlds.go.records.tables import flat_moves
