@@ -106,7 +106,9 @@ class Board:
     def __init__(self, size: int = 19, rules: Rules | None = None) -> None:
         if not engine.SMALLEST <= size <= engine.LARGEST:
             raise UsageError(
-                f"a board of {engine.SMALLEST} to {engine.LARGEST} points a side", received=str(size)
+                f"a board of {engine.SMALLEST} to {engine.LARGEST} points a side",
+                received=str(size),
+                hint="Most games are on 9, 13 or 19.",
             )
         self.size, self.rules = size, rules or Rules()
         self._state: np.ndarray = engine.empty_state(size)
@@ -132,14 +134,22 @@ class Board:
         """
         array = np.asarray(colours)
         if array.ndim != 2 or array.shape[0] != array.shape[1] or not np.isin(array, (0, 1, 2)).all():
-            raise UsageError("a square of 0, 1 and 2", received=f"an array of {array.shape}")
+            raise UsageError(
+                "a square of 0, 1 and 2",
+                received=f"an array of {array.shape}",
+                hint="0 is empty, 1 black, 2 white; rows from the top.",
+            )
         board = cls(len(array), rules)
         state = engine.set_up(np.ascontiguousarray(array, np.int8), board.size)
         board._state = state
         for row, column in zip(*np.nonzero(array), strict=True):
             if board.liberties((int(row), int(column))) == 0:
                 place = vertex((int(row), int(column)), board.size)
-                raise UsageError("chains with a liberty each", received=f"one without at {place}")
+                raise UsageError(
+                    "chains with a liberty each",
+                    received=f"one without at {place}",
+                    hint="Take those stones off: they would have been captured.",
+                )
         board.to_play = to_play
         board._hashes = [board._hash()]
         return board
@@ -246,7 +256,11 @@ class Board:
             UsageError: there is none.
         """
         if not self._moves:
-            raise UsageError("a move to take back", received="a board at its beginning")
+            raise UsageError(
+                "a move to take back",
+                received="a board at its beginning",
+                hint="Make a move first: board.play('E5').",
+            )
         self._state = self._before.pop()
         self._hashes.pop()
         return self._moves.pop()
@@ -338,7 +352,11 @@ class Board:
         """
         points = handicap_points(self.size, stones)
         if self._moves or self.stones.any():
-            raise UsageError("an empty board for a handicap", received=repr(self))
+            raise UsageError(
+                "an empty board for a handicap",
+                received=repr(self),
+                hint="Set it before the first move, on a new Board.",
+            )
         self.set_up(black=points)
         self.to_play = WHITE
         return points

@@ -70,7 +70,7 @@ def channels(names: Sequence[str]) -> np.ndarray:
         if name not in NAMES:
             raise UsageError("the name of a plane", received=name, hint=nearest(name, NAMES))
         if where[NAMES.index(name)] >= 0:
-            raise UsageError("planes, each once", received=f"{name} twice")
+            raise UsageError("planes, each once", received=f"{name} twice", hint="Leave one of them out.")
         where[NAMES.index(name)] = channel
     return where
 
@@ -92,7 +92,11 @@ def encode(board: Board, names: Sequence[str] = ALPHAGO, out: np.ndarray | None 
     shape = (len(names), board.size, board.size)
     out = np.empty(shape, np.uint8) if out is None else out
     if out.shape != shape or out.dtype != np.uint8:
-        raise UsageError(f"uint8 of {shape}", received=f"{out.dtype} of {out.shape}")
+        raise UsageError(
+            f"uint8 of {shape}",
+            received=f"{out.dtype} of {out.shape}",
+            hint="Leave out, or allocate it so: numpy.empty(shape, numpy.uint8).",
+        )
     rows = ladders.room_to_read(board.state)
     features.fill_planes(board.state, board.size, channels(names), board.rules.suicide, out, rows)
     if board.rules.superko:

@@ -76,7 +76,9 @@ def parse_colour(text: str) -> Colour:
     """
     colour = COLOURS.get(text.strip().lower())
     if colour is None:
-        raise UsageError("a colour: black or white", received=repr(text)[:40])
+        raise UsageError(
+            "a colour: black or white", received=repr(text)[:40], hint="Write b or w, or black or white."
+        )
     return colour
 
 
@@ -118,6 +120,7 @@ def handicap_points(size: int, stones: int) -> tuple[tuple[int, int], ...]:
         raise UsageError(
             f"a handicap of 2 to {most} stones on {size}x{size}" if most else "a handicap: not below 7x7",
             received=str(stones),
+            hint="Set other stones with board.set_up(black=[...]).",
         )
     edge = 3 if size > 12 else 2
     place = {-1: edge, 0: size // 2, 1: size - 1 - edge}

@@ -96,7 +96,11 @@ class GoWorld(World):
         from convscope.worlds.go import GoPositions, plane_names, read_games
 
         if split not in (None, "train", "test"):
-            raise UsageError("a split of game records: train or test", received=str(split))
+            raise UsageError(
+                "a split of game records: train or test",
+                received=str(split),
+                hint="Leave the split out for all games.",
+            )
         games = read_games(root)
         if split is not None:
             games = games.split()[split == "test"]
@@ -125,7 +129,11 @@ def open_board(source: Any):
     if isinstance(source, bytes):
         return read_sgf(source).board()
     if not isinstance(source, str | PathLike):
-        raise DataError("a Go position: an SGF file, a diagram or a Board", received=type(source).__name__)
+        raise DataError(
+            "a Go position: an SGF file, a diagram or a Board",
+            received=type(source).__name__,
+            hint="Name a file, or give a Board.",
+        )
     path = str(source)
     at = MOVE_SUFFIX.match(path)
     if at and not Path(path).exists():
@@ -134,7 +142,11 @@ def open_board(source: Any):
         try:
             return parse_diagram(read_text(path, 1 << 16))
         except (OSError, ValueError) as error:
-            raise DataError(f"a text file with a diagram at {path}", received=str(error)) from None
+            raise DataError(
+                f"a text file with a diagram at {path}",
+                received=str(error),
+                hint="Write the rows of the board there, from the top.",
+            ) from None
     return read_sgf(path).board()
 
 
@@ -164,14 +176,22 @@ def parse_diagram(text: str):
     lengths = {len(row) for row in rows}
     if len(lengths) != 1 or lengths != {len(rows)}:
         received = f"{len(rows)} rows of {', '.join(map(str, sorted(lengths))) or 'none'}"
-        raise DataError("a diagram: as many rows of . X O as columns", received=received)
+        raise DataError(
+            "a diagram: as many rows of . X O as columns",
+            received=received,
+            hint="One line for each row, as print(board) writes them.",
+        )
     stones = np.array(rows, np.int8)
     if to_play is None:
         to_play = 2 if (stones == 1).sum() > (stones == 2).sum() else 1
     try:
         return Board.from_stones(stones, to_play=to_play)
     except UsageError as error:
-        raise DataError(error.expected, received=error.received) from None
+        raise DataError(
+            error.expected,
+            received=error.received,
+            hint="Take those stones off: they would have been captured.",
+        ) from None
 
 
 def _in_place(size: int) -> Placement:

@@ -71,7 +71,11 @@ class SgfGame:
         """
         count = len(self.moves) if moves is None else moves
         if not 0 <= count <= len(self.moves):
-            raise DataError(f"a move from 0 to {len(self.moves)}", received=str(count))
+            raise DataError(
+                f"a move from 0 to {len(self.moves)}",
+                received=str(count),
+                hint="Name a move of the game: game.sgf@57.",
+            )
         board = Board(self.size, rules or Rules(self.komi, suicide=True))
         if self.black or self.white:
             board.set_up(self.black, self.white)
@@ -108,7 +112,11 @@ def read_sgf(source: str | PathLike[str] | bytes) -> SgfGame:
     try:
         content = source if isinstance(source, bytes) else read_bytes(source, MOST_BYTES)
     except (OSError, ValueError) as error:
-        raise DataError(f"an SGF file at {where}", received=str(error)) from None
+        raise DataError(
+            f"an SGF file at {where}",
+            received=str(error),
+            hint="Name a file that a Go program has saved as SGF.",
+        ) from None
     text, encoding = decode(content)
     warnings: list[str] = []
     opening = text.find("(")
@@ -141,7 +149,9 @@ def _game(tree, encoding: str, warnings: list[str], where: str) -> SgfGame:
     root, size = tree.get_root(), tree.get_size()
     if not engine.SMALLEST <= size <= engine.LARGEST:
         raise DataError(
-            f"a board of {engine.SMALLEST} to {engine.LARGEST} points a side in {where}", received=str(size)
+            f"a board of {engine.SMALLEST} to {engine.LARGEST} points a side in {where}",
+            received=str(size),
+            hint="Other boards cannot be played on here.",
         )
     setup, moves = ([], []), []
     to_play: Colour | None = None

@@ -117,7 +117,11 @@ class GameRecords:
         sizes = {game.size for game, _ in kept}
         if len(sizes) != 1:
             received = f"boards of {', '.join(map(str, sorted(sizes)))}" if sizes else "none"
-            raise DataError("games with moves, on boards of one size", received=f"{received}, in {name}")
+            raise DataError(
+                "games with moves, on boards of one size",
+                received=f"{received}, in {name}",
+                hint="Give games of one size, each with a move.",
+            )
         (size,) = sizes
         blank = np.zeros((size, size), np.int8)
         stones = [game.stones if game.stones is not None else blank for game, _ in kept]
@@ -202,7 +206,9 @@ class GameRecords:
         held_out = round(len(self) * share)
         if not 0 < held_out < len(self):
             raise UsageError(
-                "games for both parts", received=f"a share of {share} of {len(self)} games to test on"
+                "games for both parts",
+                received=f"a share of {share} of {len(self)} games to test on",
+                hint="Take more games, or another share.",
             )
         order = np.random.Generator(np.random.PCG64(seed)).permutation(len(self))
         return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
@@ -254,7 +260,11 @@ def read_table(path: str | Path, size: int | None = None, name: str = "") -> Gam
             content = lzma.LZMADecompressor().decompress(content, MOST_TABLE_BYTES)
         lines = content.decode("utf-8").splitlines()
     except (OSError, ValueError, lzma.LZMAError, EOFError) as error:
-        raise DataError(f"a table of games at {path}", received=str(error)[:200]) from None
+        raise DataError(
+            f"a table of games at {path}",
+            received=str(error)[:200],
+            hint="One game a line, with tabs: label, komi, result, moves.",
+        ) from None
     rows = [line.split("\t") for line in lines]
     if size is None:
         letters = {ord(c) - 97 for row in rows if len(row) > 3 for c in set(row[3].strip().replace("tt", ""))}
@@ -326,13 +336,17 @@ def read_games(source: str | Path) -> GameRecords:
     for name, content in _sgf_files(path):
         try:
             if isinstance(content, Exception):
-                raise DataError("a readable file", received=str(content))
+                raise DataError("a readable file", received=str(content), hint="Check its permissions.")
             found.append(record_of(read_sgf(content), name))
         except DataError as error:
             problems.append(Problem(name, "damaged", str(error)[:200]))
     sizes = Counter(record.size for record in found)
     if not sizes:
-        raise DataError(f"SGF files, or a table of games (.tsv, .tsv.xz), at {path}", received="no game")
+        raise DataError(
+            f"SGF files, or a table of games (.tsv, .tsv.xz), at {path}",
+            received="no game",
+            hint="Name a file, folder or zip that holds some.",
+        )
     (size, _), *_ = sizes.most_common()
     problems += [
         Problem(
@@ -396,4 +410,8 @@ def _zipped(path: Path) -> Iterator[tuple[str, bytes | Exception]]:
                 too_large = ValueError(f"more than {MOST_BYTES:,} bytes")
                 yield entry.filename, too_large if len(content) > MOST_BYTES else content
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
-        raise DataError(f"a readable zip of SGF files at {path}", received=str(error)[:200]) from None
+        raise DataError(
+            f"a readable zip of SGF files at {path}",
+            received=str(error)[:200],
+            hint="Unpack it, and name the folder.",
+        ) from None
