@@ -280,6 +280,8 @@ def test_what_is_asked_for_is_what_is_reported() -> None:
     owners = [float(word) for word in lines[-1].split("ownership ")[1].split()]
     assert len(owners) == 25 and all(-1 <= value <= 1 for value in owners)
     made.input_waits = lambda _: True
+    assert ask(made, "kata-analyze b 10 rootInfo true pvVisits true") == ["=\n\n"]
+    assert ask(made, "kata-analyze b 10 rootInfo 3") == ["? syntax error\n\n"]
     assert ask(made, "lz-analyze b 10 frobnicate 3") == ["? syntax error\n\n"]
     assert ask(made, "lz-analyze b 10 avoid b Z9 1") == ["? syntax error\n\n"]
     assert ask(made, "lz-analyze b 10 avoid b C3,D4 5 avoid w A1 3") == ["=\n\n"]
