@@ -63,6 +63,9 @@ def draw_board(
         pen.ellipse((x - reach, y - reach, x + reach, y + reach), outline=MARK, width=width)
     for (row, column), text in (labels or {}).items():
         light = stones[row, column] == 1
+        if not stones[row, column]:
+            y, x = offset + (row + 0.5) * cell, offset + (column + 0.5) * cell
+            pen.ellipse((x - cell * 0.42, y - cell * 0.42, x + cell * 0.42, y + cell * 0.42), fill=WOOD)
         _write(pen, text, offset + (column + 0.5) * cell, offset + (row + 0.5) * cell, cell * 0.42, light)
     return image
 
