@@ -81,7 +81,7 @@ def test_ctrl_c_keeps_the_game(convscope, typed, monkeypatch, tmp_path: Path) ->
     monkeypatch.setattr(TerminalDialogue, "receive", receive)
     typed("C3", "new", "D4", "stop")
     done = convscope("play", "uniform", *FAST, "--out", "kept")
-    assert done.code == 130 and "kept" in done.err
+    assert done.code == 130 and "next: Go on: convscope play --game kept/game-2.sgf" in done.err
     assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == [
         "game-2.sgf",
         "game.sgf",

@@ -92,6 +92,8 @@ SESSION = [
     ("set_free_handicap D4 E5", "? board not empty"),
     ("list_stones b", "= E5 D4 C3"),
     ("time_settings 0 5 1", "="),
+    ("time_settings 0 0 0", "="),
+    ("time_settings 0 5 0", "="),
     ("time_settings 5", "? syntax error"),
     ("time_settings -5 0 0", "? syntax error"),
     ("kgs-time_settings none", "="),
@@ -157,6 +159,24 @@ def test_a_size_that_nobody_plays_is_refused() -> None:
 
     made = GtpEngine(only_nine, size=9)
     assert ask(made, "boardsize 13", "boardsize 9") == ["? unacceptable size\n\n", "=\n\n"]
+
+
+@pytest.mark.parametrize(
+    ("command", "limit"), [("0 0 0", None), ("5 5 0", None), ("60 0 0", 2.0), ("0 5 1", 4.5)]
+)
+def test_the_player_is_told_its_time(command: str, limit: float | None) -> None:
+    told = []
+
+    class Timed(PolicyPlayer):
+        def iter_think(self, board, seconds=None):
+            told.append(seconds)
+            return super().iter_think(board, seconds)
+
+    made = GtpEngine(lambda _: Timed(Captures()), size=9)
+    assert ask(made, f"time_settings {command}")[0] == "=\n\n"
+    ask(made, "genmove b", "time_left w 12 0", "genmove w")
+    assert told[0] == (None if limit is None else pytest.approx(limit))
+    assert told[1] == pytest.approx(0.9 * max(12 / (80 / 3), 5 if command == "0 5 1" else 0))
 
 
 def test_moves_are_generated_for_either_colour_and_made() -> None:
@@ -260,6 +280,8 @@ def test_what_is_asked_for_is_what_is_reported() -> None:
     owners = [float(word) for word in lines[-1].split("ownership ")[1].split()]
     assert len(owners) == 25 and all(-1 <= value <= 1 for value in owners)
     made.input_waits = lambda _: True
+    assert ask(made, "kata-analyze b 10 rootInfo true pvVisits true") == ["=\n\n"]
+    assert ask(made, "kata-analyze b 10 rootInfo 3") == ["? syntax error\n\n"]
     assert ask(made, "lz-analyze b 10 frobnicate 3") == ["? syntax error\n\n"]
     assert ask(made, "lz-analyze b 10 avoid b Z9 1") == ["? syntax error\n\n"]
     assert ask(made, "lz-analyze b 10 avoid b C3,D4 5 avoid w A1 3") == ["=\n\n"]

@@ -112,11 +112,10 @@ class TerminalDialogue:
 
     def _fill(self) -> None:
         """Put the lines of stdin into the queue, and None at its end."""
-        try:
+        with contextlib.suppress(OSError):  # stdin cannot be read: as if it had ended
             for line in _lines():
                 self._lines.put(line)
-        finally:
-            self._lines.put(None)
+        self._lines.put(None)
 
 
 def _is_terminal(stream: TextIO) -> bool:

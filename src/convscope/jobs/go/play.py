@@ -16,11 +16,12 @@ Lines can come from a file or a program as well: then nothing is coloured and no
 
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from convscope.errors import UsageError
+from convscope.errors import Interrupted, UsageError
 from convscope.jobs import inputs
-from convscope.jobs.job import Document, Steps, finished, interrupted
+from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.output.workspace import Workspace
 from convscope.recipe import stamp
 from convscope.system import signals
@@ -63,8 +64,13 @@ def run(recipe: PlayRecipe, workspace: Workspace) -> Steps:
     try:
         _play(session, workspace)
     except KeyboardInterrupt:
-        place = _saved(recipe, session, workspace, stopped=True)["out"] if session.games() else None
-        raise interrupted(f"the game was stopped{f'; it is in {place}' if place else ''}") from None
+        document = _saved(recipe, session, workspace, stopped=True)
+        if "out" not in document:
+            raise Interrupted("stopped before the first move", hint="Run the same command again.") from None
+        last = Path(document["out"]) / document["games"][-1]
+        raise Interrupted(
+            f"the game was stopped; it is in {last}", hint=f"Go on: convscope play --game {quote(str(last))}"
+        ) from None
     except OSError:  # nobody reads any more
         _saved(recipe, session, workspace)
         raise

@@ -12,6 +12,8 @@ from convscope.worlds.go.board import Colour
 
 GAMES = 64
 """Random games from which the owners of points are estimated, where they are asked for."""
+UNREPORTED = frozenset({"rootinfo", "pvvisits", "pvedgevisits", "movesownership", "ownershipstdev"})
+"""What KataGo reports besides when it is asked: taken, so that its controllers work, and left out."""
 WHOLE = 10_000
 """A probability of 1 in the form of Leela Zero: hundredths of a percent."""
 
@@ -42,7 +44,7 @@ def parse_request(words: tuple[str, ...], colour: Colour, size: int) -> Analysis
 
     They are a colour, an interval in hundredths of a second, and pairs: `interval N`, `minmoves N`,
     `maxmoves N`, `ownership true`, and `avoid` or `allow` with a colour, points separated by commas and a
-    depth, which is taken as 1: the first move.
+    depth, which is taken as 1: the first move. Switches of KataGo's other reports are taken and left out.
 
     Args:
         words: the arguments; each may be left out.
@@ -90,6 +92,8 @@ def _with(asked: AnalysisRequest, left: list[str], size: int) -> AnalysisRequest
         return replace(asked, most=whole_of(value))
     if name == "ownership" and value.lower() in ("true", "false"):
         return replace(asked, ownership=value.lower() == "true")
+    if name in UNREPORTED and value.lower() in ("true", "false"):
+        return asked
     raise GtpError(SYNTAX)
 
 

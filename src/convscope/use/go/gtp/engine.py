@@ -30,6 +30,8 @@ MOST_VISITS = 20_000
 PATIENCE = 0.5
 """Seconds between two looks at the input, once an analysis no longer grows."""
 SIZES = range(2, 26)
+SIGNS: tuple[tuple[Colour, str], ...] = ((1, "X"), (2, "O"))
+"""Colours and their signs in diagrams."""
 
 
 def _never(_seconds: float) -> bool:
@@ -216,16 +218,16 @@ class GtpEngine:
     def _loadsgf(self, words: tuple[str, ...]) -> str:
         if not words:
             raise GtpError(SYNTAX)
-        numbered = len(words) > 1 and words[-1].isdigit()
-        name = " ".join(words[:-1] if numbered else words)
+        *first, last = words
+        numbered = bool(first) and last.isdigit()
         try:
-            game = read_sgf(name)
-            if game.size != self.board.size:
-                self.player = self._player_for(game.size)
-            count = min(len(game.moves), max(0, whole_of(words[-1]) - 1)) if numbered else None
+            game = read_sgf(" ".join(first if numbered else words))
+            player = self._player_for(game.size)
+            count = min(len(game.moves), max(0, whole_of(last) - 1)) if numbered else None
             board = game.board(count, replace(self.board.rules, komi=game.komi))
         except (ConvscopeError, OSError, ValueError):
             raise GtpError("cannot load file") from None
+        self.player = player
         self._begin(game.size)
         self.board = board
         return ""
@@ -270,7 +272,7 @@ class GtpEngine:
         if len(words) != 3:
             raise GtpError(SYNTAX)
         main, overtime, stones = (whole_of(word) for word in words)
-        unlimited = overtime > 0 and stones == 0
+        unlimited = (stones == 0) if overtime else (main == 0)
         self._clock.begin(TimeControl() if unlimited else TimeControl(main, overtime, stones))
         return ""
 
@@ -280,7 +282,7 @@ class GtpEngine:
             ("none", 0): lambda: TimeControl(),
             ("absolute", 1): lambda: TimeControl(numbers[0]),
             ("byoyomi", 3): lambda: TimeControl(numbers[0], numbers[1], 1, periods=True),
-            ("canadian", 3): lambda: TimeControl(*numbers),
+            ("canadian", 3): lambda: TimeControl(numbers[0], numbers[1], numbers[2]),
         }
         if (kind, len(numbers)) not in controls:
             raise GtpError(SYNTAX)
@@ -315,7 +317,7 @@ class GtpEngine:
 
     def _showboard(self, words: tuple[str, ...]) -> str:
         colour = "black" if self.board.to_play == 1 else "white"
-        taken = [f"{name} has taken {self.board.prisoners(of)}" for of, name in ((1, "X"), (2, "O"))]
+        taken = [f"{name} has taken {self.board.prisoners(of)}" for of, name in SIGNS]
         return f"\n{self.board}\n{colour} to play; {', '.join(taken)}; komi {self.board.rules.komi:g}"
 
     def _is_legal(self, words: tuple[str, ...]) -> str:
