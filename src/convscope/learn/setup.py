@@ -156,6 +156,9 @@ def with_words_of(
     net = nets.with_vocabulary(net, spec, train.classes, embedding_dim=size, seed=recipe.seed)
     own = len(train.spec.vocabulary) - len(SPECIAL)
     notes = [f"{net.name} gets a vocabulary of {own:,} {spec.text.tokens} of the training data."]
+    frozen = [text for text in recipe.freeze if text.startswith("embedding")]
+    if found is None and frozen:
+        notes.append(f"{frozen[0]} is frozen with random vectors: name a file of word vectors with --vectors.")
     if found is not None:
         nets.set_vectors(net, found.words, torch.from_numpy(found.vectors))
         known = {*found.words}
