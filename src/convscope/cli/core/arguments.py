@@ -249,7 +249,7 @@ def _placed(slots: Sequence[_Slot], free: Sequence[_Slot], words: Sequence[str])
 def _fits(noun: str, word: str) -> bool:
     """Return whether a word can be what a field takes, by its noun (`convscope.recipe.fields.Takes`)."""
     if noun in CERTAIN:
-        return _is(noun, word)
+        return _is(noun, word) or (noun == "a picture" and _is_sentence(word))
     return not noun or not _is_certain(word)
 
 
@@ -277,13 +277,17 @@ def _is(noun: str, word: str) -> bool:
         return network or (not there and _is_chain(word))
     if noun == "a data set":
         texts = there and word.lower().removesuffix(".gz").endswith(TEXTS)
-        return (folder and not network) or texts or word in ("digits", "ring", "sine", "strokes", *PUBLISHED)
+        return (
+            (folder and not network)
+            or texts
+            or word in ("digits", "ring", "sine", "strokes", "phrases", *PUBLISHED)
+        )
     if noun == "a folder of pictures":
         return folder and not network
     if noun == "a result":
         return there
     suffixes = {suffix for world in WORLDS.values() for suffix in world.suffixes}
-    return not network and (there or path.suffix.lower() in suffixes or _is_sentence(word))
+    return not network and (there or path.suffix.lower() in suffixes)
 
 
 def _is_sentence(word: str) -> bool:
