@@ -164,7 +164,6 @@ NO_INPUTS = {
     "worlds.ColumnDataset": "a data set: takes all its inputs as tensors",
     "worlds.Points": "a data set: takes all its places as one tensor",
     "worlds.Sample": "what was read",
-    "worlds.LabelledTensors": "holds the inputs of a data set",
     "worlds.images.flat": "draws arrays",
     "worlds.images.grayscale_alpha": "draws arrays",
     "worlds.images.numbers": "draws arrays",

@@ -139,6 +139,12 @@ def test_static_vectors_stay_and_non_static_ones_learn(file, vectors):
     assert not torch.equal(after["embedding2.weight"], before["embedding2.weight"])
 
 
+def test_frozen_vectors_that_nobody_gave_are_named(file):
+    notes = learn.setup_training(recipe(file, freeze=["embedding"])).notes
+    assert any("--vectors" in note for note in notes)
+    assert not any("--vectors" in note for note in learn.setup_training(recipe(file)).notes)
+
+
 def test_vectors_for_a_network_of_something_else_are_refused(vectors):
     with pytest.raises(UsageError, match="--vectors for lecture"):
         learn.setup_training(

@@ -21,7 +21,7 @@ from convscope.learn.trainer.distributed import local_device
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
 from convscope.worlds import Dataset, InputFit, LabelledDataset, LabelledImages, require_labelled
-from convscope.worlds.datasets.named import OWN
+from convscope.worlds.datasets.named import OWN, PHRASES
 from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
@@ -87,6 +87,9 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         if recipe.size is not None:
             spec = _square(spec, recipe)
         graph = chain("x".join(map(str, spec.shape)), recipe.network)
+        if isinstance(train, TextDataset) and isinstance(test, TextDataset):
+            graph = nets.graph_for(graph, spec)
+            train, test = train.with_spec(spec), test.with_spec(spec)
         net = nets.wrap(nets.build(graph, seed=recipe.seed), spec, name="chain")
     else:
         net = nets.load(recipe.network, weights="packaged", seed=recipe.seed)
@@ -156,6 +159,11 @@ def with_words_of(
     net = nets.with_vocabulary(net, spec, train.classes, embedding_dim=size, seed=recipe.seed)
     own = len(train.spec.vocabulary) - len(SPECIAL)
     notes = [f"{net.name} gets a vocabulary of {own:,} {spec.text.tokens} of the training data."]
+    frozen = [text for text in recipe.freeze if text.startswith("embedding")]
+    if found is None and frozen:
+        notes.append(
+            f"{frozen[0]} is frozen with random vectors: name a file of word vectors with --vectors."
+        )
     if found is not None:
         nets.set_vectors(net, found.words, torch.from_numpy(found.vectors))
         known = {*found.words}
@@ -296,7 +304,7 @@ def open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dat
         DataError: the data is damaged.
     """
     folder = Path(recipe.data)
-    if recipe.data in SENTENCES or (spec is not None and len(spec.size) == 1 and folder.exists()):
+    if recipe.data in (PHRASES, *SENTENCES) or (spec is not None and len(spec.size) == 1 and folder.exists()):
         return _divided(recipe, spec)
     if recipe.data in OWN or not os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
         return _open_part(recipe, "train", spec), _open_part(recipe, "test", spec)

@@ -30,6 +30,7 @@ from .io.replaced_head import Head as Head
 from .io.replaced_head import find_head as find_head
 from .io.replaced_head import replace_head as replace_head
 from .io.vocabulary import embeddings as embeddings
+from .io.vocabulary import graph_for as graph_for
 from .io.vocabulary import set_vectors as set_vectors
 from .io.vocabulary import with_vocabulary as with_vocabulary
 from .network import Net as Net

@@ -26,11 +26,12 @@ from convscope.learn import (
     resumed,
     train,
 )
-from convscope.learn.recipe import PUBLISHED, refuse_unused
+from convscope.learn.recipe import PUBLISHED, SENTENCES, refuse_unused
 from convscope.learn.style.recipe import StyleAddRecipe, StyleTrainRecipe
 from convscope.recipe.fields import flag_of
 from convscope.worlds.datasets.named import NAMED
 from convscope.worlds.sound import fsdd
+from convscope.worlds.text import SENTENCE_SETS
 
 EXACT: dict[str, Any] = {"precision": "fp32", "memory_format": "contiguous", "device": "cpu", "batch": 200}
 TIMING = {"seconds", "samples_per_second", "epochs"}
@@ -244,7 +245,8 @@ def test_settings_that_count_are_taken(recipe):
 
 
 def test_published_sets_are_those_that_can_be_read():
-    assert set(PUBLISHED) == {*NAMED, *fsdd.names()}
+    assert set(PUBLISHED) == {*NAMED, *fsdd.names(), *SENTENCES}
+    assert set(SENTENCES) == set(SENTENCE_SETS)
 
 
 @pytest.mark.parametrize("words", [["--momentum", "0.5"], ["--root", "x"], ["--download"]])

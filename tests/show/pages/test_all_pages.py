@@ -134,6 +134,13 @@ def _unit() -> str:
     return unit.page(report, net, data="digits", command="convscope unit x")
 
 
+def _unit_of_words(place: str = "conv3:7") -> str:
+    data = worlds.open("phrases").take(range(60))
+    net = nets.with_vocabulary(nets.load("kim_cnn_50"), data.spec, data.classes, seed=0)
+    report = unit_report(net, place, data.with_spec(data.spec), top_k=4)
+    return unit.page(report, net, data="phrases", command="convscope unit x")
+
+
 def _atlas() -> str:
     net, data = nets.load("digits"), digits.test().take(range(60))
     made = make_atlas(net, "conv2", data, images=60, grid=3, steps=2, layout="pca")
@@ -179,6 +186,8 @@ KINDS: dict[str, Callable[[], str]] = {
     "look at a photo": _look_at_a_photo,
     "explain": _explained,
     "unit": _unit,
+    "unit_text of words": _unit_of_words,
+    "unit_text of a deeper one": lambda: _unit_of_words("output:1"),
     "atlas": _atlas,
     "graph": _graph,
     "units": _units,

@@ -19,7 +19,7 @@ from convscope.recipe.fields import field_form, flag_of
 
 MOST_REORDERED = 6
 """Most arguments whose order is searched."""
-OWN = ("digits", "go-9x9", "ring", "sine", "strokes")
+OWN = ("digits", "go-9x9", "phrases", "ring", "sine", "strokes")
 """Sets that need no folder."""
 TABLES = (".csv", ".tsv", ".xz", ".zip")
 """Endings of files that are a data set."""
@@ -253,7 +253,7 @@ def _placed(slots: Sequence[_Slot], free: Sequence[_Slot], words: Sequence[str])
 def _fits(noun: str, word: str) -> bool:
     """Return whether a word can be what a field takes, by its noun (`convscope.recipe.fields.Takes`)."""
     if noun in CERTAIN:
-        return _is(noun, word)
+        return _is(noun, word) or (noun == "a picture" and _is_sentence(word))
     return not noun or not _is_certain(word)
 
 
@@ -289,7 +289,7 @@ def _is(noun: str, word: str) -> bool:
         return there
     suffix = path.suffix.lower().partition("@")[0]  # game.sgf@57
     known = any(suffix in world.suffixes for world in WORLDS.values())
-    return not network and not is_table and (there or known or _is_sentence(word))
+    return not network and not is_table and (there or known)
 
 
 def _is_sentence(word: str) -> bool:

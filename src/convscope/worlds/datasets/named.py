@@ -24,8 +24,11 @@ from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.labelled import ImageTensorDataset, LabelledImages
 from convscope.worlds.registry import world_of
 from convscope.worlds.sound import fsdd
+from convscope.worlds.text.phrases import open_phrases
 from convscope.worlds.text.published import SENTENCE_SETS, open_sentence_set
 
+PHRASES = "phrases"
+"""Name of the set of phrases that are made by rule."""
 MOST_BYTES = 2**26
 """Bytes of the largest file of CIFAR-10 that is read."""
 SPLIT_NAMES = ("train", "test")
@@ -182,9 +185,10 @@ def open(  # worlds.open, like Image.open
 
     Args:
         ref: `digits` and `go-9x9` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and
-            values) or `strokes` (five patterns, and the same shifted), which are computed; `mnist`,
-            `fashion-mnist`, `cifar10`, `fsdd` (spoken digits) or `fsdd-without-SPEAKER`, which is tested on
-            that speaker; `mr`, `trec`, `sst1`, `sst2`, `subj`, `cr` or `mpqa` (sentences); or the path of a
+            values), `strokes` (five patterns, and the same shifted) or `phrases` (texts made by rule), which
+            are computed; `mnist`, `fashion-mnist`, `cifar10`, `fsdd` (spoken digits) or
+            `fsdd-without-SPEAKER`, which is tested on that speaker; `mr`, `trec`, `sst1`, `sst2`, `subj`,
+            `cr` or `mpqa` (sentences); or the path of a
             folder, or of a file of texts. A folder that has one of these names is opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
@@ -214,6 +218,8 @@ def open(  # worlds.open, like Image.open
         return OWN[ref].test() if split == "test" else OWN[ref].train()
     if isinstance(ref, str) and ref in NAMED:
         return named(ref, root, split or "train", download=download)
+    if ref == PHRASES:
+        return open_phrases(split, spec)
     if isinstance(ref, str) and ref in SENTENCE_SETS:
         return open_sentence_set(ref, root, split, spec)
     exists = bool(str(ref).strip()) and Path(ref).exists()  # Path("") would be the current folder
@@ -221,7 +227,7 @@ def open(  # worlds.open, like Image.open
         raise UsageError(
             "the name of a set, or a folder of files",
             received=ref,
-            hint=nearest(ref, (*OWN, *NAMED, *fsdd.names(), *SENTENCE_SETS)),
+            hint=nearest(ref, (*OWN, PHRASES, *NAMED, *fsdd.names(), *SENTENCE_SETS)),
         )
     spec = spec or photos.SPEC
     return world_of(spec).open_folder(ref, split, spec)
@@ -237,7 +243,7 @@ def parts(ref: str | Path, spec: TensorSpec) -> tuple[str, ...]:
     Returns:
         The names, those to learn from before those to test on; () for one that is not divided.
     """
-    if isinstance(ref, str) and (ref in OWN or ref in NAMED):
+    if isinstance(ref, str) and (ref in OWN or ref in NAMED or ref == PHRASES):
         return SPLIT_NAMES
     if isinstance(ref, str) and ref in SENTENCE_SETS:
         return tuple(filter(None, SENTENCE_SETS[ref].files))

@@ -52,7 +52,7 @@ def figure(
     health: Mapping[str, LayerHealth],
     kernels: Mapping[str, Filters],
     limit: float,
-    reading: Reading,
+    reading: Reading = Reading(),
     *,
     folded: bool,
 ) -> Figure:

@@ -50,24 +50,17 @@ def ngrams(portrait: UnitReport, command: str) -> Figure:
     if portrait.ngrams is None:
         return Figure("unit_text.deep", Markup(""), command, "—")
     largest, smallest = portrait.ngrams
-    parts = [
-        element(
-            "div",
-            bilingual(f"unit_text.ngrams.{key}", tag="p", class_="mini", **_values(found)),
-            _words(found),
-        )
-        for key, found in (("largest", largest), ("smallest", smallest))
-    ]
+    parts = []
+    for key, found in (("largest", largest), ("smallest", smallest)):
+        words = element("b", found.texts[0], translate="no")
+        line = bilingual(f"unit_text.ngrams.{key}", value=number(found.values[0]))
+        parts.append(element("div", element("p", line, " ", words, class_="mini"), _words(found)))
     values = {
-        **_values(largest),
+        "value": number(largest.values[0]),
         "least": number(smallest.values[0]),
         "best": number(portrait.top[0].example.value),
     }
     return Figure("unit_text.ngrams", join(parts), command, CLOSED, values)
-
-
-def _values(found: BestNgrams) -> dict[str, str]:
-    return {"words": found.texts[0], "value": number(found.values[0])}
 
 
 def _words(found: BestNgrams) -> Markup:
