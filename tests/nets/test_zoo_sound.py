@@ -9,8 +9,8 @@ from torch import nn
 from convscope import nets
 from convscope.errors import GraphError
 from convscope.graph import TensorSpec, chain
-from convscope.graph.layers.sound.spectrum import check_sample_rate
-from convscope.nets.modules.sound.auditory import centres, gammatone
+from convscope.graph.layers.worlds.sound.spectrum import check_sample_rate
+from convscope.nets.modules.worlds.sound.auditory import centres, gammatone
 
 torch.set_num_threads(1)
 NAMES = ("sound-frequency", "sound-time", "sound-square", "sound-waveform", "cldnn")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from convscope.errors import GraphError, UsageError
 from convscope.graph.graph import Graph
-from convscope.graph.layers.sound.spectrum import check_sample_rate
+from convscope.graph.layers.worlds.sound.spectrum import check_sample_rate
 from convscope.graph.spec import OutputSpec, TensorSpec
 from convscope.nets.activations.freezing import run
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from convscope.nets.modules.embedding import Embedding, MaxOverTime
+from convscope.nets.modules.worlds.embedding import Embedding, MaxOverTime
 
 
 def test_embedding_is_torchs_with_channels_first():

@@ -1,7 +1,7 @@
 """How far behind the last token a network looks, where its result does not depend on more padding."""
 
 from convscope.graph.graph import Graph, Node
-from convscope.graph.layers.embedding import Embedding, MaxOverTime
+from convscope.graph.layers.worlds.embedding import Embedding, MaxOverTime
 
 LOCAL = frozenset(
     "identity sigmoid tanh relu relu6 leakyrelu elu gelu silu add multiply concat dropout".split()  # noqa: SIM905

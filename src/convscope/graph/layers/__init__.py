@@ -5,17 +5,16 @@ from convscope.graph.layers import (
     activation,
     conv,
     dense,
-    embedding,
     foreign,
     merge,
     norm,
     pooling,
-    position_bias,
     resizing,
     transposed,
 )
 from convscope.graph.layers.classics import capsules, lenet, local
-from convscope.graph.layers.sound import recurrent, spectrum
+from convscope.graph.layers.worlds import embedding, position_bias
+from convscope.graph.layers.worlds.sound import recurrent, spectrum
 
 LAYERS: dict[str, type[Layer]] = {}
 """Every kind by its name."""

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from convscope.errors import UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.nets.modules.embedding import PADDING, Embedding
+from convscope.nets.modules.worlds.embedding import PADDING, Embedding
 from convscope.nets.network import Net
 
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from convscope.errors import UsageError
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.dense import Dense
-from convscope.graph.layers.embedding import Embedding
+from convscope.graph.layers.worlds.embedding import Embedding
 from convscope.graph.spec import TensorSpec
 from convscope.nets.io.graph_module import GraphModule, build
-from convscope.nets.modules.embedding import Embedding as EmbeddingModule
+from convscope.nets.modules.worlds.embedding import Embedding as EmbeddingModule
 from convscope.nets.network import Net
 
 UNKNOWN = 1

@@ -15,7 +15,7 @@ from torch import Tensor
 from convscope.errors import UsageError
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.conv import Conv1d
-from convscope.graph.layers.embedding import Embedding, MaxOverTime
+from convscope.graph.layers.worlds.embedding import Embedding, MaxOverTime
 from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, embeddings, resolve
 from convscope.recipe.result import Result
 

@@ -68,7 +68,7 @@ def cldnn() -> Graph:
 
 
 def _gammatones(module: "nn.Module") -> None:
-    from convscope.nets.modules.sound.auditory import begin_with_gammatones
+    from convscope.nets.modules.worlds.sound.auditory import begin_with_gammatones
 
     begin_with_gammatones(module, "filters", RATE)
 

@@ -9,8 +9,8 @@ arXiv:1509.01626, much smaller: two convolutions in place of six, an embedding i
 from convscope.graph.chain import chain
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.dense import Dense
-from convscope.graph.layers.embedding import MaxOverTime
 from convscope.graph.layers.norm import Dropout
+from convscope.graph.layers.worlds.embedding import MaxOverTime
 from convscope.graph.spec import TEXT, TensorSpec, TextTransform
 from convscope.nets.zoo.entry import ZooEntry
 

@@ -11,9 +11,9 @@ from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.activation import ReLU
 from convscope.graph.layers.conv import Conv1d
 from convscope.graph.layers.dense import Dense
-from convscope.graph.layers.embedding import Embedding, MaxOverTime
 from convscope.graph.layers.merge import Add, Concat
 from convscope.graph.layers.norm import Dropout
+from convscope.graph.layers.worlds.embedding import Embedding, MaxOverTime
 from convscope.graph.spec import TEXT, TensorSpec, TextTransform
 from convscope.nets.zoo.entry import ZooEntry
 

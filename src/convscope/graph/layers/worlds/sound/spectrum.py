@@ -94,7 +94,7 @@ class Spectrogram(Framing):
 
     power: float = 2.0
     kind = "spectrogram"
-    implementation = "convscope.nets.modules.sound.spectrum.Spectrogram"
+    implementation = "convscope.nets.modules.worlds.sound.spectrum.Spectrogram"
     numbered = False
 
     def __post_init__(self) -> None:
@@ -127,7 +127,7 @@ class MelScale(Layer):
     f_min: float = 0.0
     f_max: float | None = None
     kind = "mel_scale"
-    implementation = "convscope.nets.modules.sound.spectrum.MelScale"
+    implementation = "convscope.nets.modules.worlds.sound.spectrum.MelScale"
     positional = ("n_mels",)
     numbered = False
 
@@ -169,7 +169,7 @@ class Decibels(Elementwise):
 
     top_db: float | None = None
     kind = "decibels"
-    implementation = "convscope.nets.modules.sound.spectrum.Decibels"
+    implementation = "convscope.nets.modules.worlds.sound.spectrum.Decibels"
     positional = ("top_db",)
     numbered = False
 
@@ -201,7 +201,7 @@ class LogMel(Framing):
     f_max: float | None = None
     top_db: float | None = None
     kind = "log_mel"
-    implementation = "convscope.nets.modules.sound.spectrum.LogMel"
+    implementation = "convscope.nets.modules.worlds.sound.spectrum.LogMel"
     positional = ("n_mels",)
     numbered = False
 
@@ -249,7 +249,7 @@ class MFCC(LogMel):
 
     n_mfcc: int = 20
     kind = "mfcc"
-    implementation = "convscope.nets.modules.sound.spectrum.MFCC"
+    implementation = "convscope.nets.modules.worlds.sound.spectrum.MFCC"
     positional = ("n_mfcc",)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from convscope.nets.modules.sound.spectrum import to_hertz, to_mel
+from convscope.nets.modules.worlds.sound.spectrum import to_hertz, to_mel
 
 ORDER = 4
 """Order of the filters, that of the cochlea's."""

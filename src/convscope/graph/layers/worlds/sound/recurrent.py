@@ -23,7 +23,7 @@ class Log(Elementwise):
 
     offset: float = 0.01
     kind = "log"
-    implementation = "convscope.nets.modules.sound.recurrent.Log"
+    implementation = "convscope.nets.modules.worlds.sound.recurrent.Log"
     positional = ("offset",)
 
     def __post_init__(self) -> None:
@@ -40,7 +40,7 @@ class Unsqueeze(Layer):
     """
 
     kind = "unsqueeze"
-    implementation = "convscope.nets.modules.sound.recurrent.Unsqueeze"
+    implementation = "convscope.nets.modules.worlds.sound.recurrent.Unsqueeze"
     numbered = False
 
     @override
@@ -76,7 +76,7 @@ class LSTM(Layer):
     num_layers: int = 1
     bidirectional: bool = False
     kind = "lstm"
-    implementation = "convscope.nets.modules.sound.recurrent.LSTM"
+    implementation = "convscope.nets.modules.worlds.sound.recurrent.LSTM"
     positional = ("hidden_size",)
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ class Embedding(Layer):
     embedding_dim: int
     num_embeddings: int = 2
     kind = "embedding"
-    implementation = "convscope.nets.modules.embedding.Embedding"
+    implementation = "convscope.nets.modules.worlds.embedding.Embedding"
     numbered = False
     positional = ("embedding_dim", "num_embeddings")
     index_inputs = (0,)
@@ -81,7 +81,7 @@ class MaxOverTime(Layer):
     stride: int = 1
     padding: int = 0
     kind = "maxovertime"
-    implementation = "convscope.nets.modules.embedding.MaxOverTime"
+    implementation = "convscope.nets.modules.worlds.embedding.MaxOverTime"
     family = "pool"
     positional = ("kernel_size", "stride")
     inputs = (2, 2)

@@ -19,7 +19,7 @@ class PositionBias(Layer):
     """
 
     kind = "positionbias"
-    implementation = "convscope.nets.modules.position_bias.PositionBias"
+    implementation = "convscope.nets.modules.worlds.position_bias.PositionBias"
 
     @override
     def output_shape(self, *shapes: Shape) -> Shape:

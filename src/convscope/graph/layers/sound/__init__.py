@@ -1,1 +1,0 @@
-"""Layers of networks that hear: spectra of waveforms, and recurrence along time."""

@@ -1,0 +1,1 @@
+"""Layers of networks of sounds: spectra of waveforms, and recurrence along time."""

@@ -1,1 +1,0 @@
-"""Modules of networks that hear."""

@@ -1,0 +1,1 @@
+"""Layers for sounds, texts and boards of Go."""
