@@ -33,8 +33,8 @@ def shares(net, data, count):
 
 def test_moves_of_gnugo_on_9x9():
     first, winner = shares(nets.load("go-9x9"), packaged.test(), 600)
-    assert first > 0.42
-    assert winner > 0.65
+    assert first > 0.48
+    assert winner > 0.75
 
 
 def test_moves_of_professionals_on_19x19(shared_data, tmp_path):
@@ -44,4 +44,4 @@ def test_moves_of_professionals_on_19x19(shared_data, tmp_path):
     some = [every[number] for number in held_out[:25]]
     (tmp_path / "some.tsv").write_text("".join(some))
     first, _ = shares(nets.load("go-19x19"), GoPositions(read_table(tmp_path / "some.tsv")), 400)
-    assert first > 0.17
+    assert first > 0.28
