@@ -41,6 +41,8 @@ NO_RESULTS = {
     "Trainer": "what trains",
     "World": "what reads inputs",
     "Choice": "a move of a player of Go",
+    "GameRecords": "games to learn from",
+    "SgfGame": "a game: it is written as SGF",
     "Command": "a line of a protocol",
     "Player": "who chooses moves",
     "PolicyPlayer": "who chooses moves",
