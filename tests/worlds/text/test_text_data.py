@@ -161,3 +161,14 @@ def test_another_spec_changes_the_indices():
     data = of([("bad", "a dull film"), ("good", "a fine film")])
     other = replace(data.spec, vocabulary=("<padding>", "<unknown>", "film"), value_range=(0.0, 2.0))
     assert data.inputs([0], other).tolist()[0][4:7] == [1, 1, 2]
+
+
+def test_phrases_have_the_class_of_their_words():
+    train, test = worlds.open("phrases"), worlds.open("phrases", "test")
+    assert (len(train), len(test)) == (2000, 500)
+    for text, label in zip(test.texts, test.labels.tolist(), strict=True):
+        good = bool({*text.split()} & {"fine", "lovely", "clever", "fresh", "warm"})
+        assert label == int(good != (" not " in f" {text} "))
+    assert worlds.open("phrases").texts == train.texts
+    with pytest.raises(UsageError, match="part of phrases"):
+        worlds.open("phrases", "val")
