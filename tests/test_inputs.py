@@ -170,6 +170,11 @@ NO_INPUTS = {
     "worlds.images.rgb": "draws arrays",
     "worlds.images.to_pil": "the way back: draws a tensor",
     "worlds.images.to_spec": "takes pixels of a data set",
+    "worlds.go.GoPositions": "a data set of recorded games",
+    "worlds.go.encode": "takes a board",
+    "worlds.go.draw_board": "the way back: draws stones",
+    "use.go.Evaluation": "what was computed",
+    "use.go.move_probabilities": "takes scores of moves",
     "show.grid": "lays out opened images",
     "nets.style.losses": "a module",
 }

@@ -77,8 +77,8 @@ def test_version_is_the_installed_one(convscope) -> None:
         (["doctor", "surplus"], "Write: convscope doctor\n"),
         (["doctor", "--seed"], "See: convscope doctor --help"),
         (["--frobnicate"], "See: convscope --help"),
-        (["doctor", "--seed", "-1"], "seed: a whole number, at least 0"),
-        (["doctor", "--seed", "1.5"], "seed: "),
+        (["tour", "--seed", "-1"], "seed: a whole number, at least 0"),
+        (["tour", "--seed", "1.5"], "seed: "),
         (["doctor", "--device", "gpu"], "device: auto, cpu, cuda or mps"),
     ],
 )

@@ -11,10 +11,10 @@ from convscope.jobs import JOBS
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.output.workspace import Workspace
 from convscope.jobs.program import doctor
-from convscope.recipe import Recipe
+from convscope.recipe import ComputeRecipe
 
 
-class Bake(Recipe):
+class Bake(ComputeRecipe):
     """Every type a field can have."""
 
     verb: ClassVar[str] = "bake"

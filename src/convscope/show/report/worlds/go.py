@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from convscope.worlds.go import Board
 
 NETWORK = "go-9x9"
-GAME, MOVES = 0, 24
-"""Which packaged game is followed, and to which move."""
+GAME, MOVES = 3, 26
+"""Which of the games that the network did not learn from is followed, and to which move."""
 FILE = "position.txt"
 POSITIONS = 400
 """Positions in which the best examples of units are searched."""
@@ -56,10 +56,10 @@ def prepare(recipe: TourRecipe, folder: Path) -> Subject:
 
     net = load(NETWORK)
     games = read_games("go-9x9")
-    board = games.board(GAME, MOVES)
+    _train, test = games.split()
+    board = test.board(GAME, MOVES)
     to_play = "black" if board.to_play == 1 else "white"
     write_text(folder / FILE, f"{board}\n{to_play} to play\n")
-    _train, test = games.split()
     data = GoPositions(test, plane_names(net.input_spec))
     step = max(1, len(data) // POSITIONS)
     return Subject(
