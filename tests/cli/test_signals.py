@@ -238,7 +238,8 @@ def test_a_result_of_a_device_that_is_not_here_is_not_replayed(convscope, tmp_pa
 
     if torch.cuda.is_available():
         pytest.skip("this machine has cuda")
-    (tmp_path / "a.json").write_text('{"verb": "classify", "recipe": {"images": ["a.png"], "device": "cuda"}}')
+    recipe = {"images": ["a.png"], "device": "cuda"}
+    (tmp_path / "a.json").write_text(json.dumps({"verb": "classify", "recipe": recipe}))
     assert convscope("replay", "a.json").code == 4
 
 
