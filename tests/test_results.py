@@ -57,6 +57,8 @@ NO_RESULTS = {
     "Method": "a setting",
     "Net": "a network: it has a text of its own",
     "Objective": "a score",
+    "Embedding": "a part of a network",
+    "Node": "a part of a search tree",
     "ObjectiveTerm": "a part of a score",
     "Octave": "a part of a dream",
     "Placement": "a part of a sample",
@@ -71,6 +73,7 @@ NO_RESULTS = {
     "Table": "a part of a document",
     "TaskEntry": "a line of a table",
     "TensorSpec": "a setting",
+    "Token": "a part of a text",
     "TrainingSetup": "what is trained",
     "TrainProgress": "an event of a training",
 }

@@ -1,4 +1,4 @@
-"""The tour of sound: a word as a waveform and a spectrogram, filters for it, what a network hears in it."""
+"""The tour of sound: a word as a waveform and a spectrogram, filters for it, feature maps, the answer."""
 
 from importlib.resources import files
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The tour of text: a sentence as a row of vectors, filters along it, what a network reads in it."""
+"""The tour of text: a sentence as a row of vectors, filters along it, feature maps, the answer."""
 
 from dataclasses import replace
 from pathlib import Path
