@@ -1,4 +1,4 @@
-"""Networks that hear spoken digits: filters along frequency, along time or both, raw waveforms, and a CLDNN.
+"""Networks of spoken digits: filters along frequency, along time or both, raw waveforms, and a CLDNN.
 
 Each takes one second of waveform at 8 kHz and has its own front end.
 """
