@@ -178,3 +178,13 @@ def test_worlds_are_listed_without_numba():
     code = "import sys, convscope.worlds as w; w.WORLDS['go']; print('numba' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_what_is_left_out_of_a_record_is_said(tmp_path):
+    (tmp_path / "off.sgf").write_text("(;SZ[9];B[ee];W[zz];B[cc])")
+    net = nets.load("go-9x9")
+    sample = worlds.open_sample(tmp_path / "off.sgf", net.input_spec)
+    (note,) = worlds.world_of(net.input_spec).notes(sample)
+    assert "left out" in note and not note.endswith(".")
+    assert (sample.original.stones > 0).sum() == 1
+    assert worlds.world_of(net.input_spec).notes(worlds.open_sample(".........\n" * 9, net.input_spec)) == ()

@@ -132,3 +132,10 @@ def test_what_no_font_has_is_drawn_as_its_code_point():
     assert can_draw("plain")
     assert not can_draw("\U000fffff")
     assert draw_tokens(["\U000fffff"]).width == draw_tokens(["a"]).width
+
+
+@pytest.mark.parametrize("name", ["eight.wav", "photo.png", "game.sgf"])
+def test_the_name_of_a_missing_file_of_another_world_is_no_sentence(name: str) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        open_sample(name, SPEC)
+    assert open_sample(f"{name} is a fine film", SPEC).input.any()

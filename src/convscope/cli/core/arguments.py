@@ -351,6 +351,11 @@ def _looks(word: str, place: _Slot | None) -> str:
         return f'"{word}" is no file but the name of a network'
     known = [noun for noun in sorted(CERTAIN - {"a result", "a painting"}) if _is(noun, word)]
     is_what = known[0] if known else "a number" if real_number(word) is not None else ""
+    if is_what == "a picture":
+        from convscope.worlds import WORLDS
+
+        suffix = Path(word).suffix.lower().partition("@")[0]
+        is_what = next((world.thing for world in WORLDS.values() if suffix in world.suffixes), is_what)
     if not wanted:
         return f'also "{word}"' + (f", {is_what}" if is_what else "")
     return f'"{word}"' + (f" is {is_what}" if is_what else "") + f", in the place of {wanted}"

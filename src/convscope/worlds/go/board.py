@@ -98,6 +98,7 @@ class Board:
     Attributes:
         size: side of the board.
         rules: as given.
+        warnings: what was repaired or left out of the record that it was read from, as sentences.
 
     Raises:
         UsageError: the size is out of range.
@@ -116,6 +117,7 @@ class Board:
         self._before: list[np.ndarray] = []
         self._moves: list[Move] = []
         self._hashes: list[int] = [0]
+        self.warnings: tuple[str, ...] = ()
 
     @classmethod
     def from_stones(cls, colours: np.ndarray, rules: Rules | None = None, to_play: Colour = BLACK) -> Self:
@@ -308,6 +310,7 @@ class Board:
         twin.size, twin.rules, twin._numbers = self.size, self.rules, self._numbers
         twin._state = self._state.copy()
         twin._before, twin._moves, twin._hashes = self._before[:], self._moves[:], self._hashes[:]
+        twin.warnings = self.warnings
         return twin
 
     def set_up(

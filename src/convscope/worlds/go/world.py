@@ -92,6 +92,11 @@ class GoWorld(World):
         return self.open(read_games("go-9x9").board(0, EXAMPLE), spec)
 
     @override
+    def notes(self, sample: Sample) -> tuple[str, ...]:
+        """Return what was repaired or left out of the record that a position was read from."""
+        return tuple(warning.rstrip(".") for warning in getattr(sample.original, "warnings", ()))
+
+    @override
     def open_folder(self, root: str | Path, split: str | None, spec: TensorSpec) -> Dataset:
         """Open the positions of a folder of SGF files, to be divided by game where parts are named."""
         from convscope.worlds.go import GoPositions, plane_names, read_games
@@ -128,7 +133,7 @@ def open_board(source: Any):
     if isinstance(source, str) and "\n" in source:
         return parse_diagram(source)
     if isinstance(source, bytes):
-        return read_sgf(source).board()
+        return _of_record(read_sgf(source))
     if not isinstance(source, str | PathLike):
         raise DataError(
             "a Go position: an SGF file, a diagram or a Board",
@@ -138,7 +143,7 @@ def open_board(source: Any):
     path = str(source)
     at = MOVE_SUFFIX.match(path)
     if at and not Path(path).exists():
-        return read_sgf(at[1]).board(int(at[2]))
+        return _of_record(read_sgf(at[1]), int(at[2]))
     if path.lower().endswith(".txt"):
         try:
             return parse_diagram(read_text(path, 1 << 16))
@@ -148,7 +153,14 @@ def open_board(source: Any):
                 received=str(error),
                 hint="Write the rows of the board there, from the top.",
             ) from None
-    return read_sgf(path).board()
+    return _of_record(read_sgf(path))
+
+
+def _of_record(game, moves: int | None = None):
+    """Return a position of a record, with what was repaired or left out of the record."""
+    board = game.board() if moves is None else game.board(moves)
+    board.warnings = game.warnings
+    return board
 
 
 def parse_diagram(text: str):

@@ -107,6 +107,8 @@ class TextWorld(World):
         Raises:
             DataError: the file is missing or no text, the text is empty, or the network has no vocabulary.
         """
+        if isinstance(source, str) and not _is_file(source):
+            _refuse_file_names(source)
         text, path = _text(source)
         tokens = tokenize(text, spec.text)
         if not tokens:
@@ -248,6 +250,21 @@ def _text(source: Any) -> tuple[str, str]:
     if isinstance(source, str):
         return source.strip(), ""
     raise DataError("a text: a sentence, or a path", received=type(source).__name__, hint=WHICH)
+
+
+def _refuse_file_names(source: str) -> None:
+    """Refuse what has the name of a file of another world, which is not there: it is no sentence."""
+    from convscope.worlds.registry import WORLDS
+
+    words = source.split()
+    suffix = Path(words[0]).suffix.lower() if len(words) == 1 else ""
+    for world in WORLDS.values() if suffix else ():
+        if suffix in world.suffixes and world.kind != TextWorld.kind:
+            raise DataError(
+                "a sentence, or a file of text",
+                received=f"{words[0]}, which is the name of {world.thing} and does not exist",
+                hint=WHICH,
+            )
 
 
 def _is_file(source: str) -> bool:
