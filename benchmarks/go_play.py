@@ -34,8 +34,8 @@ ENGINES: dict[str, list[str]] = {
     "search, 100 visits": [*OURS, "--net", "go-9x9", "--visits", "100"],
     "search, 400 visits": [*OURS, "--net", "go-9x9", "--visits", "400"],
     "search without a network, 400 visits": [*OURS, "--net", "uniform", "--visits", "400", "--playouts", "8"],
-    "GNU Go, level 1": ["gnugo", "--level", "1"],
-    "GNU Go, level 8": ["gnugo", "--level", "8"],
+    "GNU Go, level 1": ["gnugo", "--never-resign", "--level", "1"],
+    "GNU Go, level 8": ["gnugo", "--never-resign", "--level", "8"],
 }
 MATCHES = (
     ("policy", "random"),
