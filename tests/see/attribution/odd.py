@@ -363,7 +363,7 @@ ODD: dict[str, Odd] = {
     "without maps": Odd(flat, plain=flat, refused=words((*CAMS, "scorecam"), "have maps")),
     "indices": Odd(
         Words,
-        refused=_all("indices only"),
+        refused=_all("whose vectors have gradients"),
         inputs=_numbers,
         spec=TensorSpec((6,), dtype="int64", value_range=(0.0, 8.0)),
     ),
