@@ -355,7 +355,8 @@ def _looks(word: str, place: _Slot | None) -> str:
         from convscope.worlds import WORLDS
 
         suffix = Path(word).suffix.lower().partition("@")[0]
-        is_what = next((world.thing for world in WORLDS.values() if suffix in world.suffixes), is_what)
+        others = (world for world in WORLDS.values() if suffix not in WORLDS["image"].suffixes)
+        is_what = next((world.thing for world in others if suffix in world.suffixes), is_what)
     if not wanted:
         return f'also "{word}"' + (f", {is_what}" if is_what else "")
     return f'"{word}"' + (f" is {is_what}" if is_what else "") + f", in the place of {wanted}"
