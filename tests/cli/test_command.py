@@ -11,10 +11,10 @@ from convscope.jobs import JOBS
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.output.workspace import Workspace
 from convscope.jobs.program import doctor
-from convscope.recipe import ComputeRecipe
+from convscope.recipe import SeededRecipe
 
 
-class Bake(ComputeRecipe):
+class Bake(SeededRecipe):
     """Every type a field can have."""
 
     verb: ClassVar[str] = "bake"

@@ -131,3 +131,20 @@ def test_a_network_of_signals_is_trained_and_indexed_from_labelled_tensors() -> 
     (activations,) = record(net, values, ["conv1"]).values()
     peaks = activations.amax(2)
     assert torch.equal(index.accumulator.top.values[:, 0], peaks.amax(0))
+
+
+def test_images_are_returned_at_the_size_and_in_the_range_of_a_network() -> None:
+    """An index over images in [0, 1], of a network that takes [-1, 1], has the peaks of [-1, 1]."""
+    pixels = torch.randint(
+        0, 256, (5, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(2)
+    )
+    data = ImageTensorDataset(pixels, LABELS, ("a", "b", "c"))
+    spec = TensorSpec((1, 8, 8), value_range=(-1.0, 1.0))
+    wanted = pixels.float() / 127.5 - 1
+    assert torch.allclose(data.inputs(range(5), spec), wanted, atol=1e-6)
+    assert torch.allclose(torch.cat([part for part, _ in data.batches(range(5), 2, spec)]), wanted, atol=1e-6)
+    assert data.inputs([0], TensorSpec((3, 16, 16))).shape == (1, 3, 16, 16)
+    net = nets.wrap(nets.build(chain("1x8x8", "conv 4 3x3, flatten, dense 3"), seed=0), spec)
+    (activations,) = record(net, wanted, ["conv1"]).values()
+    found = see.index_units(net, data, ["conv1"], k=1).accumulator.top.values[:, 0]
+    assert torch.allclose(found, activations.amax((0, 2, 3)), atol=1e-5)

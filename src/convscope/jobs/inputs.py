@@ -66,12 +66,15 @@ def network(reference: str, recipe: OnNetwork, workspace: Workspace) -> "Net":
         DataError: files are damaged, or a parameter holds NaN or infinity.
     """
     from convscope import nets
+    from convscope.worlds import world_of
 
     where = device(recipe.device)
     weights = None if recipe.weights == "none" else recipe.weights
     net = nets.load(reference, weights=weights, seed=recipe.seed).to(where)
     if net.source.weights == "none":
         workspace.log(f"{net.name} has fresh weights: it has learned nothing yet.")
+    for work in {world_of(spec).first_use() for spec in net.input_specs} - {""}:
+        workspace.log(f"{work}.")
     return require_finite(net)
 
 

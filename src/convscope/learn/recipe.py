@@ -10,7 +10,7 @@ from typing_extensions import override
 from convscope.errors import ConvscopeError, UsageError
 from convscope.learn.recipes.catalogue import find_recipe
 from convscope.learn.trainer.freezing.addresses import Change
-from convscope.recipe import GIVEN, AtLeast, Below, ComputeRecipe, OnlyWith
+from convscope.recipe import GIVEN, AtLeast, Below, OnlyWith, SeededRecipe
 from convscope.recipe.fields import DataName, NetworkName
 
 Optimizer = Literal["adamw", "adam", "sgd", "muon", "rmsprop", "adadelta"]
@@ -64,7 +64,7 @@ FreezeChange = Annotated[str, AfterValidator(_change)]
 """An address of parameters, and the epoch before which it is frozen or thawed: `conv2:7 at epoch 3`."""
 
 
-class TrainRecipe(ComputeRecipe):
+class TrainRecipe(SeededRecipe):
     """Hold the settings that every training has, whatever its task is."""
 
     only_with: ClassVar[tuple[OnlyWith, ...]] = (OnlyWith("find_lr", lr=None),)

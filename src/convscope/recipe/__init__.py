@@ -341,7 +341,7 @@ class OnDevice(Recipe):
     device: Device = Field(default="auto", description="where to compute")
 
 
-class ComputeRecipe(OnDevice):
+class SeededRecipe(OnDevice):
     """Base class of the schemas of verbs whose results depend on random numbers."""
 
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="the one source of randomness")
@@ -373,7 +373,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "machine": platform.machine(), **packages}
 
 
-class OnNetwork(ComputeRecipe):
+class OnNetwork(SeededRecipe):
     """Base class of the schemas of verbs that load a network."""
 
     weights: str = Field(

@@ -242,6 +242,14 @@ class World(ABC):
         """
         return file.suffix.lower() in self.suffixes
 
+    def first_use(self) -> str:
+        """Return what is computed once on this machine before the first input is read, as a sentence.
+
+        Returns:
+            The sentence, without a full stop; empty where there is nothing, or it was done before.
+        """
+        return ""
+
     def folder_spec(self, root: str | Path) -> TensorSpec | None:
         """Choose the input of a network that is trained from nothing on a folder of files of this world.
 

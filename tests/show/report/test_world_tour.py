@@ -1,12 +1,14 @@
 """The tour of a world: chapters on any network and input, written one by one."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from convscope import nets, worlds
+from convscope import nets
 from convscope.errors import Interrupted
 from convscope.jobs import run
+from convscope.nets import record
 from convscope.show.report import i18n
 from convscope.show.report.figure import Section
 from convscope.show.report.recipe import TourRecipe
@@ -21,6 +23,7 @@ TEXTS = {
     "stand.title": {"en": "A stand-in", "zh": "替身"},
     "stand.standfirst": {"en": "Of {net}.", "zh": "关于 {net}。"},
     "stand.made": {"en": "In {seconds} s.", "zh": "用时 {seconds} 秒。"},
+    "stand.fact.parameters": {"en": "parameters", "zh": "参数"},
     "stand.partial": {"en": "Unfinished.", "zh": "未完成。"},
     **{f"stand.{c}.title": {"en": f"On {c}", "zh": "章"} for c in CHAPTERS},
     **{f"stand.{c}.figure.title": {"en": f"Figure of {c}", "zh": "图"} for c in CHAPTERS},
@@ -55,8 +58,6 @@ STAND_IN = WorldTour(
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(world_tour.TOURS, "sound", f"{__name__}:STAND_IN")
-    monkeypatch.setattr(world_tour, "find_tour", lambda world: STAND_IN)
     monkeypatch.setattr("convscope.show.report.tour.find_tour", lambda world: STAND_IN)
     everything = {**i18n.texts(), **TEXTS}
     for module in ("report.i18n", "report.report", "html"):
@@ -73,8 +74,15 @@ def test_chapters_are_computed_and_written(tmp_path: Path) -> None:
     net = nets.load("digits")
     answer = int(net(digits.test().inputs([0])).argmax())
     assert f'<th scope="row">{net.classes[answer]}</th>' in page
-    best = worlds.render(digits.test().inputs([0])[0], net.input_spec)
-    assert best.size == (28, 28) and "Unfinished" not in page
+    assert "Unfinished" not in page
+    inputs = digits.test().inputs(range(40))
+    shown = iter(re.findall(r'alt="example (\d+), ', page))
+    for layer, unit in (("conv1", 0), ("conv2", 3)):
+        (activations,) = record(net, inputs, [layer]).values()
+        best = activations[:, unit].amax((1, 2)).argsort(descending=True)[:3]
+        assert [int(next(shown)) for _ in range(3)] == best.tolist()
+    assert next(shown, None) is None
+    assert f">{sum(p.numel() for p in net.module.parameters()):,}<" in page
 
 
 def test_a_stop_leaves_the_finished_chapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Go positions as inputs of networks, and as pictures."""
 
+import os
 import subprocess
 import sys
 
@@ -188,3 +189,20 @@ def test_what_is_left_out_of_a_record_is_said(tmp_path):
     assert "left out" in note and not note.endswith(".")
     assert (sample.original.stones > 0).sum() == 1
     assert worlds.world_of(net.input_spec).notes(worlds.open_sample(".........\n" * 9, net.input_spec)) == ()
+
+
+def test_compiling_is_said_until_it_is_done(tmp_path):
+    """In a process of its own, with an empty cache: numba keeps machine code there."""
+    code = (
+        "from convscope import worlds\n"
+        "from convscope.worlds.go import Board\n"
+        "go = worlds.WORLDS['go']\n"
+        "print(bool(go.first_use()))\n"
+        "Board(5).play('A1')\n"
+        "print(bool(go.first_use()))\n"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "False"]

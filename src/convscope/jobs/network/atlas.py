@@ -3,7 +3,7 @@
 Activations at random positions of the pictures are laid out so that similar ones lie close together; every
 cell with enough of them gets an optimised image and real examples, and a name where the labels of the data or
 the network's classes support one. One HTML page and one PNG. The default layout needs UMAP: pip install
-'convscope[atlas]'; --layout pca does without.
+umap-learn; --layout pca does without.
 
     convscope atlas digits relu3 --data digits --layout pca
     convscope atlas efficientnet_lite0 blocks.4 --data photographs --per-image 8

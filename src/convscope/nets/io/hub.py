@@ -167,7 +167,7 @@ def _package() -> Any:
         raise MissingError(
             "the package huggingface_hub, for networks of the Hub",
             received=str(error),
-            hint="Install it: pip install 'convscope[hub]'",
+            hint="Install it: pip install huggingface_hub",
         ) from None
 
 

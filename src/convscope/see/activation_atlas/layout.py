@@ -70,7 +70,7 @@ def check(layout: str) -> None:
     if layout == "umap" and importlib.util.find_spec("umap") is None:
         raise MissingError(
             "umap-learn, which lays out the atlas",
-            hint="Install it: pip install 'convscope[atlas]'. Or do without: --layout pca.",
+            hint="Install it: pip install umap-learn. Or do without: --layout pca.",
         )
 
 

@@ -41,7 +41,7 @@ class AtlasRecipe(OnNetwork):
     per_image: int = Field(1, ge=1, le=10_000, description="random positions of each picture's map")
     layout: Literal["umap", "pca"] = Field(
         "umap",
-        description="umap keeps neighbours together (needs convscope[atlas]); pca shows the widest spread",
+        description="umap keeps neighbours together (needs umap-learn); pca shows the widest spread",
     )
     grid: int | None = Field(
         None,

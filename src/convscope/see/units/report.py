@@ -84,7 +84,8 @@ class UnitReport(Result):
         minimizing: a synthetic image for which the mean of the feature map was minimised, likewise.
         percentile: per cent of real images with a smaller peak than `maximizing`; None without it.
         field: receptive field of one position; None where it is not known.
-        effective: effective receptive field of the middle position; None without spatial axes or a gradient.
+        effective: effective receptive field of the middle position; None without spatial axes or a gradient,
+            or where the unit is inactive there for all inputs that were tried.
         classes: names of the data's classes.
         net: the network; its input spec says how images are drawn.
     """
@@ -418,9 +419,10 @@ def _effective(
         return None
     numbers = list(dict.fromkeys([*first, *range(min(MEASURED, len(data)))]))[:MEASURED]
     try:
-        return effective_receptive_field(net, place, data.inputs(numbers, net.input_spec))
+        found = effective_receptive_field(net, place, data.inputs(numbers, net.input_spec))
     except UsageError:  # no gradient exists, and without steps none is needed elsewhere
         return None
+    return found if bool(found.influence.any()) else None  # inactive there for all of them
 
 
 def _is_labelled(net: Net, place: LayerAddress, entry: UnitStatistics) -> bool:

@@ -4,12 +4,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.recipe import ComputeRecipe, OnlyWith
+from convscope.recipe import OnlyWith, SeededRecipe
 
 World = Literal["image", "sound", "text", "go"]
 
 
-class TourRecipe(ComputeRecipe):
+class TourRecipe(SeededRecipe):
     """Train the lecture's network on digits, or open one of another world; write an illustrated report."""
 
     verb: ClassVar[str] = "tour"

@@ -92,6 +92,13 @@ class GoWorld(World):
         return self.open(read_games("go-9x9").board(0, EXAMPLE), spec)
 
     @override
+    def first_use(self) -> str:
+        """Return that the rules have to be compiled, until they are."""
+        from convscope.worlds.go.rules.compiled import is_cached
+
+        return "" if is_cached() else "The rules of Go are compiled now, once; that takes about a minute"
+
+    @override
     def notes(self, sample: Sample) -> tuple[str, ...]:
         """Return what was repaired or left out of the record that a position was read from."""
         return tuple(warning.rstrip(".") for warning in getattr(sample.original, "warnings", ()))

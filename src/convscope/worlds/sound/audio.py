@@ -59,7 +59,7 @@ def require_audio() -> None:
     for package in ("soundfile", "soxr"):
         if importlib.util.find_spec(package) is None:
             raise MissingError(
-                f"{package}, which reads sounds", hint="Install it: pip install 'convscope[sound]'."
+                f"{package}, which reads sounds", hint="Install them: pip install soundfile soxr"
             )
 
 

@@ -45,7 +45,12 @@ def test_margins_are_squared():
 def test_the_loss_has_margins_and_the_reconstruction_of_the_true_class():
     net, task = prepared()
     one = batch()
+    with torch.no_grad():  # so that the reconstruction depends on which capsule is kept
+        for name in ("dense1", "dense2", "dense3"):
+            net.module.get_submodule(name).weight.mul_(20)
+        predicted = (net(one.inputs[0])["image"] - one.inputs[0].flatten(1)).square().sum()
     out = task.training_step(net, one, ExecutionConfig(), 0)
+    assert abs(float(out.sums[2]) / float(predicted) - 1) > 1e-3
     with torch.no_grad():
         capsules = net.module.capsules(
             net.module.squash(net.module.primary(net.module.conv1(one.inputs[0]).relu()))

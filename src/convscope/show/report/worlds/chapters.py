@@ -53,6 +53,20 @@ def draw(subject: Subject, tensor: torch.Tensor, side: int, label: dict[str, str
     return join([tag(shown, label, input_image.kind(spec)), input_image.player(tensor, spec, label) or ""])
 
 
+def facts(key: str, subject: Subject) -> list[tuple[str, str]]:
+    """Return the numbers for the head of the page.
+
+    Args:
+        key: prefix of the tour's texts.
+        subject: of the tour.
+
+    Returns:
+        Keys of texts, and formatted numbers.
+    """
+    graph = subject.net.graph
+    return [] if graph is None else [(f"{key}.fact.parameters", f"{totals(costs(graph)).parameters:,}")]
+
+
 def input_figure(key: str, subject: Subject, command: str, **values: Any) -> Figure:
     """Build the figure of the input that is followed.
 

@@ -7,7 +7,6 @@ import numpy as np
 from PIL import Image
 
 from convscope import worlds
-from convscope.graph import costs, totals
 from convscope.nets import load
 from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure, Section
@@ -235,17 +234,4 @@ def _chains(stones: np.ndarray) -> int:
     return len(seen)
 
 
-def facts(subject: Subject) -> list[tuple[str, str]]:
-    """Return the numbers for the head of the page.
-
-    Args:
-        subject: of the tour.
-
-    Returns:
-        Keys of texts, and numbers.
-    """
-    graph = subject.net.graph
-    return [] if graph is None else [("go.fact.parameters", f"{totals(costs(graph)).parameters:,}")]
-
-
-TOUR = WorldTour("go", prepare, (position, design, inside, answer), facts)
+TOUR = WorldTour("go", prepare, (position, design, inside, answer))

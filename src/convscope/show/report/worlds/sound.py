@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope import worlds
-from convscope.graph import costs, totals
 from convscope.nets import load
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import bilingual, spoken
@@ -142,22 +141,9 @@ def answer(subject: Subject) -> Section:
     return Section("sound.answer", (chapters.answer_figure("sound.heard", subject, command, "integrated"),))
 
 
-def facts(subject: Subject) -> list[tuple[str, str]]:
-    """Return the numbers for the head of the page.
-
-    Args:
-        subject: of the tour.
-
-    Returns:
-        Keys of texts, and numbers.
-    """
-    graph = subject.net.graph
-    return [] if graph is None else [("sound.fact.parameters", f"{totals(costs(graph)).parameters:,}")]
-
-
 def _drawn(subject: Subject, wave: Tensor, name: str) -> Markup:
     """Draw a sound of the chapter on pitch."""
     return chapters.draw(subject, wave, WIDTH, spoken(f"sound.pitch.alt.{name}"))
 
 
-TOUR = WorldTour("sound", prepare, (word, design, inside, answer), facts)
+TOUR = WorldTour("sound", prepare, (word, design, inside, answer))

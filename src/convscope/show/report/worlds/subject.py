@@ -42,10 +42,8 @@ class WorldTour:
             `.made`, `.partial`, perhaps `.data`.
         prepare: loads network and inputs, and writes the followed input into the folder of the page.
         chapters: compute the sections, in reading order.
-        facts: numbers for the head of the page: the key of a text, and the formatted number.
     """
 
     key: str
     prepare: Callable[[TourRecipe, Path], Subject]
     chapters: tuple[Chapter, ...]
-    facts: Callable[[Subject], list[tuple[str, str]]] = lambda subject: []

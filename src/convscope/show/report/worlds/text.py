@@ -6,7 +6,6 @@ from pathlib import Path
 from markupsafe import Markup
 
 from convscope import worlds
-from convscope.graph import costs, totals
 from convscope.nets import load
 from convscope.see.visualization import best_ngrams
 from convscope.show import tinted
@@ -153,19 +152,6 @@ def answer(subject: Subject) -> Section:
     )
 
 
-def facts(subject: Subject) -> list[tuple[str, str]]:
-    """Return the numbers for the head of the page.
-
-    Args:
-        subject: of the tour.
-
-    Returns:
-        Keys of texts, and numbers.
-    """
-    graph = subject.net.graph
-    return [] if graph is None else [("text.fact.parameters", f"{totals(costs(graph)).parameters:,}")]
-
-
 def _numbers(subject: Subject) -> Markup:
     """Build a row of characters with their indices in the vocabulary."""
     tokens, spec = subject.sample.input.tolist(), subject.net.input_spec
@@ -187,4 +173,4 @@ def _shown(word: str) -> str:
     return word.replace(" ", "␣") or "·"
 
 
-TOUR = WorldTour("text", prepare, (sentence, design, inside, answer), facts)
+TOUR = WorldTour("text", prepare, (sentence, design, inside, answer))

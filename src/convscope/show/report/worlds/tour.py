@@ -10,29 +10,25 @@ from convscope.show.report.figure import Section
 from convscope.show.report.i18n import plain, spoken
 from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
+from convscope.show.report.worlds.chapters import facts
 from convscope.show.report.worlds.subject import Subject, WorldTour
 from convscope.system.files import write_text
 from convscope.system.progress import Progress
 
-TOURS: dict[str, str] = {
-    "go": "convscope.show.report.worlds.go:TOUR",
-    "sound": "convscope.show.report.worlds.sound:TOUR",
-    "text": "convscope.show.report.worlds.text:TOUR",
-}
-"""Where the tour of each world is, as `module:name`; the name is that of a `WorldTour`."""
+PREPARED = 0.5
+"""Share of the duration until network and inputs are there: an estimate."""
 
 
 def find_tour(world: str) -> WorldTour:
     """Return the tour of a world.
 
     Args:
-        world: key of `TOURS`.
+        world: name of the module beside this one that holds it as `TOUR`, which is imported only here.
 
     Returns:
-        The tour; its module is imported only here.
+        The tour.
     """
-    module, name = TOURS[world].split(":")
-    return getattr(import_module(module), name)
+    return import_module(f"{__package__}.{world}").TOUR
 
 
 def iter_sections(
@@ -58,11 +54,12 @@ def iter_sections(
     try:
         yield Progress(0.0, plain(f"{tour.key}.title"), lambda: tuple(sections))
         subject = tour.prepare(recipe, folder)
+        yield Progress(PREPARED, plain(f"{tour.key}.title"), lambda: tuple(sections))
         for number, chapter in enumerate(tour.chapters):
             section = chapter(subject)
             sections.append(section)
             _write(tour, subject, sections, folder, seconds())
-            done = (number + 1) / (count + 1)
+            done = PREPARED + (1 - PREPARED) * (number + 1) / (count + 1)
             yield Progress(done, spoken(section.title, **section.values)["en"], lambda: tuple(sections))
     except KeyboardInterrupt:
         raise Interrupted(
@@ -85,7 +82,7 @@ def _write(tour: WorldTour, subject: Subject, sections: list[Section], folder: P
         tuple(sections),
         subject.recipe.command(),
         tour.key,
-        tour.facts(subject),
+        facts(tour.key, subject),
         values,
         unfinished,
         parts=("look",),

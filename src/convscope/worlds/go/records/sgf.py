@@ -136,7 +136,7 @@ def _parsed(text: str, where: str):
         raise MissingError(
             "the package sgfmill, which reads SGF files",
             received=str(error),
-            hint="Install it: pip install 'convscope[go]'",
+            hint="Install them: pip install numba sgfmill",
         ) from None
     try:
         return Sgf_game.from_bytes(text.encode("utf-8", "replace"), override_encoding="UTF-8")
