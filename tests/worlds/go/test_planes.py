@@ -16,13 +16,15 @@ from convscope.worlds.go import (
     GameRecord,
     GameRecords,
     GoPositions,
+    Move,
     Rules,
+    SgfGame,
     encode,
     symmetry,
 )
 from convscope.worlds.go.planes import NAMES
-from convscope.worlds.go.positions import POINT
-from convscope.worlds.go.records.tables import flat_moves
+from convscope.worlds.go.records.tables import flat_moves, record_of
+from convscope.worlds.go.rules.features import POINT
 
 
 def random_positions(size, games, longest, seed):
@@ -161,6 +163,25 @@ def test_batches_of_records_are_the_planes_of_their_positions(size):
             assert int(data.last_moves()[index]) == expected
             index += 1
     assert index == len(data)
+
+
+def test_positions_of_records_have_the_planes_that_are_learned_from():
+    """White begins after stones that were set up; records are replayed with suicide, which no plane shows."""
+    black, white, moves = ((0, 0),), ((1, 0), (1, 1), (0, 2)), (Move(2, (3, 3)), Move(1, (4, 4)))
+    game = SgfGame(5, moves, black, white)
+    records = GameRecords.of([record_of(game)])
+    planes = GoPositions(records, NAMES).encoded([0, 1])
+    for ply, to_play in enumerate((2, 1)):
+        for board in (game.board(ply), records.board(0, ply)):
+            assert board.to_play == to_play
+            assert np.array_equal(encode(board, NAMES), planes[ply])
+    after = records.board(0, 2)
+    assert len(after.history) == 2 and after.to_play == 2
+    suicide = records.board(0, 1)
+    assert suicide.is_legal((0, 1)), "of two stones"
+    assert not planes[1][
+        [name.startswith(("captures", "self", "after", "sens")) for name in NAMES], 0, 1
+    ].any()
 
 
 def test_subsets_keep_their_positions():
