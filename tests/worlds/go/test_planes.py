@@ -237,6 +237,22 @@ def test_the_same_game_in_another_symmetry_is_left_out():
     assert {problem.kind for problem in found.problems} == {"duplicate"}
 
 
+def test_stones_that_were_set_up_turn_with_their_game():
+    """The same moves after other stones are another game; after the same ones, turned alike, the same."""
+    stones = np.zeros((5, 5), np.int8)
+    stones[0, 1], stones[2, 0] = 1, 2
+    games = []
+    for number in range(8):
+        place = int(symmetry.point_map(5)[number, 3 * 5 + 4])
+        letters = chr(97 + place % 5) + chr(97 + place // 5)
+        turned = symmetry.apply(torch.from_numpy(stones), number).numpy()
+        games.append(GameRecord(5, flat_moves(letters, 5), stones=turned, name=f"game {number}"))
+    other = GameRecord(5, games[0].moves, stones=stones.T.copy(), name="other stones")
+    found = GameRecords.of([*games, other, GameRecord(5, games[0].moves, name="no stones")])
+    assert {problem.path for problem in found.problems} == {f"game {k}" for k in range(1, 8)}
+    assert len(found) == 3
+
+
 @pytest.mark.parametrize("number", range(8))
 def test_symmetries(number):
     board = torch.arange(25).view(5, 5)
