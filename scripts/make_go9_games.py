@@ -17,10 +17,11 @@ import random
 import subprocess
 from pathlib import Path
 
+from convscope.worlds.go import parse_vertex, read_table
+
 SIZE, KOMI, LONGEST = 9, 7.5, 140
 LEVELS = (1, 4, 6, 8)
 """Levels of play, drawn for each game; 10 is GNU Go's own default, and takes several times as long."""
-LETTERS = "ABCDEFGHJ"
 
 
 class GnuGo:
@@ -46,10 +47,8 @@ class GnuGo:
 
 def as_sgf(vertex: str) -> str:
     """Return `C7` as SGF writes it on 9x9, `cc`; a pass as `tt`."""
-    if vertex.upper() == "PASS":
-        return "tt"
-    column, row = LETTERS.index(vertex[0].upper()), SIZE - int(vertex[1:])
-    return chr(97 + column) + chr(97 + row)
+    point = parse_vertex(vertex, SIZE)
+    return "tt" if point is None else chr(97 + point[1]) + chr(97 + point[0])
 
 
 def play(engine: GnuGo, seed: int, number: int) -> str:
@@ -88,8 +87,6 @@ def play(engine: GnuGo, seed: int, number: int) -> str:
 
 def pack(table: Path, target: Path) -> None:
     """Compress a table, without the games that came before in any symmetry."""
-    from convscope.worlds.go import read_table
-
     again = {int(problem.path.rpartition(":")[2]) for problem in read_table(table, SIZE).problems}
     lines = table.read_text().splitlines(keepends=True)
     kept = "".join(line for number, line in enumerate(lines, start=1) if number not in again)

@@ -7,11 +7,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.use.go.positions import Captures
+from tests.use.go.positions import Captures, board_of
 from tests.worlds.go.gnugo import gnugo
 
 from convscope.errors import UsageError
-from convscope.use.go import GtpEngine, PolicyPlayer, SearchConfig, SearchPlayer, TreeSearch, random_player
+from convscope.use.go import (
+    Analysis,
+    Candidate,
+    GtpEngine,
+    PolicyPlayer,
+    SearchConfig,
+    SearchPlayer,
+    TreeSearch,
+    random_player,
+)
+from convscope.use.go.gtp.analysis import AnalysisRequest, parse_request, report
 from convscope.use.go.gtp.engine import COMMANDS
 from convscope.worlds.go import Board, Rules, vertex
 
@@ -241,6 +251,39 @@ def sabaki(line: str) -> list[dict[str, str]]:
         assert words.pop() == "pv" and len(words) % 2 == 0
         found.append(dict(zip(words[::2], words[1::2], strict=True)) | {"pv": match[0]})
     return found
+
+
+def test_reports_are_written_as_leela_zero_and_katago_write_them() -> None:
+    line = ((2, 2), (0, 4), None)
+    moves = (Candidate((2, 2), 57, -0.0688, 0.121, line), Candidate(None, 0, 0.0, 0.25, (None,)))
+    found, board = Analysis(57, -0.0688, moves), Board(5)
+    lz = "info move C3 visits 57 winrate 4656 prior 1210 order 0 pv C3 E5 pass"
+    kata = "info move C3 visits 57 utility -0.068800 winrate 0.465600 prior 0.121000 order 0 pv C3 E5 pass"
+    unseen = "info move pass visits 0 winrate 5000 prior 2500 order 1 pv pass"
+    assert report(found, board, AnalysisRequest(1)) == lz
+    assert report(found, board, AnalysisRequest(1), kata=True) == kata
+    assert report(found, board, AnalysisRequest(1, least=2)) == f"{lz} {unseen}"
+    assert report(found, board, AnalysisRequest(1, least=2, most=1)) == lz
+
+
+def test_owners_are_those_of_the_player_to_move() -> None:
+    board = board_of(".X.\nXXX\nX.X")
+    moves = (Candidate((0, 0), 1, 0.0, 1.0, ((0, 0),)),)
+    for to_play, owned in ((1, "1.000"), (2, "-1.000")):
+        board.to_play = to_play
+        text = report(Analysis(1, 0.0, moves), board, AnalysisRequest(to_play, ownership=True))
+        assert text.endswith(f"ownership {' '.join([owned] * 9)}")
+
+
+def test_requests_are_parsed() -> None:
+    asked = parse_request(("w", "50", "minmoves", "2", "maxmoves", "7", "ownership", "true"), 1, 5)
+    assert (asked.colour, asked.interval, asked.least, asked.most) == (2, 0.5, 2, 7)
+    assert asked.ownership and asked.allowed is None
+    assert parse_request(("interval", "25"), 1, 5).interval == 0.25
+    avoided = parse_request(("avoid", "b", "C3,D4", "1", "avoid", "w", "A1", "1"), 1, 5).allowed
+    assert avoided is not None and [tuple(place) for place in np.argwhere(~avoided)] == [(1, 3), (2, 2)]
+    allowed = parse_request(("allow", "b", "C3,D4", "1"), 1, 5).allowed
+    assert allowed is not None and [tuple(place) for place in np.argwhere(allowed)] == [(1, 3), (2, 2)]
 
 
 @pytest.mark.parametrize("name", ["analyze", "lz-analyze", "kata-analyze"])

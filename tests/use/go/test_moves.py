@@ -15,7 +15,7 @@ from convscope.use.go import (
     safe_areas,
     sensible_moves,
 )
-from convscope.use.go.moves import ends_by_passing
+from convscope.use.go.moves import ends_by_passing, without_dead
 from convscope.worlds.go import Board, Rules
 
 
@@ -97,6 +97,19 @@ def test_a_pass_is_answered_by_a_pass_where_that_wins(komi: float, to_play: int,
     assert not ends_by_passing(board)
     board.play(None)
     assert ends_by_passing(board) == expected
+
+
+def test_a_pass_is_not_answered_by_a_pass_where_dead_stones_win() -> None:
+    """As the board stands white wins, because its stone at A4 spoils black's area; but that stone is dead."""
+    board = board_of("..X..O\n..XOOO\nOXXO.O\n..XOOO\n..XO.O\n..XO..", to_play=1, komi=0.5)
+    board.play(None)
+    assert board.score().margin < 0 < without_dead(board).score().margin
+    assert not ends_by_passing(board)
+    board.set_up(empty=[(2, 0)])
+    board.rules = Rules(9.5)
+    board.to_play = 1
+    board.play(None)
+    assert ends_by_passing(board)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -89,11 +89,25 @@ def test_who_loses_resigns_and_who_wins_does_not() -> None:
                 of = [value if board.to_play == 1 else -value for board in boards]
                 return Evaluation(super().__call__(boards).logits, np.array(of))
 
+        few = SearchPlayer(TreeSearch(Sure(), SearchConfig(31)), resign=0.1)
+        assert not choose(few, Board(5)).resigns, "a few visits say little"
         player = SearchPlayer(TreeSearch(Sure(), SearchConfig(64)), resign=0.1)
         choice = choose(player, Board(5))
         assert choice.resigns == resigns
         assert choice.winrate == pytest.approx((1 + value) / 2)
         assert not choose(SearchPlayer(TreeSearch(Sure(), SearchConfig(64))), Board(5)).resigns
+
+
+def test_moves_are_drawn_in_the_opening_alone() -> None:
+    board = Board(5)
+    board.play("C3")
+    for drawn, several in ((2, True), (1, False)):
+        search = TreeSearch(Shuffled(), SearchConfig(60))
+        player = SearchPlayer(search, temperature=1.0, drawn=drawn)
+        chosen = {choose(player, board).point for _ in range(12)}
+        assert (len(chosen) > 1) == several
+        if not several:
+            assert chosen == {search.search(board).moves[0].point}
 
 
 def test_time_ends_a_search() -> None:

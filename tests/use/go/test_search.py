@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.use.go.positions import BlackWins, Captures, Shuffled, board_of, is_own_eye
 
-from convscope.use.go import SearchConfig, TreeSearch, UniformPolicy, move_probabilities
+from convscope.use.go import Candidate, SearchConfig, TreeSearch, UniformPolicy, move_probabilities
 from convscope.use.go.search import Node
 from convscope.worlds.go import Board, Rules
 
@@ -48,6 +48,23 @@ def test_visits_add_up_at_every_node(evaluator, batch: int) -> None:
     assert checked > 50
 
 
+def test_a_position_that_waits_for_its_value_is_counted_once() -> None:
+    """With one move there is one position to evaluate, however many are asked for at once."""
+    search, allowed = TreeSearch(Captures(), SearchConfig(60, 8)), np.zeros((3, 3), bool)
+    allowed[1, 1] = True
+    search.search(Board(3), allowed=allowed)
+    root = search.root
+    assert root is not None
+    (index,) = np.flatnonzero(root.visits)
+    child = root.children[index]
+    assert child is not None
+    assert root.visits[index] == 60 == 1 + child.visits.sum()
+    again = TreeSearch(Captures(), SearchConfig(2, 8))
+    steps = [(root.visits.sum(), root.total.sum()) for root in again.iter_search(Board(3), allowed=allowed)]
+    assert [visits for visits, _ in steps] == [0, 1, 2]
+    assert steps[1][1] == pytest.approx(np.tanh(1 / 4)), "the loss that was counted meanwhile is taken back"
+
+
 @pytest.mark.parametrize("batch", [1, 8])
 def test_results_are_means_of_what_was_evaluated_below(batch: int) -> None:
     """Each position's own value and those below it, seen from above: virtual losses leave no trace."""
@@ -80,16 +97,22 @@ def test_the_sign_of_a_value_follows_the_player_to_move() -> None:
 
 
 def test_selection_is_the_formula_of_the_paper() -> None:
-    root, draw = Node(Board(3)), np.random.default_rng(1)
-    root.expand(draw.normal(size=9))
-    root.visits = draw.integers(0, 5, 9).astype(float)
-    root.total = root.visits * draw.uniform(-1, 1, 9)
-    for c in (0.0, 0.7, 3.0):
+    draw = np.random.default_rng(1)
+    for c in (0.0, 0.3, 0.7, 1.5, 3.0) * 20:
+        root = Node(Board(3))
+        root.expand(draw.normal(size=9))
+        root.visits = draw.integers(0, 5, 9).astype(float)
+        root.total = root.visits * draw.uniform(-1, 1, 9)
         scores = []
         for n, w, p in zip(root.visits, root.total, root.prior, strict=True):
             q = w / n if n else 0.0
             scores.append(q + c * p * np.sqrt(root.visits.sum()) / (1 + n))
         assert root.select(c) == int(np.argmax(scores))
+
+
+def test_a_value_is_half_of_a_winning_rate() -> None:
+    rates = {value: Candidate((0, 0), 1, value, 1.0, ((0, 0),)).winrate for value in (-1.0, -0.5, 0.0, 0.5)}
+    assert rates == {-1.0: 0.0, -0.5: 0.25, 0.0: 0.5, 0.5: 0.75}
 
 
 def test_the_first_visit_goes_to_the_most_probable_move() -> None:

@@ -16,13 +16,15 @@ from convscope.worlds.go import (
     GameRecord,
     GameRecords,
     GoPositions,
+    Move,
     Rules,
+    SgfGame,
     encode,
     symmetry,
 )
 from convscope.worlds.go.planes import NAMES
-from convscope.worlds.go.positions import POINT
-from convscope.worlds.go.records.tables import flat_moves
+from convscope.worlds.go.records.tables import flat_moves, record_of
+from convscope.worlds.go.rules.features import POINT
 
 
 def random_positions(size, games, longest, seed):
@@ -163,6 +165,25 @@ def test_batches_of_records_are_the_planes_of_their_positions(size):
     assert index == len(data)
 
 
+def test_positions_of_records_have_the_planes_that_are_learned_from():
+    """White begins after stones that were set up; records are replayed with suicide, which no plane shows."""
+    black, white, moves = ((0, 0),), ((1, 0), (1, 1), (0, 2)), (Move(2, (3, 3)), Move(1, (4, 4)))
+    game = SgfGame(5, moves, black, white)
+    records = GameRecords.of([record_of(game)])
+    planes = GoPositions(records, NAMES).encoded([0, 1])
+    for ply, to_play in enumerate((2, 1)):
+        for board in (game.board(ply), records.board(0, ply)):
+            assert board.to_play == to_play
+            assert np.array_equal(encode(board, NAMES), planes[ply])
+    after = records.board(0, 2)
+    assert len(after.history) == 2 and after.to_play == 2
+    suicide = records.board(0, 1)
+    assert suicide.is_legal((0, 1)), "of two stones"
+    assert not planes[1][
+        [name.startswith(("captures", "self", "after", "sens")) for name in NAMES], 0, 1
+    ].any()
+
+
 def test_subsets_keep_their_positions():
     records, _ = random_records(9, 4, 2)
     data = GoPositions(records)
@@ -214,6 +235,22 @@ def test_the_same_game_in_another_symmetry_is_left_out():
     assert len(found) == 2
     assert {problem.path for problem in found.problems} == {f"game {k}" for k in range(1, 8)}
     assert {problem.kind for problem in found.problems} == {"duplicate"}
+
+
+def test_stones_that_were_set_up_turn_with_their_game():
+    """The same moves after other stones are another game; after the same ones, turned alike, the same."""
+    stones = np.zeros((5, 5), np.int8)
+    stones[0, 1], stones[2, 0] = 1, 2
+    games = []
+    for number in range(8):
+        place = int(symmetry.point_map(5)[number, 3 * 5 + 4])
+        letters = chr(97 + place % 5) + chr(97 + place // 5)
+        turned = symmetry.apply(torch.from_numpy(stones), number).numpy()
+        games.append(GameRecord(5, flat_moves(letters, 5), stones=turned, name=f"game {number}"))
+    other = GameRecord(5, games[0].moves, stones=stones.T.copy(), name="other stones")
+    found = GameRecords.of([*games, other, GameRecord(5, games[0].moves, name="no stones")])
+    assert {problem.path for problem in found.problems} == {f"game {k}" for k in range(1, 8)}
+    assert len(found) == 3
 
 
 @pytest.mark.parametrize("number", range(8))

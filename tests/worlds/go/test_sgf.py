@@ -24,6 +24,7 @@ NAMES = [
     ("shift_jis", "高尾紳路", "カタカナ"),
     ("euc_kr", "이세돌", "박정환 구단"),
     ("utf-8", "古力", "Éric"),
+    ("utf-8", "нина", "жанна"),
     ("iso8859-1", "Müller", "Jérôme Änderlich"),
     ("iso8859-1", "Äpfel", "Ö"),
 ]
@@ -46,6 +47,13 @@ def test_a_wrong_statement_does_not_hide_what_is_there():
     assert read_sgf(text.replace("UTF-8", "no such thing").encode()).black_name == "古力"
     assert read_sgf(b"\xef\xbb\xbf" + text.encode()).white_name == "李世石"
     assert read_sgf(text.replace("UTF-8", "utf-16").encode("utf-16")).white_name == "李世石"
+
+
+def test_what_a_file_says_comes_before_what_fits():
+    """Read as Chinese, every character would be a frequent one."""
+    text = GAME.format(black="нина", white="жанна").replace("GM[1]", "CA[KOI8-R]")
+    assert read_sgf(text.encode("koi8-r")).black_name == "нина"
+    assert decode(text.replace("CA[KOI8-R]", "").encode("koi8-r"))[1] == "gb18030"
 
 
 @given(st.binary(max_size=200))

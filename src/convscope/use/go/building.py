@@ -8,7 +8,7 @@ from convscope.nets import Net
 from convscope.use.go.evaluators import Evaluator, PlayoutValue, UniformPolicy
 from convscope.use.go.network import NetworkPolicy
 from convscope.use.go.players import Player, PolicyPlayer, SearchPlayer
-from convscope.use.go.recipe import UNIFORM, GoRecipe
+from convscope.use.go.recipe import UNIFORM, PlayerRecipe
 from convscope.use.go.search import SearchConfig, TreeSearch
 
 SHIPPED = {9: "go-9x9", 19: "go-19x19"}
@@ -17,7 +17,7 @@ PLAYOUTS = 16
 """Random games that give a position's value, where nothing else does."""
 
 
-def player_maker(recipe: GoRecipe, load: Callable[[str], Net]) -> Callable[[int], Player]:
+def player_maker(recipe: PlayerRecipe, load: Callable[[str], Net]) -> Callable[[int], Player]:
     """Return what builds the player of a recipe for each size of board, once.
 
     Args:
@@ -35,7 +35,7 @@ def player_maker(recipe: GoRecipe, load: Callable[[str], Net]) -> Callable[[int]
     return make
 
 
-def build_player(recipe: GoRecipe, size: int, load: Callable[[str], Net]) -> Player:
+def build_player(recipe: PlayerRecipe, size: int, load: Callable[[str], Net]) -> Player:
     """Build the player of a recipe.
 
     Args:
@@ -66,7 +66,7 @@ def build_player(recipe: GoRecipe, size: int, load: Callable[[str], Net]) -> Pla
     )
 
 
-def _policy(recipe: GoRecipe, name: str, size: int, load: Callable[[str], Net]) -> tuple[Evaluator, bool]:
+def _policy(recipe: PlayerRecipe, name: str, size: int, load: Callable[[str], Net]) -> tuple[Evaluator, bool]:
     """Return the policy of a name, and whether it has a value."""
     if name == UNIFORM:
         return UniformPolicy(), False

@@ -1,7 +1,6 @@
 """A policy network as an evaluator, averaged over the symmetries of the board where that is wanted."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 import numpy as np
 import torch
@@ -86,10 +85,11 @@ class NetworkPolicy:
         logits, value = self._run(seen)
         shares = logits.double().softmax(-1).unflatten(0, (self.symmetries, len(planes)))
         mean = torch.zeros_like(shares[0])
-        for number in range(self.symmetries):
-            back = _places(self.size)[number]
-            mean[:, : len(back)] += shares[number][:, back]
-            mean[:, len(back) :] += shares[number][:, len(back) :]
+        points = self.size**2
+        for number, one in enumerate(shares):
+            board = one[:, :points].unflatten(1, (self.size, self.size))
+            mean[:, :points] += symmetry.apply(board, symmetry.inverse(number)).flatten(1)
+            mean[:, points:] += one[:, points:]
         mean /= self.symmetries
         values = None if value is None else value.unflatten(0, (self.symmetries, len(planes))).mean(0)
         return mean.log(), values
@@ -102,12 +102,6 @@ class NetworkPolicy:
             return output.double().cpu(), None
         first, *others = output.values()
         return first.double().cpu(), others[0].flatten().double().cpu() if others else None
-
-
-@cache
-def _places(size: int) -> Tensor:
-    """Return where each symmetry takes each point, `[8, points]`."""
-    return symmetry.point_map(size)
 
 
 def _on_boards(net: Net) -> Net:

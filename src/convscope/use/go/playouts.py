@@ -12,6 +12,7 @@ from convscope.worlds.go.rules.engine import (
     WHITE,
     area,
     legal_points,
+    next_draw,
     numbers,
     place,
     section,
@@ -49,7 +50,7 @@ def _play_out(state, size, longest, draw, suicide, out):
         of, chosen = values[TO_PLAY], PASS
         count = legal_points(state, size, of, suicide, out)
         while count:
-            draw = draw * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)  # Knuth's generator
+            draw = next_draw(draw)
             index = (draw >> np.uint64(33)) % np.uint64(count)
             if not is_eye(state, size, out[index], of):
                 chosen = out[index]

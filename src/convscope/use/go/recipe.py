@@ -11,7 +11,7 @@ UNIFORM = "uniform"
 """The name of no network: all moves are alike."""
 
 
-class GoRecipe(OnNetwork):
+class PlayerRecipe(OnNetwork):
     """Base of the schemas of verbs that play: who chooses the moves, on which board."""
 
     net: NetworkName | None = Field(
@@ -48,13 +48,13 @@ class GoRecipe(OnNetwork):
     )
 
 
-class GtpRecipe(GoRecipe):
+class GtpRecipe(PlayerRecipe):
     """Hold the settings of `convscope gtp`."""
 
     verb: ClassVar[str] = "gtp"
 
 
-class PlayRecipe(GoRecipe):
+class PlayRecipe(PlayerRecipe):
     """Hold the settings of `convscope play`."""
 
     verb: ClassVar[str] = "play"

@@ -3,7 +3,8 @@
 Source: Silver et al. 2016, Mastering the game of Go with deep neural networks and tree search, Extended Data
 Table 2, doi:10.1038/nature16961. Where the table leaves it open, planes are those of RocAlphaGo: the first
 plane of captures stands for moves that take nothing, and points that are no legal move are 0 in all planes of
-moves.
+moves. Suicide counts as illegal whatever the board's rules are: records are replayed with suicide, and their
+positions have the same planes as those that networks learned from and play on.
 """
 
 from collections.abc import Sequence
@@ -98,7 +99,7 @@ def encode(board: Board, names: Sequence[str] = ALPHAGO, out: np.ndarray | None 
             hint="Leave out, or allocate it so: numpy.empty(shape, numpy.uint8).",
         )
     rows = ladders.room_to_read(board.state)
-    features.fill_planes(board.state, board.size, channels(names), board.rules.suicide, out, rows)
+    features.fill_planes(board.state, board.size, channels(names), out, rows)
     if board.rules.superko:
         _clear_repetitions(board, names, out)
     return out

@@ -18,8 +18,6 @@ from convscope.worlds.go.points import vertex
 from convscope.worlds.go.records.tables import GameRecords
 from convscope.worlds.go.rules import features
 
-POINT = (1 << features.WHITE_BIT) - 1
-"""Bits of a recorded move that hold its point."""
 PLANES = {len(SMALL): SMALL, **{count: ALPHAGO[:count] for count in (3, 4, 12, len(ALPHAGO))}}
 """Planes of an input that does not name them, by their number: 3 and 4 are stones, 12 also their ages."""
 
@@ -72,7 +70,7 @@ class GoPositions(LabelledDataset):
         lengths = np.diff(games.starts)
         game = np.repeat(np.arange(len(games)), lengths)
         ply = np.arange(len(games.moves)) - np.repeat(games.starts[:-1], lengths)
-        point = games.moves & POINT
+        point = games.moves & features.POINT
         all_rows = np.flatnonzero((point > 0) & (ply >= games.openings[game]))
         chosen = all_rows if rows is None else rows
         self._rows, self._game, self._ply = chosen, game[chosen], ply[chosen]
@@ -91,7 +89,7 @@ class GoPositions(LabelledDataset):
 
     def _labels_of(self, moves: np.ndarray) -> np.ndarray:
         """Return the points of moves, row by row from the top; -1 for a pass."""
-        point = (moves & POINT).astype(np.int64)
+        point = (moves & features.POINT).astype(np.int64)
         row, column = np.divmod(point, self.games.size + 1)
         return np.where(point > 0, (row - 1) * self.games.size + column - 1, -1)
 

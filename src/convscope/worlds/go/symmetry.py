@@ -1,5 +1,7 @@
 """The eight symmetries of the square, for planes and for points."""
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -34,6 +36,7 @@ def inverse(number: int) -> int:
     return number if number >= 4 else -number % 4
 
 
+@lru_cache
 def point_map(size: int) -> Int64[Tensor, "8 n"]:
     """Return where each symmetry takes each point.
 
@@ -41,7 +44,8 @@ def point_map(size: int) -> Int64[Tensor, "8 n"]:
         size: side of the board.
 
     Returns:
-        `map[s, k]` is the index, row by row, at which point `k` lies after symmetry `s`.
+        `map[s, k]` is the index, row by row, at which point `k` lies after symmetry `s`; shared, and
+        not to be written to.
     """
     places = torch.arange(size * size).view(size, size)
     found = torch.empty(COUNT, size * size, dtype=torch.int64)

@@ -64,6 +64,20 @@ def test_baselines_find_what_is_there():
     assert found["linear 3x3"].top1 > frequent.top1
 
 
+def test_baselines_by_hand():
+    """B3 is played most, then D5; the commonest step is one to the right, then one down."""
+
+    def positions(*games):
+        return GoPositions(GameRecords.of([GameRecord(5, flat_moves(moves, 5)) for moves in games]))
+
+    learned, tested = positions("bccccddddeee", "bcda", "dabc"), positions("bcda", "dccccd")
+    at_first, after_b3, beside_d3 = (measure_baselines(learned, tested.take([k]), 0) for k in (0, 1, 4))
+    assert at_first["most frequent point"].top1 == 1
+    assert at_first["near the last move"].top1 == 1, "before the first move, the most frequent point"
+    assert after_b3["most frequent point"].top1 == 1, "B3 is taken"
+    assert beside_d3["near the last move"].top1 == 1, "D3, to the right of C3, is taken"
+
+
 def test_losses_by_hand():
     task, net = GoPolicy(2.0), nets.load("go-residual-9x9", seed=0)
     games = GameRecords.of(
@@ -84,6 +98,10 @@ def test_losses_by_hand():
     sums = found.sums.tolist()
     assert sums[0] == pytest.approx(float(entropy.sum()), rel=1e-5)
     assert sums[1] == (logits.argmax(1) == batch.targets["move"]).sum()
+    places = (logits > logits.gather(1, batch.targets["move"][:, None])).sum(1)
+    assert sums[2] == (places < 5).sum()
+    right = (value[:4, 0].sign() == batch.targets["value"][:4]).double().mean()
+    assert sums[4] == pytest.approx(float(right) * 5) and 0 < right < 1
     assert sums[3] == pytest.approx(float(error) * 5, rel=1e-5)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from math import sqrt
 from typing import Any, Self
 
 import torch
@@ -20,7 +19,7 @@ from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.worlds import Batch, Dataset, Problem
+from convscope.worlds import Batch, Dataset, Problem, wilson_interval
 from convscope.worlds.dataset import Indices
 from convscope.worlds.go import GoPositions, symmetry
 
@@ -159,11 +158,11 @@ class GoPolicy(Task):
             self._baselines = measure_baselines(self._train, data, self._seed)
         shares = {name: asdict(one) for name, one in self._baselines.items()}
         text = ", ".join(f"{name} {one.top1:.1%}" for name, one in self._baselines.items())
-        margin = sqrt(found.metrics["top1"] * (1 - found.metrics["top1"]) / max(len(data), 1))
+        low, high = wilson_interval(round(found.metrics["top1"] * len(data)), len(data))
         sentence = (
             f"Of {len(data):,} moves in games that were not learned from, {found.metrics['top1']:.1%} are "
-            f"the network's first choice (standard error {margin:.1%}) and {found.metrics['top5']:.1%} among "
-            f"its first five. First choices of baselines: {text}."
+            f"the network's first choice (95 % interval {low:.1%} to {high:.1%}) and "
+            f"{found.metrics['top5']:.1%} among its first five. First choices of baselines: {text}."
         )
         own = TopMoves(found.metrics["top1"], found.metrics["top5"])
         return replace(

@@ -24,12 +24,13 @@ from convscope.use.go.playouts import dead_stones
 from convscope.use.go.search import analysis_of
 from convscope.worlds.go import Board, IllegalMove, Rules, handicap_points, read_sgf, vertex, write_sgf
 from convscope.worlds.go.board import Colour
+from convscope.worlds.go.rules.engine import LARGEST, SMALLEST
 
 MOST_VISITS = 20_000
 """An analysis stops growing here, and waits for the next command."""
 PATIENCE = 0.5
 """Seconds between two looks at the input, once an analysis no longer grows."""
-SIZES = range(2, 26)
+SIZES = range(SMALLEST, LARGEST + 1)
 SIGNS: tuple[tuple[Colour, str], ...] = ((1, "X"), (2, "O"))
 """Colours and their signs in diagrams."""
 

@@ -7,7 +7,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Self
@@ -19,7 +18,7 @@ from convscope.system.files import read_bytes
 from convscope.worlds.dataset import Problem
 from convscope.worlds.go import symmetry
 from convscope.worlds.go.board import Board, Rules
-from convscope.worlds.go.points import BLACK, WHITE
+from convscope.worlds.go.points import BLACK, WHITE, Colour
 from convscope.worlds.go.records.sgf import MOST_BYTES, SgfGame, read_sgf
 from convscope.worlds.go.rules import engine, features
 
@@ -153,7 +152,7 @@ class GameRecords:
             moves: how many moves; all where there are fewer.
 
         Returns:
-            The board, with its history.
+            The board, with its history; whose turn it is follows from the next move.
         """
         first, last = self.starts[game], self.starts[game + 1]
         board = Board(self.size, Rules(float(self.komi[game]), suicide=True))
@@ -161,10 +160,11 @@ class GameRecords:
             stones = (list(map(tuple, np.argwhere(self.stones[game] == colour))) for colour in (1, 2))
             board.set_up(*stones)
         for move in self.moves[first : min(first + moves, last)].tolist():
-            point = move & ((1 << features.WHITE_BIT) - 1)
+            point = move & features.POINT
             row, column = divmod(point, self.size + 1)
-            colour = WHITE if move >> features.WHITE_BIT == WHITE else BLACK
-            board.play((row - 1, column - 1) if point else None, colour)
+            board.play((row - 1, column - 1) if point else None, _colour(move))
+        if first + moves < last:
+            board.to_play = _colour(int(self.moves[first + moves]))
         return board
 
     def take(self, games: Sequence[int] | np.ndarray) -> Self:
@@ -217,23 +217,21 @@ class GameRecords:
 def _canonical(game: GameRecord, moves: int) -> bytes:
     """Return what is the same for a game in all eight symmetries."""
     size, played = game.size, game.moves[:moves].astype(np.int64)
-    point, colour = played & ((1 << features.WHITE_BIT) - 1), played >> features.WHITE_BIT
+    point, colour = played & features.POINT, played >> features.WHITE_BIT
     row, column = np.divmod(point, size + 1)
     place, passes = (row - 1) * size + column - 1, point == engine.PASS
-    stones = game.stones if game.stones is not None else np.zeros((size, size), np.int8)
-    views = []
-    for number, table in enumerate(_point_map(size)):
+    stones = np.zeros(size * size, np.int8) if game.stones is None else game.stones.astype(np.int8).ravel()
+    views, board = [], np.empty_like(stones)
+    for table in symmetry.point_map(size).numpy():
         turned = np.where(passes, -1, table[np.where(passes, 0, place)])
-        board = np.rot90(stones, number % 4)
-        board = board[:, ::-1] if number >= 4 else board
+        board[table] = stones
         views.append(board.tobytes() + (turned * 4 + colour).astype(np.int16).tobytes())
     return min(views)
 
 
-@lru_cache
-def _point_map(size: int) -> np.ndarray:
-    """Return where each symmetry takes each point, `[8, points]`."""
-    return symmetry.point_map(size).numpy()
+def _colour(move: int) -> Colour:
+    """Return who made a recorded move."""
+    return WHITE if move >> features.WHITE_BIT == WHITE else BLACK
 
 
 def read_table(path: str | Path, size: int | None = None, name: str = "") -> GameRecords:

@@ -509,28 +509,13 @@ def area(state, size, owner):
 
 
 @compiled
-def random_game(state, size, longest, seed, suicide, moves):
-    """Play random legal moves, a pass where there is none, until two passes; the fastest loop over the rules.
+def next_draw(draw):
+    """Return the next state of Knuth's linear congruential generator; its upper bits are the random ones.
 
     Args:
-        state: where the game begins, changed in place.
-        size: side of the board.
-        longest: most moves.
-        seed: of the random choices.
-        suicide: whether suicide of several stones is legal.
-        moves: int16, filled with the points.
+        draw: the state, uint64.
 
     Returns:
-        The number of moves.
+        The next one.
     """
-    draw = np.uint64(seed) * np.uint64(2) + np.uint64(1)
-    out, values, played = np.empty(size * size, np.int16), numbers(state, size), 0
-    while played < longest and values[PASSES] < 2:
-        of = values[TO_PLAY]
-        count = legal_points(state, size, of, suicide, out)
-        draw = draw * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)  # Knuth's generator
-        p = out[(draw >> np.uint64(33)) % np.uint64(count)] if count else PASS
-        place(state, size, p, of)
-        moves[played] = p
-        played += 1
-    return played
+    return draw * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)

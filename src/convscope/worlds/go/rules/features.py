@@ -36,6 +36,8 @@ PLANES = 49
 """Where each plane, or the first of eight, is in AlphaGo's table; `WHITE_TO_PLAY` is the 49th."""
 WHITE_BIT = 10
 """A move of a record is its point, and the colour shifted by so many bits."""
+POINT = (1 << WHITE_BIT) - 1
+"""Bits of a recorded move that hold its point."""
 
 
 @compiled
@@ -167,20 +169,19 @@ def _fill_stones(state, size, where, out):
 
 
 @compiled
-def _fill_moves(state, size, where, suicide, out):
+def _fill_moves(state, size, where, out):
     """Fill the planes that describe legal moves: what they take, and the liberties afterwards."""
     of, mark = numbers(state, size)[TO_PLAY], np.zeros(points(size), np.int32)
     for row in range(size):
         for column in range(size):
             p = (row + 1) * (size + 1) + column + 1
-            if not is_legal(state, size, p, of, suicide):
+            if not is_legal(state, size, p, of, False):
                 continue
             liberties, stones, captured = after_move(state, size, p, of, mark, p)
             _set(out, where, CAPTURES + min(captured, 7), row, column)
             if liberties == 1:
                 _set(out, where, SELF_ATARI + min(stones, 8) - 1, row, column)
-            if liberties > 0:
-                _set(out, where, AFTER + min(liberties, 8) - 1, row, column)
+            _set(out, where, AFTER + min(liberties, 8) - 1, row, column)
             if not is_eye(state, size, p, of):
                 _set(out, where, SENSIBLE, row, column)
 
@@ -225,21 +226,20 @@ def _fill_ladders(state, size, where, out, rows):
 
 
 @compiled
-def fill_planes(state, size, where, suicide, out, rows):
-    """Fill the planes of a position, as the player to move sees it.
+def fill_planes(state, size, where, out, rows):
+    """Fill the planes of a position, as the player to move sees it; suicide counts as illegal.
 
     Args:
         state: the position.
         size: side of the board.
         where: `[PLANES]` the channel of `out` for each plane, -1 for those that are not wanted.
-        suicide: whether suicide of several stones is legal.
         out: `[channels, size, size]` uint8, filled with 0 and 1.
         rows: from `room_to_read`, overwritten.
     """
     out[:] = 0
     _fill_stones(state, size, where, out)
     if _wants(where, CAPTURES, 24) or where[SENSIBLE] >= 0:
-        _fill_moves(state, size, where, suicide, out)
+        _fill_moves(state, size, where, out)
     if _wants(where, LADDER_CAPTURE, 2):
         _fill_ladders(state, size, where, out, rows)
 
@@ -254,7 +254,7 @@ def replay(state, size, moves):
         moves: int16, points with colours as `WHITE_BIT` says; legal.
     """
     for move in moves:
-        place(state, size, move & ((1 << WHITE_BIT) - 1), move >> WHITE_BIT)
+        place(state, size, move & POINT, move >> WHITE_BIT)
 
 
 @compiled
@@ -281,7 +281,7 @@ def fill_batch(moves, starts, stones, games, plies, size, where, out):
         replay(state, size, moves[first:now])
         if now < starts[game + 1]:
             numbers(state, size)[TO_PLAY] = moves[now] >> WHITE_BIT
-        fill_planes(state, size, where, False, out[index], rows)
+        fill_planes(state, size, where, out[index], rows)
 
 
 @compiled
@@ -298,7 +298,7 @@ def first_illegal(state, size, moves, suicide):
         How many are legal: all, or those before the first that is not.
     """
     for index in range(len(moves)):
-        p, of = moves[index] & ((1 << WHITE_BIT) - 1), moves[index] >> WHITE_BIT
+        p, of = moves[index] & POINT, moves[index] >> WHITE_BIT
         if p != 0 and not is_legal(state, size, p, of, suicide):
             return index
         place(state, size, p, of)
