@@ -11,12 +11,12 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import DataError
-from convscope.graph.spec import TensorSpec
+from convscope.graph.spec import SPECIAL, TensorSpec
 from convscope.worlds.dataset import Indices, LabelledDataset, checked, checked_labels
 from convscope.worlds.images.listing import in_text, natural
 from convscope.worlds.text.sentences import Labelled, read_labelled
 from convscope.worlds.text.tokens import Token, tokenize
-from convscope.worlds.text.vocabulary import LONGEST, SPECIAL, encode, fit_spec, room, unknown
+from convscope.worlds.text.vocabulary import LONGEST, encode, fit_spec, room, unknown
 
 SCRIPT = 0.5
 """Share of the letters that a cleaning may drop before words are refused as tokens."""

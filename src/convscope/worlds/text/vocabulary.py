@@ -10,13 +10,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from convscope.errors import DataError
-from convscope.graph.spec import TEXT, TensorSpec, TextTransform
+from convscope.graph.spec import SPECIAL, TEXT, UNKNOWN, TensorSpec, TextTransform
 from convscope.worlds.text.tokens import Token, byte_name, tokenize
 
-PADDING, UNKNOWN = 0, 1
-"""Index of what stands for nothing, and of every token that the vocabulary lacks."""
-SPECIAL = ("<padding>", "<unknown>")
-"""Names of the first two indices of every vocabulary."""
 LONGEST = 1024
 """Most tokens of an input: what is longer is cut."""
 MOST = 200_000

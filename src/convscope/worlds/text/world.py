@@ -12,14 +12,14 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import DataError
-from convscope.graph.spec import TEXT, TensorSpec
+from convscope.graph.spec import PADDING, SPECIAL, TEXT, TensorSpec
 from convscope.recipe import shortened
 from convscope.worlds.dataset import Dataset
 from convscope.worlds.text.dataset import open_texts
 from convscope.worlds.text.drawing import draw_tokens, ink, token_names
 from convscope.worlds.text.sentences import decoded, is_text, parts_of, read_text_file
 from convscope.worlds.text.tokens import Token, byte_value, tokenize
-from convscope.worlds.text.vocabulary import PADDING, SPECIAL, encode, room, unknown
+from convscope.worlds.text.vocabulary import encode, room, unknown
 from convscope.worlds.world import Piece, Placement, Sample, Span, World
 
 WHICH = (
