@@ -24,7 +24,7 @@ def fit_spec(spec: TensorSpec, texts: Sequence[str], extra: Sequence[str] = ()) 
 
     Args:
         spec: its text transform is kept.
-        texts: what is learned from, and nothing else: words of a test set would tell what it is about.
+        texts: what is learned from, and nothing else: words of a test set would be a leak.
         extra: words that the vocabulary holds too, such as those of word vectors.
 
     Returns:
@@ -103,13 +103,13 @@ def encode(tokens: Sequence[Token], spec: TensorSpec) -> Int64[Tensor, " t"]:
     """
     known, (length,) = indices_of(spec), spec.shape
     lead = spec.text.lead
-    found = [known.get(token.text, UNKNOWN) for token in tokens[: room(spec)]]
+    found = [known.get(token.text, UNKNOWN) for token in tokens[: max_tokens(spec)]]
     row = torch.zeros(length, dtype=torch.int64)
     row[lead : lead + len(found)] = torch.tensor(found, dtype=torch.int64)
     return row
 
 
-def room(spec: TensorSpec) -> int:
+def max_tokens(spec: TensorSpec) -> int:
     """Return how many tokens of a text an input holds.
 
     Args:
@@ -121,7 +121,7 @@ def room(spec: TensorSpec) -> int:
     return max(spec.shape[0] - spec.text.lead, 1)
 
 
-def unknown(tokens: Iterable[Token], spec: TensorSpec) -> list[str]:
+def unknown_tokens(tokens: Iterable[Token], spec: TensorSpec) -> list[str]:
     """Return the tokens that a vocabulary lacks.
 
     Args:
