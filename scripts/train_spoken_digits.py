@@ -42,7 +42,8 @@ def main(root: str) -> None:
         f"{settings['seed']}",
         licence="Apache-2.0; trained on the Free Spoken Digit Dataset (CC BY-SA 4.0)",
         note=f"Accuracy on {len(test):,} other recordings of the same voices: {found.accuracy:.2%}; on "
-        "voices that it has not heard much lower, see docs/sound.md. Made by scripts/train_spoken_digits.py.",
+        "voices outside of the training data much lower, see docs/sound.md. Made by "
+        "scripts/train_spoken_digits.py.",
     )
     nets.save(net, WEIGHTS, recipe=run.recipe.model_dump(mode="json", exclude_none=True))
     SOUNDS.mkdir(exist_ok=True)

@@ -142,7 +142,7 @@ def test_a_run_that_was_killed_before_its_report_gets_it_when_it_is_resumed(
     (run / f"{PART_PREFIX}{'0' * 32}").write_text("half a report")
     again = convscope("train", "--resume", run)
     assert again.code == 2 and "report.html is written now" in again.err
-    share = re.search(r"[\d,]+ of [\d,]+ test pictures are right: [\d.]+%", whole)
+    share = re.search(r"[\d,]+ of [\d,]+ test samples are right: [\d.]+%", whole)
     assert share and share[0] in (run / "report.html").read_text()
     assert not list(run.glob(f"{PART_PREFIX}*"))
     assert "written now" not in convscope("train", "--resume", run).err  # once

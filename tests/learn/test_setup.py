@@ -93,7 +93,7 @@ def test_a_class_that_cannot_be_learned_is_refused_before_anything_is_written(tm
     assert f"convscope data check '{data}'" in caught.value.hint
     for path in (data / "train" / "red").iterdir():
         path.unlink()
-    assert "No picture to learn from is of red" in " ".join(setup_training(recipe).notes)
+    assert "No sample to learn from is of red" in " ".join(setup_training(recipe).notes)
 
 
 def test_what_is_not_there():

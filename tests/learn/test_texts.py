@@ -43,7 +43,7 @@ def test_adadelta_takes_the_steps_of_torchs(rows):
     first, second = Adadelta([{"params": ours}]), torch.optim.Adadelta(theirs, rho=0.95)
     for _ in range(RESCALED + 20):
         gradient = torch.zeros(rows, 3)
-        gradient[torch.randint(0, 30, (6,))] = torch.randn(6, 3)
+        gradient[torch.randint(0, 30, (6,))] = torch.randn(6, 3) * torch.randint(0, 2, (6, 3))
         others = torch.randn(4)
         for table, vector in (ours, theirs):
             table.grad, vector.grad = gradient.clone(), others.clone()
@@ -52,6 +52,21 @@ def test_adadelta_takes_the_steps_of_torchs(rows):
     for one, other in zip(ours, theirs, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
     assert torch.equal(ours[0][30:], start[30:])
+
+
+def test_weight_decay_moves_the_rows_without_a_gradient_too():
+    torch.manual_seed(0)
+    start = torch.randn(1500, 3)
+    ours, theirs = (start.clone().requires_grad_() for _ in range(2))
+    settings = {"rho": 0.95, "weight_decay": 0.1}
+    first, second = Adadelta([{"params": [ours], **settings}]), torch.optim.Adadelta([theirs], **settings)
+    for step in range(5):
+        ours.grad, theirs.grad = (torch.zeros(1500, 3) for _ in range(2))
+        ours.grad[step] = theirs.grad[step] = 1.0
+        first.step()
+        second.step()
+    assert torch.allclose(ours, theirs, atol=1e-6)
+    assert not torch.equal(ours[30:], start[30:])
 
 
 @pytest.mark.parametrize("name", ["kim_cnn_50", "char_cnn", "byte_cnn"])

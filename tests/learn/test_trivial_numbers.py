@@ -93,7 +93,7 @@ def test_some_of_the_test_learned_and_classes_missing_are_said(tmp_path):
     assert len(training.notes) == 2
     assert "1 of 8 test pictures" in training.notes[0]
     assert "again.png" in training.notes[0]
-    assert "No test picture is of hen" in training.notes[1]
+    assert "No test sample is of hen" in training.notes[1]
 
 
 def test_a_part_without_pictures(tmp_path):

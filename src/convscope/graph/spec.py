@@ -68,6 +68,10 @@ class ImageTransform:
 
 TOKENS = ("words", "characters", "bytes")
 """What the tokens of a text can be."""
+PADDING, UNKNOWN = 0, 1
+"""Indices of padding, and of every token that a vocabulary lacks."""
+SPECIAL = ("<padding>", "<unknown>")
+"""Names of these two, with which every vocabulary of a text begins."""
 CLEANING = ("kim", "trec", "sst", "none")
 """How a text can be prepared before it is divided into words (`worlds.text.tokens`)."""
 

@@ -12,7 +12,7 @@ import torch
 from convscope import nets, worlds
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph.chain import chain
-from convscope.graph.spec import TensorSpec
+from convscope.graph.spec import SPECIAL, TensorSpec
 from convscope.learn.batches.class_balance import imbalance_note
 from convscope.learn.batches.holdout import split
 from convscope.learn.batches.source import seed_of
@@ -27,7 +27,7 @@ from convscope.worlds.images.datasets.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
 from convscope.worlds.text.dataset import TextDataset
 from convscope.worlds.text.vectors import read_vectors
-from convscope.worlds.text.vocabulary import SPECIAL, WORDS, fit_spec
+from convscope.worlds.text.vocabulary import WORDS, fit_spec
 
 AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 LARGEST = 224
@@ -410,10 +410,10 @@ def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
             )
     notes += _group_notes(train, test)
     if isinstance(train, LabelledDataset) and (missing := _missing(train)):
-        notes.append(f"No picture to learn from is of {_listed(missing)}: no answer is ever right about it.")
+        notes.append(f"No sample to learn from is of {_listed(missing)}: no answer is ever right about it.")
     if isinstance(test, LabelledDataset) and (missing := _missing(test)):
         notes.append(
-            f"No test picture is of {_listed(missing)}: nothing is measured about {len(missing)} of the "
+            f"No test sample is of {_listed(missing)}: nothing is measured about {len(missing)} of the "
             "classes."
         )
     return tuple(notes)

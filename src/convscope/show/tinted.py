@@ -85,7 +85,7 @@ def paragraph(
         values: one for each.
         limit: the magnitude of the full colour; the largest if 0.
         label: what the paragraph shows, for screen readers.
-        frames: which pieces are framed as one, such as the n-gram that a unit sees; none if left out.
+        frames: which pieces are framed as one, such as the receptive field of a unit; none if left out.
 
     Returns:
         The `<p>` element.

@@ -21,7 +21,7 @@ def test_fresh_vectors_are_kims_and_that_of_padding_is_zero():
 
 def test_padding_gets_no_gradient_whatever_reads_it():
     embedding = Embedding(4, 9)
-    embedding(torch.tensor([[0, 3, 0, 5]])).square().add(1).log().sum().backward()
+    embedding(torch.tensor([[0, 3, 0, 5]])).exp().sum().backward()
     assert embedding.weight.grad is not None
     assert not embedding.weight.grad[0].any()
     assert embedding.weight.grad[3].any()

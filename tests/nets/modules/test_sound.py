@@ -1,4 +1,4 @@
-"""Spectra against librosa and scipy, and what the layers of networks that hear promise."""
+"""Spectra against librosa and scipy, and the layers of networks of sounds."""
 
 import librosa
 import numpy as np
@@ -11,6 +11,7 @@ from torch import nn
 from convscope.errors import GraphError
 from convscope.graph import chain, receptive_fields
 from convscope.nets import build
+from convscope.nets.modules.worlds.sound.spectrum import Decibels
 
 torch.set_num_threads(1)
 RATE = 8000
@@ -80,6 +81,20 @@ def test_decibels_are_those_of_each_sample_alone():
     assert float(together[1].max() - together[1].min()) <= 30.001
 
 
+def test_powers_near_silence_have_librosas_decibels():
+    powers = torch.tensor([[0.0, 1e-12, 1e-10, 3e-10, 1e-3, 1.0, 50.0]])
+    module = Decibels()
+    np.testing.assert_allclose(module(powers), librosa.power_to_db(powers.numpy(), top_db=None), rtol=1e-6)
+    assert float(module(powers).min()) == -100
+
+
+def test_the_gradient_is_exact_where_top_db_raises_values():
+    powers = torch.tensor([[[0.1, 0.3, 2.0, 9.0]], [[0.2, 7.0, 3.0, 0.5]]], dtype=torch.float64)
+    module = Decibels(10.0)
+    assert int((module(powers) > 10 * powers.log10()).sum()) == 4
+    assert torch.autograd.gradcheck(module, powers.requires_grad_())
+
+
 @pytest.mark.parametrize("text", ["spectrogram power=1", "log_mel 20 sample_rate=8000", "mfcc 5 n_mels=20"])
 def test_gradients_reach_the_waveform_also_of_silence(text):
     module = build(chain((1, 1024), text)).double()
@@ -114,6 +129,17 @@ def test_receptive_fields_follow_time_through_a_spectrogram():
     after = receptive_fields(graph)["lstm1"]
     assert after.box((3,)) == after.box((40,)) != box
     assert width > 40
+
+
+def test_receptive_fields_follow_time_through_unsqueeze():
+    graph = chain((1, 90), "conv 4 10 stride=4, unsqueeze, unit = conv 1 2x3")
+    field = receptive_fields(graph)["unit"]
+    assert (field.size, field.stride) == ((18,), (4,))
+    wave = torch.rand(1, 1, 90, requires_grad=True)
+    build(graph)(wave)[0, 0, 1, 7].backward()
+    assert wave.grad is not None
+    seen = wave.grad[0, 0].nonzero().flatten()
+    assert field.box((1, 7)) == ((int(seen.min()), int(seen.max()) + 1),)
 
 
 def test_lstm_is_torchs_over_time():

@@ -246,7 +246,7 @@ def test_the_report_of_a_classifier_has_every_part(classified):
     assert [name for name in figures if f'id="trained-{name}"' in page] == list(figures)
     evidence = run.tested.evidence
     right = int((evidence.predictions == evidence.labels).sum())
-    assert f"{right} of 300 test pictures are right" in page
+    assert f"{right} of 300 test samples are right" in page
     for command in training._commands(run):
         assert shlex.split(command)[0] == "convscope" and "/run" in command
 

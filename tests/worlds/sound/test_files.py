@@ -1,5 +1,7 @@
 """Sound files of any rate become inputs; what is no sound is refused with the reason."""
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.graph import TensorSpec
 from convscope.worlds import open_sample, open_whole, render, world_of
-from convscope.worlds.sound.audio import read_audio, resampled, to_wav
+from convscope.worlds.sound.audio import read_audio, resampled, to_int16, to_wav
 from convscope.worlds.sound.fitting import fitted, window_start
 from convscope.worlds.sound.folder import sound_spec
 
@@ -69,6 +71,32 @@ def test_long_sounds_are_cropped_to_the_loudest_part_and_short_ones_centred():
         np.testing.assert_array_equal(padded[padded > 0], short)
         before, after = (padded > 0).argmax(), (padded[::-1] > 0).argmax()
         assert abs(int(before) - int(after)) <= 1
+
+
+def test_loud_samples_of_16_bits_are_cropped_where_those_of_floats_are():
+    long = np.full(100, 300, np.int16)
+    long[40:50] = 20_000
+    assert window_start(long, 20) == window_start(long / 32768, 20) == 30
+
+
+def test_samples_of_16_bits_are_read_and_written_as_they_are(tmp_path):
+    stored = np.array([-32768, -32767, -20000, -1, 0, 1, 12345, 32767] * 100, np.int16)
+    soundfile.write(tmp_path / "a.wav", stored, 8000, subtype="PCM_16")
+    wave = read_audio(tmp_path / "a.wav").waveform
+    np.testing.assert_array_equal(to_int16(wave), stored)
+    again, _ = soundfile.read(io.BytesIO(to_wav(wave, 8000)), dtype="int16")
+    np.testing.assert_array_equal(again, stored)
+    np.testing.assert_array_equal(to_int16([-1.5, -1, 1, 1.5]), [-32768, -32768, 32767, 32767])
+
+
+def test_inputs_have_the_value_range_of_the_network(tmp_path):
+    path = write(tmp_path / "a.wav", tone(8000, 1.5), 8000)
+    other = replace(SPEC, value_range=(-10.0, 30.0))
+    for open_it in (open_sample, open_whole):
+        torch.testing.assert_close(open_it(path, other).input, 20 * open_it(path, SPEC).input + 10)
+    files = [world_of(spec).to_file(open_sample(path, spec).input, spec) for spec in (SPEC, other)]
+    waves = [read_audio(made[1]).waveform for made in files if made is not None]
+    np.testing.assert_allclose(waves[1], waves[0], atol=1 / 32768)
 
 
 def test_positions_map_back_to_the_file(tmp_path):

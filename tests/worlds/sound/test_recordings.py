@@ -1,6 +1,7 @@
 """Folders of sounds and FSDD: classes, splits, speakers, and files that cannot be read."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,9 @@ def test_a_folder_of_classes_is_read_and_what_is_damaged_is_counted(tmp_path):
     batch = data.batch([3, 0])
     assert batch.inputs[0].shape == (2, 1, 4000) and batch.targets.tolist() == [1, 0]
     one = worlds.open_sample(tmp_path / "no" / "a.wav", SPEC).input
-    torch.testing.assert_close(batch.inputs[0][1], one, atol=1 / 32768, rtol=0)
+    assert torch.equal(batch.inputs[0][1], one)
+    wide = replace(SPEC, value_range=(0.0, 10.0))
+    torch.testing.assert_close(data.inputs([0], wide), 5 * data.inputs([0]) + 5)
     assert len(data.take([2, 1])) == 2 and data.take([2, 1]).labels.tolist() == [1, 0]
 
 
@@ -148,12 +151,33 @@ def test_augmentations_are_what_they_say():
         if torch.allclose(torch.roll(batch[0, 0], k)[200:1800], shifted[200:1800], atol=1e-6)
     ]
     assert len(offsets) == 1
+    assert torch.equal(shifted, moved(batch[0, 0], offsets[0]))
     ratio = run("gain") / batch
     assert torch.allclose(ratio, ratio[..., :1].expand_as(ratio), rtol=1e-3)
     tone = torch.sin(torch.arange(2000) * 2 * torch.pi * 0.05)[None, None]
     faster = worlds.augmented(tone, ("speed",), sound_spec(2000, 1.0), 3)[0, 0]
     peak = int(torch.fft.rfft(faster[500:1500] * torch.hann_window(1000)).abs().argmax()) / 1000
     assert 0.05 * 0.81 < peak < 0.05 * 1.23 and abs(peak - 0.05) > 0.001
+
+
+def moved(wave: torch.Tensor, offset: int) -> torch.Tensor:
+    """One sound, shifted to the right (left, if negative), with zeros where there is none."""
+    found = torch.zeros_like(wave)
+    for at in range(len(wave)):
+        if 0 <= at - offset < len(wave):
+            found[at] = wave[at - offset]
+    return found
+
+
+def test_gain_and_noise_stay_within_their_decibels():
+    quiet = 0.01 * torch.randn(400, 1, 500, generator=torch.Generator().manual_seed(1))
+    spec = sound_spec(500, 1.0)
+    louder = worlds.augmented(quiet, ("gain",), spec, 0).square().mean((1, 2)) / quiet.square().mean((1, 2))
+    changes = 10 * louder.log10()
+    assert -6.01 < float(changes.min()) < -5.8 and 5.8 < float(changes.max()) < 6.01
+    added = worlds.augmented(quiet, ("noise",), spec, 0) - quiet
+    ratios = 10 * (quiet.square().mean((1, 2)) / added.square().mean((1, 2))).log10()
+    assert 9 < float(ratios.min()) < 11 and 39 < float(ratios.max()) < 41
 
 
 def test_whole_speakers_are_held_out(tmp_path):

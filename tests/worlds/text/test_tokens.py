@@ -25,6 +25,12 @@ def published_cleaning(text: str, trec: bool) -> str:
     return text if trec else text.lower()
 
 
+def published_cleaning_of_sst(text: str) -> str:
+    """Do what `clean_str_sst` of Kim's process_data.py does."""
+    text = re.sub(r"[^A-Za-z0-9(),!?\'\`]", " ", text)
+    return re.sub(r"\s{2,}", " ", text).strip().lower()
+
+
 def words(text: str, cleaning: str = "kim") -> list[str]:
     return [token.text for token in tokenize(text, TextTransform("words", cleaning))]
 
@@ -44,6 +50,7 @@ def words(text: str, cleaning: str = "kim") -> list[str]:
 def test_words_are_those_of_the_published_cleaning(text):
     assert words(text) == published_cleaning(text, False).split()
     assert words(text, "trec") == published_cleaning(text, True).split()
+    assert words(text, "sst") == published_cleaning_of_sst(text).split()
 
 
 @needs_text

@@ -7,13 +7,14 @@ Source: Zeiler 2012, ADADELTA: An Adaptive Learning Rate Method, arXiv:1212.5701
 that of torch.optim.Adadelta, whose results these are, to rounding.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, optim
+from torch import Tensor
 from torch.optim.adadelta import adadelta
 from typing_extensions import override
+
+from convscope.learn.optimization.grouped import GroupedOptimizer
 
 TABLE = 1000
 """Rows from which on a weight of two axes is taken for a table of vectors."""
@@ -21,7 +22,7 @@ RESCALED = 500
 """Steps after which the averages are brought back to their own scale: 0.95^-500 is 1e11."""
 
 
-class Adadelta(optim.Optimizer):
+class Adadelta(GroupedOptimizer):
     """Take the steps of Adadelta.
 
     Averages of tables are stored divided by `rho^s`, `s` steps after they were last rescaled: rows without a
@@ -37,29 +38,14 @@ class Adadelta(optim.Optimizer):
         super().__init__(groups, {"lr": 1.0, "weight_decay": 0.0, "rho": rho, "eps": eps})
 
     @override
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """Take a step.
-
-        Args:
-            closure: computes the loss and the gradients anew; by default they are there already.
-
-        Returns:
-            What `closure` returned.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            moving = [weight for weight in group["params"] if weight.grad is not None]
-            for weight in moving:
-                self._begin(weight)
-            tables = [w for w in moving if w.ndim == 2 and len(w) >= TABLE and not group["weight_decay"]]
-            for weight in tables:
-                self._table(weight, group)
-            self._others([w for w in moving if not any(w is table for table in tables)], group)
-        return loss
+    def update(self, group: dict[str, Any]) -> None:
+        moving = [weight for weight in group["params"] if weight.grad is not None]
+        for weight in moving:
+            self._begin(weight)
+        tables = [w for w in moving if w.ndim == 2 and len(w) >= TABLE and not group["weight_decay"]]
+        for weight in tables:
+            self._table(weight, group)
+        self._others([w for w in moving if not any(w is table for table in tables)], group)
 
     def _begin(self, weight: Tensor) -> None:
         state = self.state[weight]

@@ -5,20 +5,21 @@ kellerjordan.github.io/posts/muon. timm's and torch's own compute in bfloat16 wh
 takes processors without it longer than the rest of a training step; torch's takes no convolutions.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, optim
+from torch import Tensor
 from torch.optim.adamw import adamw
 from typing_extensions import override
+
+from convscope.learn.optimization.grouped import GroupedOptimizer
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the polynomial a x + b x^3 + c x^5, which takes singular values from 0 to 1 to about 0.7 to 1.2."""
 ITERATIONS = 5
 
 
-class Muon(optim.Optimizer):
+class Muon(GroupedOptimizer):
     """Take steps of momentum whose singular values are all about 1, in place of the gradient's own.
 
     Weights of two axes or more are matrices: of one row for each output, as in a convolution of
@@ -41,26 +42,11 @@ class Muon(optim.Optimizer):
             raise ValueError("Muon is for weights of two axes or more; others go into a group with adamw")
 
     @override
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """Take a step.
-
-        Args:
-            closure: computes the loss and the gradients anew; by default they are there already.
-
-        Returns:
-            What `closure` returned.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            update = self._adamw if group["adamw"] else self._orthogonal
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    update(weight, weight.grad, group)
-        return loss
+    def update(self, group: dict[str, Any]) -> None:
+        move = self._adamw if group["adamw"] else self._orthogonal
+        for weight in group["params"]:
+            if weight.grad is not None:
+                move(weight, weight.grad, group)
 
     def _orthogonal(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state, momentum, lr = self.state[weight], group["momentum"], group["lr"]

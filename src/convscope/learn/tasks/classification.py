@@ -14,7 +14,7 @@ from typing_extensions import override
 from convscope.errors import DataError, UsageError
 from convscope.learn.batches.class_balance import balanced_weights, class_counts, is_imbalanced
 from convscope.learn.batches.source import BatchSource, make_batches
-from convscope.learn.recipe import PROBE_LR, SENTENCES, ClassificationRecipe, ClassWeights, Sampler
+from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights, Sampler
 from convscope.learn.tasks.classifiers.calibration import fit_temperature
 from convscope.learn.tasks.classifiers.classifier_head import ClassifierHead, read_head
 from convscope.learn.tasks.evaluation import (
@@ -350,7 +350,7 @@ class Classification(Task):
 
     @override
     def commands(self, folder: str, recipe: Any) -> Sequence[str]:
-        """Return commands that classify pictures, look into the network and train on from its weights.
+        """Return commands that classify inputs, look into the network and train on from its weights.
 
         Args:
             folder: the run's folder, quoted for a shell.
@@ -362,11 +362,9 @@ class Classification(Task):
         data = shlex.quote(str(getattr(recipe, "data", "digits")))
         if isinstance(getattr(recipe, "root", None), Path):
             data += f" --root {shlex.quote(str(recipe.root))}"
-        vectors = getattr(recipe, "vectors", None)
-        thing = "TEXT" if vectors or str(getattr(recipe, "data", "")) in SENTENCES else "PICTURE"
         return (
-            f"convscope classify {thing} --net {folder}",
-            f"convscope explain {thing} --net {folder}",
+            f"convscope classify INPUT --net {folder}",
+            f"convscope explain INPUT --net {folder}",
             f"convscope units {folder} --data {data}",
             f"convscope unit {folder} output:0 --data {data}",
             f"convscope train {folder} {data}",

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convscope.errors import UsageError
-from convscope.graph.spec import TensorSpec
-from convscope.nets.modules.worlds.embedding import PADDING, Embedding
+from convscope.graph.spec import PADDING, TensorSpec
+from convscope.nets.modules.worlds.embedding import Embedding
 from convscope.nets.network import Net
 
 

@@ -11,13 +11,10 @@ from convscope.errors import UsageError
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.dense import Dense
 from convscope.graph.layers.worlds.embedding import Embedding
-from convscope.graph.spec import TensorSpec
+from convscope.graph.spec import UNKNOWN, TensorSpec
 from convscope.nets.io.graph_module import GraphModule, build
 from convscope.nets.modules.worlds.embedding import Embedding as EmbeddingModule
 from convscope.nets.network import Net
-
-UNKNOWN = 1
-"""Index of every token that a vocabulary lacks."""
 
 
 def with_vocabulary(

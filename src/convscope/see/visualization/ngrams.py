@@ -16,13 +16,12 @@ from convscope.errors import UsageError
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.conv import Conv1d
 from convscope.graph.layers.worlds.embedding import Embedding, MaxOverTime
+from convscope.graph.spec import SPECIAL
 from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, embeddings, resolve
 from convscope.recipe.result import Result
 
 RISING = ("relu", "relu6", "sigmoid", "tanh", "softplus", "elu", "leakyrelu", "identity", "dropout")
 """Kinds of layers after a convolution whose value is largest where that of the convolution is."""
-SPECIAL = 2
-"""Padding and the unknown token, which are no words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +105,9 @@ def _of_unit(
         weight = weights["weight"][place.unit].detach().double().cpu()
         bias = float(weights["bias"][place.unit]) if "bias" in weights else 0.0
         vectors = vectors_of(net).double().cpu()
-        gains = vectors[SPECIAL:] @ weight
+        gains = vectors[len(SPECIAL) :] @ weight
         best = (-gains if negative else gains).topk(min(top, len(gains)), dim=0)
-        chosen = best.indices + SPECIAL
+        chosen = best.indices + len(SPECIAL)
         added = gains.gather(0, best.indices)
     names = net.input_spec.vocabulary
     words = tuple(tuple(names[i] for i in column) for column in chosen.T.tolist())
@@ -137,7 +136,7 @@ def word_convolution(net: Net, place: LayerAddress) -> Node | None:
     Returns:
         The convolution; None where there is none, or the network has no vocabulary.
     """
-    if not net.input_spec.is_integer or len(net.input_spec.vocabulary) <= SPECIAL:
+    if not net.input_spec.is_integer or len(net.input_spec.vocabulary) <= len(SPECIAL):
         return None
     graph = describe(net).graph
     names = {node.name for node in graph.nodes}

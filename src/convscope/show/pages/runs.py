@@ -51,5 +51,5 @@ def _commands(compared: RunComparison) -> list[str]:
         chosen = max(best, key=lambda run: sign * (run.value or 0.0))
         found.append(f"convscope describe {shlex.quote(str(chosen.run.folder))}")
         if chosen.right is not None:
-            found.append(f"convscope classify PICTURE --net {shlex.quote(str(chosen.run.folder))}")
+            found.append(f"convscope classify INPUT --net {shlex.quote(str(chosen.run.folder))}")
     return found

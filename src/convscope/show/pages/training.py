@@ -289,7 +289,7 @@ def _classified(finding: ClassifiedSamples, run: TrainedRun) -> list[Figure]:
         figures.append(confusion.of_run(evaluation, again, images))
     worst = answers(evaluation, images, HARDEST)
     figures.append(worst_examples.figure(worst, again, images.spec, key="trained.hardest", source=""))
-    explained = f"convscope explain PICTURE --net {shlex.quote(str(run.place))}"
+    explained = f"convscope explain INPUT --net {shlex.quote(str(run.place))}"
     attributed = attributed_mistakes.of_run(run.setup.net, worst, evaluation.classes, explained)
     figures += [attributed] if attributed else []
     train = run.setup.train

@@ -108,9 +108,10 @@ def read_audio(source: str | PathLike[str] | bytes) -> Recording:
 
 
 def _bytes_missing(content: bytes) -> int:
-    """Return how many bytes of samples a WAV file promises and does not hold; libsndfile reads what there is.
+    """Return how many bytes of samples the header of a WAV file states and the file lacks.
 
-    Programs that write to a pipe promise the largest number, or none: nothing is known about those.
+    libsndfile reads what there is. Programs that write to a pipe state the largest size, or none: of those
+    nothing is known.
     """
     if content[:4] != b"RIFF":
         return 0
@@ -124,7 +125,7 @@ def _bytes_missing(content: bytes) -> int:
 
 
 def _check_extent(frames: int, channels: int, rate: int, expected: str) -> None:
-    """Refuse sounds without samples, or of more or less than can be heard and kept in memory."""
+    """Refuse sounds without samples, too short for a spectrum, or too long for memory."""
     if frames < 1:
         raise DataError(expected, received="a sound of no samples", hint="Record it again.")
     if not 1 <= rate <= HIGHEST_RATE:
@@ -144,7 +145,7 @@ def _check_extent(frames: int, channels: int, rate: int, expected: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return what libsndfile says, without the object whose name means nothing to a user."""
+    """Return the message of libsndfile, without the name of the object that it begins with."""
     return str(error).rpartition(">: ")[2] or type(error).__name__
 
 

@@ -25,7 +25,7 @@ SPEAKERS = (re.compile(r"([0-9a-f]{8})_nohash_\d+"), re.compile(r"[^_]+_([^_]+)_
 def open_folder(root: str | Path, split: str | None, spec: TensorSpec) -> LabelledSounds:
     """Read the sounds of a folder.
 
-    Files with another ending than those of sounds are left out. Where all names tell the speaker, as those of
+    Files with another ending than those of sounds are left out. Where every name holds a speaker, as those of
     Speech Commands (`1a2b3c4d_nohash_0.wav`) and of FSDD (`7_jackson_0.wav`) do, the data set has `speakers`.
 
     Args:
@@ -67,7 +67,7 @@ def open_folder(root: str | Path, split: str | None, spec: TensorSpec) -> Labell
 
 
 def speaker_of(path: Path) -> str:
-    """Return the speaker that a file's name tells.
+    """Return the speaker in the name of a file.
 
     Args:
         path: the file.

@@ -17,7 +17,7 @@ from convscope.worlds.dataset import Indices, LabelledDataset, Problem, checked,
 from convscope.worlds.images.listing import in_text, in_threads
 from convscope.worlds.sound.audio import Recording, read_audio, resampled, to_int16
 from convscope.worlds.sound.fitting import fitted
-from convscope.worlds.sound.world import rate_of
+from convscope.worlds.sound.world import in_value_range, rate_of
 
 MOST_BYTES = 4 * 2**30
 """Bytes of the largest data set that is kept in memory: 18 hours at 16 kHz."""
@@ -31,7 +31,7 @@ class Clip:
         source: path of its file, or the bytes of it.
         name: its name in messages and lists.
         label: index of its class.
-        speaker: who is heard; empty if unknown.
+        speaker: name of the speaker; empty if unknown.
     """
 
     source: object
@@ -49,7 +49,7 @@ class LabelledSounds(LabelledDataset):
         classes: names of the classes; label k is `classes[k]`.
         spec: specification of the inputs: kind `sound`, one channel in time, with a sample rate.
         name: name of the data set.
-        speakers: who is heard in each sound; empty where that is unknown.
+        speakers: name of the speaker of each sound; empty where that is unknown.
 
     Raises:
         DataError: sizes, labels and classes do not fit each other.
@@ -171,9 +171,7 @@ class LabelledSounds(LabelledDataset):
         rate, (length,) = rate_of(spec), spec.size
         waves = [self._at_rate(k, rate) for k in checked(indices, len(self)).tolist()]
         parts = np.stack([fitted(wave, length) for wave in waves]) if waves else np.zeros((0, length))
-        low, high = spec.value_range
-        unit = torch.from_numpy(parts).float()[:, None] / 32768
-        return unit if (low, high) == (-1.0, 1.0) else low + (high - low) * (unit + 1) / 2
+        return in_value_range(torch.from_numpy(parts).float()[:, None] / 32768, spec)
 
     def _at_rate(self, index: int, rate: int) -> NDArray[np.int16]:
         wave = self.waveforms[index]
@@ -199,7 +197,7 @@ class LabelledSounds(LabelledDataset):
 
 
 def _read(clip: Clip, rate: int) -> NDArray[np.int16] | Problem:
-    """Read one clip at a sample rate, or say what is wrong."""
+    """Read one clip at a sample rate; return what is wrong with a file that cannot be read."""
     try:
         source = clip.source
         found = source if isinstance(source, Recording) else read_audio(source)  # pyright: ignore[reportArgumentType]

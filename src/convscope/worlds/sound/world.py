@@ -116,6 +116,20 @@ def rate_of(spec: TensorSpec) -> int:
     return spec.sample_rate
 
 
+def in_value_range(waves: Tensor, spec: TensorSpec) -> Tensor:
+    """Scale samples from [-1, 1] to the value range of a spec.
+
+    Args:
+        waves: samples in [-1, 1], of any shape.
+        spec: specification of an input.
+
+    Returns:
+        Samples of the same shape; the same tensor where the range is [-1, 1].
+    """
+    low, high = spec.value_range
+    return waves if (low, high) == (-1.0, 1.0) else low + (high - low) * (waves + 1) / 2
+
+
 def _recording(source: Any) -> Recording:
     """Return a recording, or that of a file."""
     if isinstance(source, Recording):
@@ -131,8 +145,6 @@ def _recording(source: Any) -> Recording:
 
 def _sample(recording: Recording, wave: np.ndarray, offset: float, rate: int, spec: TensorSpec) -> Sample:
     """Return a waveform in the range of the spec, and where the file lies in it."""
-    low, high = spec.value_range
-    unit = torch.from_numpy(np.ascontiguousarray(wave)).clamp(-1, 1)[None]
-    found = unit if (low, high) == (-1.0, 1.0) else low + (high - low) * (unit + 1) / 2
+    found = in_value_range(torch.from_numpy(np.ascontiguousarray(wave)).clamp(-1, 1)[None], spec)
     extent = float(len(recording.waveform))
     return Sample(found, recording, Placement((rate / recording.sample_rate,), (offset,), (extent,)))

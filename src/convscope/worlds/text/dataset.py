@@ -11,12 +11,12 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import DataError
-from convscope.graph.spec import TensorSpec
+from convscope.graph.spec import SPECIAL, TensorSpec
 from convscope.worlds.dataset import Indices, LabelledDataset, checked, checked_labels
 from convscope.worlds.images.listing import in_text, natural
 from convscope.worlds.text.sentences import Labelled, read_labelled
 from convscope.worlds.text.tokens import Token, tokenize
-from convscope.worlds.text.vocabulary import LONGEST, SPECIAL, encode, fit_spec, room, unknown
+from convscope.worlds.text.vocabulary import LONGEST, encode, fit_spec, max_tokens, unknown_tokens
 
 SCRIPT = 0.5
 """Share of the letters that a cleaning may drop before words are refused as tokens."""
@@ -135,8 +135,8 @@ class TextDataset(LabelledDataset):
     @override
     def notes(self) -> tuple[str, ...]:
         """How many texts were empty or cut, and how many tokens the vocabulary lacks."""
-        rare = [token for tokens in self.tokens for token in unknown(tokens, self.spec)]
-        total, places = sum(map(len, self.tokens)), room(self.spec)
+        rare = [token for tokens in self.tokens for token in unknown_tokens(tokens, self.spec)]
+        total, places = sum(map(len, self.tokens)), max_tokens(self.spec)
         cut = sum(len(tokens) > places for tokens in self.tokens)
         blank = sum(not tokens for tokens in self.tokens)
         kind = self.spec.text.tokens
@@ -144,7 +144,7 @@ class TextDataset(LabelledDataset):
         if self.empty:
             found.append(f"{self.empty:,} lines or files without a text are left out")
         if blank:
-            found.append(f"of {blank:,} texts nothing is left after cleaning; the network sees only padding")
+            found.append(f"of {blank:,} texts nothing is left after cleaning; the input is only padding")
         if cut:
             limit = f" (at most {LONGEST:,} {kind} are taken)" if self.spec.shape[0] == LONGEST else ""
             found.append(f"{cut:,} of {len(self):,} texts are cut to {places:,} {kind}{limit}")

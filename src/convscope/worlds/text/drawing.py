@@ -6,8 +6,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from convscope.graph.spec import TensorSpec
-from convscope.worlds.text.vocabulary import PADDING
+from convscope.graph.spec import PADDING, TensorSpec
 
 FONTS = (
     "NotoSansCJK-Regular.ttc",

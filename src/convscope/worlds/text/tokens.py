@@ -1,6 +1,6 @@
 """Divide texts into tokens: words as Kim's published code has them, characters, or bytes.
 
-Every token knows which characters of the text it stands for, so that results can be shown on the text itself.
+Every token holds its span of characters, so that results can be shown on the text itself.
 A character is what a reader takes for one: a letter with its accents, an emoji of several code points. It is
 never broken, and the bytes of one all stand for the whole of it.
 """

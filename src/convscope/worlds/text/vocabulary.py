@@ -10,13 +10,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from convscope.errors import DataError
-from convscope.graph.spec import TEXT, TensorSpec, TextTransform
+from convscope.graph.spec import SPECIAL, TEXT, UNKNOWN, TensorSpec, TextTransform
 from convscope.worlds.text.tokens import Token, byte_name, tokenize
 
-PADDING, UNKNOWN = 0, 1
-"""Index of what stands for nothing, and of every token that the vocabulary lacks."""
-SPECIAL = ("<padding>", "<unknown>")
-"""Names of the first two indices of every vocabulary."""
 LONGEST = 1024
 """Most tokens of an input: what is longer is cut."""
 MOST = 200_000
@@ -28,7 +24,7 @@ def fit_spec(spec: TensorSpec, texts: Sequence[str], extra: Sequence[str] = ()) 
 
     Args:
         spec: its text transform is kept.
-        texts: what is learned from, and nothing else: words of a test set would tell what it is about.
+        texts: what is learned from, and nothing else: words of a test set would be a leak.
         extra: words that the vocabulary holds too, such as those of word vectors.
 
     Returns:
@@ -107,13 +103,13 @@ def encode(tokens: Sequence[Token], spec: TensorSpec) -> Int64[Tensor, " t"]:
     """
     known, (length,) = indices_of(spec), spec.shape
     lead = spec.text.lead
-    found = [known.get(token.text, UNKNOWN) for token in tokens[: room(spec)]]
+    found = [known.get(token.text, UNKNOWN) for token in tokens[: max_tokens(spec)]]
     row = torch.zeros(length, dtype=torch.int64)
     row[lead : lead + len(found)] = torch.tensor(found, dtype=torch.int64)
     return row
 
 
-def room(spec: TensorSpec) -> int:
+def max_tokens(spec: TensorSpec) -> int:
     """Return how many tokens of a text an input holds.
 
     Args:
@@ -125,7 +121,7 @@ def room(spec: TensorSpec) -> int:
     return max(spec.shape[0] - spec.text.lead, 1)
 
 
-def unknown(tokens: Iterable[Token], spec: TensorSpec) -> list[str]:
+def unknown_tokens(tokens: Iterable[Token], spec: TensorSpec) -> list[str]:
     """Return the tokens that a vocabulary lacks.
 
     Args:

@@ -12,14 +12,14 @@ from torch import Tensor
 from typing_extensions import override
 
 from convscope.errors import DataError
-from convscope.graph.spec import TEXT, TensorSpec
+from convscope.graph.spec import PADDING, SPECIAL, TEXT, TensorSpec
 from convscope.recipe import shortened
 from convscope.worlds.dataset import Dataset
 from convscope.worlds.text.dataset import open_texts
 from convscope.worlds.text.drawing import draw_tokens, ink, token_names
 from convscope.worlds.text.sentences import decoded, is_text, parts_of, read_text_file
 from convscope.worlds.text.tokens import Token, byte_value, tokenize
-from convscope.worlds.text.vocabulary import PADDING, SPECIAL, encode, room, unknown
+from convscope.worlds.text.vocabulary import encode, max_tokens, unknown_tokens
 from convscope.worlds.world import Piece, Placement, Sample, Span, World
 
 WHICH = (
@@ -231,7 +231,7 @@ def placed(text: str, tokens: Sequence[Token], spec: TensorSpec) -> TokenPlaceme
     Returns:
         The placement; only tokens that the input holds have one.
     """
-    spans = tuple((token.start, token.end) for token in tokens[: room(spec)])
+    spans = tuple((token.start, token.end) for token in tokens[: max_tokens(spec)])
     return TokenPlacement((1.0,), (float(spec.text.lead),), (float(len(text)),), spans, spec.text.lead)
 
 
@@ -279,7 +279,7 @@ def _is_file(source: str) -> bool:
 
 def _notes(tokens: Sequence[Token], spec: TensorSpec) -> tuple[str, ...]:
     """Return what of a text the input does not show."""
-    found, places, rare = [], room(spec), unknown(tokens, spec)
+    found, places, rare = [], max_tokens(spec), unknown_tokens(tokens, spec)
     kind = spec.text.tokens
     if rare:
         every = "all" if len(rare) == len(tokens) else f"{len(rare)} of {len(tokens)}"

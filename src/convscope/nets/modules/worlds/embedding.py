@@ -5,8 +5,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-PADDING = 0
-"""Index of the token that stands for nothing."""
+from convscope.graph.spec import PADDING
+
 SPREAD = 0.25
 """Fresh vectors are uniform in [-SPREAD, SPREAD]: about word2vec's variance (Kim 2014, section 3.2)."""
 

@@ -68,9 +68,9 @@ def cldnn() -> Graph:
 
 
 def _gammatones(module: "nn.Module") -> None:
-    from convscope.nets.modules.worlds.sound.auditory import begin_with_gammatones
+    from convscope.nets.modules.worlds.sound.auditory import init_gammatones
 
-    begin_with_gammatones(module, "filters", RATE)
+    init_gammatones(module, "filters", RATE)
 
 
 SOUND_FREQUENCY = ZooEntry(
@@ -124,7 +124,7 @@ SPOKEN_DIGITS = ZooEntry(
     DIGITS,
     "sound-square, trained on spoken English digits by five men; ships with the package",
     LECTURE,
-    "Trained by scripts/train_spoken_digits.py. Voices that it has not heard are answered much worse: see "
-    "docs/sound.md.",
+    "Trained by scripts/train_spoken_digits.py. Its accuracy on voices outside of the training data is much "
+    "lower: see docs/sound.md.",
     weights="spoken-digits",
 )

@@ -51,7 +51,7 @@ class Unsqueeze(Layer):
 
     @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """Return that an output reads its own position in time."""
+        """Return the same position in time."""
         return ((SAME,),)
 
     @override
@@ -67,7 +67,7 @@ class LSTM(Layer):
     Attributes:
         hidden_size: number of cells.
         num_layers: number of layers, each reading the outputs of the one before.
-        bidirectional: whether another one reads from the end to the beginning; their outputs are joined.
+        bidirectional: whether a second one runs backwards in time; the outputs of both are concatenated.
 
     Source: Hochreiter and Schmidhuber 1997, Long Short-Term Memory.
     """
@@ -112,12 +112,12 @@ class LSTM(Layer):
 
     @override
     def macs(self, *shapes: Shape) -> int:
-        """Return one product for each weight and moment."""
+        """Return one product for each weight and time step."""
         return shapes[0][-1] * sum(prod(s) for s in self.parameters(*shapes).values() if len(s) == 2)
 
     @override
     def windows(self, *shapes: Shape) -> tuple[tuple[Window | None, ...], ...]:
-        """Return the whole of every axis: the state remembers everything that was before."""
+        """Return the whole of every axis: the state depends on all steps before."""
         return ((EVERYTHING,) * (len(shapes[0]) - 1),)
 
     @override

@@ -83,10 +83,7 @@ class Spectrogram(Framing):
     """Spectrogram: magnitudes of the short-time Fourier transform to a power, for each channel.
 
     Attributes:
-        n_fft: length of the Fourier transform, in samples.
-        hop_length: samples from one frame to the next; a quarter of `n_fft` if None.
-        win_length: length of the Hann window, in samples; `n_fft` if None.
-        center: whether frame `k` is centred at sample `k * hop_length`; otherwise it begins there.
+        n_fft, hop_length, win_length, center: as in `Framing`.
         power: 1 for magnitudes, 2 for powers.
 
     Source: `librosa.stft` of librosa 0.11, whose conventions these are.
@@ -182,10 +179,7 @@ class LogMel(Framing):
     """Log-mel spectrogram: the decibels of the mel bands of a power spectrogram.
 
     Attributes:
-        n_fft: length of the Fourier transform, in samples.
-        hop_length: samples from one frame to the next; a quarter of `n_fft` if None.
-        win_length: length of the Hann window, in samples; `n_fft` if None.
-        center: whether frame `k` is centred at sample `k * hop_length`; otherwise it begins there.
+        n_fft, hop_length, win_length, center: as in `Framing`.
         n_mels: number of bands.
         sample_rate: samples per second of the waveform.
         f_min: lowest frequency, in hertz.
@@ -233,15 +227,7 @@ class MFCC(LogMel):
     """Mel-frequency cepstral coefficients: the cosine transform of a log-mel spectrogram along frequency.
 
     Attributes:
-        n_fft: length of the Fourier transform, in samples.
-        hop_length: samples from one frame to the next; a quarter of `n_fft` if None.
-        win_length: length of the Hann window, in samples; `n_fft` if None.
-        center: whether frame `k` is centred at sample `k * hop_length`; otherwise it begins there.
-        n_mels: number of bands.
-        sample_rate: samples per second of the waveform.
-        f_min: lowest frequency, in hertz.
-        f_max: highest frequency, in hertz; half of the sample rate if None.
-        top_db: decibels further than this below the largest one of a sample are raised to that.
+        n_fft, hop_length, win_length, center, n_mels, sample_rate, f_min, f_max, top_db: as in `LogMel`.
         n_mfcc: number of coefficients, the first of the orthonormal DCT-II.
 
     Source: Davis and Mermelstein 1980; `librosa.feature.mfcc` of librosa 0.11, whose `top_db` is 80.

@@ -1,4 +1,4 @@
-"""Filters of hearing: gammatone impulse responses, with which a convolution over waveforms can begin."""
+"""Gammatone filters, which model the cochlea, as initial kernels of a convolution over waveforms."""
 
 from math import pi
 
@@ -13,7 +13,7 @@ ORDER = 4
 
 
 def bandwidth(hertz: Tensor) -> Tensor:
-    """Compute the equivalent rectangular bandwidth of hearing at a frequency.
+    """Compute the equivalent rectangular bandwidth (ERB) of the auditory filter at a frequency.
 
     Args:
         hertz: frequencies.
@@ -67,8 +67,8 @@ def gammatone(count: int, taps: int, sample_rate: int) -> Float[Tensor, "n 1 tap
     return (response / gain).flip(1)[:, None].float()
 
 
-def begin_with_gammatones(module: nn.Module, layer: str, sample_rate: int) -> None:
-    """Set the kernels of a 1-d convolution over a waveform to gammatones, in place; they are then learned.
+def init_gammatones(module: nn.Module, layer: str, sample_rate: int) -> None:
+    """Initialise the kernels of a 1-d convolution over a waveform with gammatones, in place.
 
     Args:
         module: the network.

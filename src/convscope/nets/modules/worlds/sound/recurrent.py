@@ -47,10 +47,10 @@ class LSTM(nn.LSTM):
     """Long short-term memory along the last axis; channels, and height where there is one, are its features.
 
     Args:
-        input_size: number of features of a moment.
+        input_size: number of features of a time step.
         hidden_size: number of cells.
         num_layers: number of layers.
-        bidirectional: whether another one reads from the end.
+        bidirectional: whether a second one runs backwards in time; the outputs of both are concatenated.
     """
 
     def __init__(
@@ -69,13 +69,13 @@ class LSTM(nn.LSTM):
         )
 
     def forward(self, x: Float[Tensor, "b *features t"]) -> Float[Tensor, "b h t"]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Read moments in their order.
+        """Run over the time steps.
 
         Args:
             x: `[b c t]` or `[b c h t]`.
 
         Returns:
-            The output at every moment `[b h t]`.
+            The output at every time step `[b h t]`.
         """
         outputs, _ = super().forward(x.flatten(1, -2).transpose(1, 2))
         return outputs.transpose(1, 2)

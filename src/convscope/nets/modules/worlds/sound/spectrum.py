@@ -234,7 +234,7 @@ class Decibels(nn.Module):
         found = 10 * torch.log10(x.clamp_min(LEAST_POWER))
         if self.top_db is None:
             return found
-        highest = found.detach().flatten(1).amax(1).view(-1, *(1,) * (x.ndim - 1))
+        highest = found.flatten(1).amax(1).view(-1, *(1,) * (x.ndim - 1))
         return torch.maximum(found, highest - self.top_db)
 
 

@@ -6,6 +6,8 @@ Source: after Zhang, Zhao and LeCun 2015, Character-level Convolutional Networks
 arXiv:1509.01626, much smaller: two convolutions in place of six, an embedding in place of one-hot vectors.
 """
 
+from dataclasses import replace
+
 from convscope.graph.chain import chain
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.dense import Dense
@@ -34,20 +36,30 @@ def small_cnn(length: int, vocabulary: int, width: int) -> Graph:
         f"pool1 = maxpool {POOL}, conv2 = conv 96 {SECOND}, relu2 = relu"
     )
     part = chain((length,), layers)
-    window = width + POOL - 1 + POOL * (SECOND - 1)
     (source,) = part.inputs
     nodes = (
         *part.nodes,
-        Node("pool2", MaxOverTime(window, POOL), ("relu2", source)),
+        Node("pool2", MaxOverTime(window(width), POOL), ("relu2", source)),
         Node("dropout", Dropout(0.5), ("pool2",)),
         Node("dense", Dense(2), ("dropout",)),
     )
     return Graph(dict(part.inputs), nodes)
 
 
+def window(width: int) -> int:
+    """Compute the receptive field of the second convolution.
+
+    Args:
+        width: length of the first convolution's kernels.
+
+    Returns:
+        Its size in tokens.
+    """
+    return width + POOL - 1 + POOL * (SECOND - 1)
+
+
 def _spec(tokens: str, length: int, vocabulary: int, width: int) -> TensorSpec:
     """Return the spec of a network whose window fits into the padding around a single token."""
-    lead = (width + POOL - 1 + POOL * (SECOND - 1)) // 2
     return TensorSpec(
         (length,),
         TEXT,
@@ -55,7 +67,7 @@ def _spec(tokens: str, length: int, vocabulary: int, width: int) -> TensorSpec:
         "int64",
         (0.0, vocabulary - 1.0),
         name="text",
-        text=TextTransform(tokens, "none", lead),
+        text=TextTransform(tokens, "none", window(width) // 2),
     )
 
 
@@ -82,13 +94,11 @@ BYTE_CNN = ZooEntry(
     _PAPER,
     f"{_NOTE} byte_cnn FILE.",
 )
-QUESTIONS = ZooEntry(
-    "questions",
-    lambda: small_cnn(128, 4096, 5),
-    _spec("characters", 128, 4096, 5),
-    ("statement", "question"),
-    "small CNN of characters, trained to tell questions from statements in Chinese and English",
-    _PAPER,
-    "Trained on sentences of Tatoeba (CC BY 2.0 France) without the mark at their end.",
+QUESTIONS = replace(
+    CHARACTER_CNN,
+    name="questions",
+    classes=("statement", "question"),
+    summary="small CNN of characters, trained to tell questions from statements in Chinese and English",
+    note="Trained on sentences of Tatoeba (CC BY 2.0 France) without the mark at their end.",
     weights="questions",
 )

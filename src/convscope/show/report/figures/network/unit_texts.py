@@ -110,8 +110,8 @@ def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: boo
 
 
 def _line(patch: Patch, spec: TensorSpec, classes: Sequence[str]) -> Markup:
-    """Build one text: value and class, and the words, those that the unit sees coloured."""
-    pieces, inside = _seen(patch, spec)
+    """Build one text: value and class, and the words, those in the receptive field of the peak coloured."""
+    pieces, inside = _in_field(patch, spec)
     sign = 1.0 if patch.example.value >= 0 else -1.0
     values = [sign * held for held in inside]
     head = element(
@@ -120,8 +120,8 @@ def _line(patch: Patch, spec: TensorSpec, classes: Sequence[str]) -> Markup:
     return element("div", head, tinted.paragraph(pieces, values, limit=1.0), class_="sentence")
 
 
-def _seen(patch: Patch, spec: TensorSpec) -> tuple[tuple[Piece, ...], list[bool]]:
-    """Return the words of a text, and which of them the unit sees; none where it sees all of them."""
+def _in_field(patch: Patch, spec: TensorSpec) -> tuple[tuple[Piece, ...], list[bool]]:
+    """Return the words of a text, and which are in the receptive field of the peak; none where all are."""
     pieces = _pieces(patch, spec)
     ((low, high),) = patch.box
     inside = [low < piece.last and high > piece.first for piece in pieces]
@@ -150,7 +150,7 @@ def sheet(portrait: UnitReport, net: Net, note: str) -> Image.Image:
         for first in range(0, len(chosen), 2):
             tiles = []
             for patch in chosen[first : first + 2]:
-                pieces, inside = _seen(patch, net.input_spec)
+                pieces, inside = _in_field(patch, net.input_spec)
                 sign = 1.0 if patch.example.value >= 0 else -1.0
                 drawn = tinted.picture(pieces, [sign * held for held in inside], limit=1.0, width=TEXT)
                 label = portrait.classes[patch.example.label]
