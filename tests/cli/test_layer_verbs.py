@@ -143,7 +143,7 @@ def test_without_umap_the_way_on_is_named(convscope, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(layout.importlib.util, "find_spec", lambda name: None)
     done = convscope("atlas", "digits", "relu2", "--data", "digits")
-    assert done.code == 4 and "convscope[atlas]" in done.err and "--layout pca" in done.err
+    assert done.code == 4 and "pip install umap-learn" in done.err and "--layout pca" in done.err
 
 
 def test_an_atlas_that_is_stopped_while_it_collects_is_one_of_fewer_pictures(

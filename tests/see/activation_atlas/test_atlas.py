@@ -89,7 +89,7 @@ def test_umap_is_asked_for_by_name_where_it_is_missing(
     monkeypatch: pytest.MonkeyPatch, digit_net, noise
 ) -> None:
     monkeypatch.setattr(layout.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingError, match=r"pip install 'convscope\[atlas\]'.*--layout pca"):
+    with pytest.raises(MissingError, match=r"pip install umap-learn.*--layout pca"):
         see.atlas(digit_net, "relu2", noise)
 
 

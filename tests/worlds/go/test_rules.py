@@ -302,4 +302,4 @@ def test_functions_are_compiled_where_nothing_can_be_cached(monkeypatch):
 def test_a_missing_numba_is_named():
     code = "import sys; sys.modules['numba'] = None\nfrom convscope.worlds.go import Board"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "MissingError" in found.stderr and "pip install 'convscope[go]'" in found.stderr
+    assert "MissingError" in found.stderr and "pip install numba sgfmill" in found.stderr
