@@ -19,8 +19,8 @@ TABLES: dict[str, str] = {
     "style train": "network.train",
     "style add": "network.train",
 }
-"""Verbs whose job lies in another room, or whose documents are shown by the table of others; every other one's
-table lies where its job lies."""
+"""Verbs whose job lies in another room, or whose documents are shown by the table of others; the
+tables of all others lie where their jobs lie."""
 PREFIX = "convscope.jobs."
 
 
