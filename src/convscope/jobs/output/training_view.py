@@ -117,7 +117,8 @@ class TrainingView:
         Returns:
             JSON fields `picture` (file name), `tile` (side in pixels), `columns` and `samples`: for each
             tile, in order, `index` in the test data, `truth` and `answer` (classes), and `sure` (probability
-            of the answer). None where the task classifies no samples that can be drawn, or before the first test.
+            of the answer). None where the task classifies no samples that can be drawn, or before the first
+            test.
         """
         if self._samples is None and self._tested is not None:
             setup = self.setup
