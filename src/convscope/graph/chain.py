@@ -7,6 +7,7 @@ from typing import Any
 from convscope.errors import GraphError, nearest
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layer import Layer
+from convscope.graph.layers import LAYERS
 from convscope.graph.names import NAME, is_chainable, kind_of, named, short, unnamed, words
 from convscope.graph.spec import Shape
 from convscope.recipe import real_number
@@ -303,6 +304,16 @@ def layer_usage(kind: type[Layer]) -> str:
         else:
             parts.append(f"[{f.name}]" if f.default is None else f"[{f.name}={write(f.default)}]")
     return " ".join(parts)
+
+
+def layer_usages() -> dict[str, str]:
+    """Return the syntax of every kind of layer that can stand in a chain.
+
+    Returns:
+        Syntax as by `layer_usage`, by the kind without its number of axes; of kinds for several numbers that
+        of the largest.
+    """
+    return {short(kind): layer_usage(layer) for kind, layer in LAYERS.items() if is_chainable(layer)}
 
 
 def _value(word: Word, name: str) -> Any:
