@@ -1,1 +1,1 @@
-"""Jobs of the lab in one SQLite file, which outlives every process: states, events, requests. Standard library."""
+"""Jobs of the lab in one SQLite file that outlives every process. Standard library only."""

@@ -55,7 +55,9 @@ CREATE TABLE IF NOT EXISTS control (
 );
 CREATE INDEX IF NOT EXISTS control_of ON control (job, number);
 """
-HINT = "Move the file away; the lab then begins a new list of jobs. Results and trainings stay where they are."
+HINT = (
+    "Move the file away; the lab then begins a new list of jobs. Results and trainings stay where they are."
+)
 
 
 class Database:

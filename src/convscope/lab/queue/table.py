@@ -304,7 +304,9 @@ class Queue:
         with self.database.writing() as db:
             row = db.execute(query, (time.time(), id_)).fetchone()
             if row is not None:
-                body = {"state": row[0]} if row[0] == "cancelled" else {"state": "running", "cancelling": True}
+                body = (
+                    {"state": row[0]} if row[0] == "cancelled" else {"state": "running", "cancelling": True}
+                )
                 self._told(id_, "state", body)
         return self.job(id_).state
 

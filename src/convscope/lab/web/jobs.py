@@ -14,6 +14,9 @@ NOT_OFFERED = ("lab", "gtp", "play", "runs prune", "replay")
 """Verbs that talk while they run, remove what is the user's, or are this server."""
 NAMED = re.compile(r"(?:torchvision|timm)/[\w.\-]{1,100}")
 """Names with a slash that are no paths."""
+FIELDS = ("id", "verb", "settings", "uploads", "state", "fraction", "message", "left", "created", "started")
+FIELDS += ("ended", "error", "command")
+"""What of a job is shown as it is."""
 PATHLIKE = re.compile(r"[/\\\0]|^\.|^[A-Za-z]:|^~|:/")
 
 
@@ -45,7 +48,9 @@ def checked(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[st
     unknown = [name for name in uploads if name not in schema.model_fields]
     if unknown:
         raise UsageError(
-            f"fields of {verb} for uploads", received=unknown[0], hint=nearest(unknown[0], schema.model_fields)
+            f"fields of {verb} for uploads",
+            received=unknown[0],
+            hint=nearest(unknown[0], schema.model_fields),
         )
     return schema.parse(shown).command()
 
@@ -91,11 +96,6 @@ def to_json(job: QueuedJob, *, whole: bool = True) -> dict[str, Any]:
         {"index": index, **{name: entry[name] for name in ("kind", "title", "bytes", "version")}}
         for index, entry in enumerate(job.artifacts)
     ]
-    found = {
-        name: getattr(job, name)
-        for name in (
-            "id verb settings uploads state fraction message left created started ended error command"
-        ).split()
-    }
+    found = {name: getattr(job, name) for name in FIELDS}
     found |= {"cancelling": job.cancelled and not job.over, "artifacts": artifacts}
     return {**found, "document": job.document} if whole else found

@@ -1,7 +1,7 @@
 """The job worker: claims jobs from the queue on disk, and runs one after the other.
 
-What it is about survives it. A training stores its state; after a kill it goes on from there. Another job that
-was cut off says `interrupted`, and keeps the files that it had made.
+A training stores its state, and goes on from there when the worker was killed. Another job that was cut off
+says `interrupted`.
 """
 
 import threading
@@ -118,7 +118,9 @@ class _Run:
             self.queue.end(self.row.id, "failed", error=_fields(error))
         except BaseException as error:
             hint = "This is a fault of convscope; the terminal that runs the lab shows where."
-            surprise = ConvscopeError("an answer", received=f"{type(error).__name__}: {error}"[:400], hint=hint)
+            surprise = ConvscopeError(
+                "an answer", received=f"{type(error).__name__}: {error}"[:400], hint=hint
+            )
             self.queue.end(self.row.id, "failed", error=_fields(surprise))
             if not isinstance(error, Exception):
                 raise

@@ -82,7 +82,16 @@ Folder = Annotated[LabFolder, Depends(folder_of)]
 
 @router.post("", status_code=201)
 def begin(request: JobRequest, queue: JobQueue, folder: Folder) -> dict[str, str]:
-    """Add a job to the queue; its settings are checked as the terminal checks them."""
+    """Add a job to the queue; its settings are checked as the terminal checks them.
+
+    Args:
+        request: verb, settings and uploads.
+        queue: the jobs.
+        folder: the lab's folders.
+
+    Returns:
+        `id` of the job.
+    """
     uploads = {
         name: [{"id": f} if isinstance(f, str) else f.model_dump() for f in files]
         for name, files in request.uploads.items()
@@ -98,13 +107,30 @@ def begin(request: JobRequest, queue: JobQueue, folder: Folder) -> dict[str, str
 def listed(
     queue: JobQueue, state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> list[dict[str, Any]]:
-    """Return jobs without their documents, the newest first."""
+    """Return jobs without their documents, the newest first.
+
+    Args:
+        queue: the jobs.
+        state: only those in this state.
+        limit: how many at most.
+
+    Returns:
+        The jobs.
+    """
     return [jobs.to_json(job, whole=False) for job in queue.jobs(state, limit)]
 
 
 @router.post("/clear")
 def clear(queue: JobQueue, folder: Folder) -> dict[str, int]:
-    """Remove all jobs that have ended, with their results in the lab's own folder."""
+    """Remove all jobs that have ended, with their results in the lab's own folder.
+
+    Args:
+        queue: the jobs.
+        folder: the lab's folders.
+
+    Returns:
+        `removed`: how many.
+    """
     removed = queue.clear()
     for job in removed:
         _remove_files(folder, job.id)
@@ -113,26 +139,60 @@ def clear(queue: JobQueue, folder: Folder) -> dict[str, int]:
 
 @router.get("/{id}")
 def one(id: str, queue: JobQueue) -> dict[str, Any]:
-    """Return a job with its document."""
+    """Return a job with its document.
+
+    Args:
+        id: the job.
+        queue: the jobs.
+
+    Returns:
+        The job.
+    """
     return jobs.to_json(queue.job(id))
 
 
 @router.delete("/{id}")
 def remove(id: str, queue: JobQueue, folder: Folder) -> dict[str, str]:
-    """Remove a job that has ended, with its result in the lab's own folder; a training's run stays."""
+    """Remove a job that has ended, with its result in the lab's own folder; a training's run stays.
+
+    Args:
+        id: the job.
+        queue: the jobs.
+        folder: the lab's folders.
+
+    Returns:
+        `removed`: the id.
+    """
     _remove_files(folder, queue.remove(id).id)
     return {"removed": id}
 
 
 @router.post("/{id}/cancel")
 def cancel(id: str, queue: JobQueue) -> dict[str, str]:
-    """Ask a job to end; what it has made stays."""
+    """Ask a job to end; what it has made stays.
+
+    Args:
+        id: the job.
+        queue: the jobs.
+
+    Returns:
+        `state` of the job now.
+    """
     return {"state": queue.cancel(id)}
 
 
 @router.post("/{id}/control", status_code=202)
 def control(id: str, request: ControlRequest, queue: JobQueue) -> dict[str, str]:
-    """Ask a running training for something; an event tells whether it was done."""
+    """Ask a running training for something; an event tells whether it was done.
+
+    Args:
+        id: the job.
+        request: what is asked for.
+        queue: the jobs.
+
+    Returns:
+        `asked`: the action.
+    """
     queue.control(id, request.action, request.value)
     return {"asked": request.action}
 
@@ -144,7 +204,17 @@ async def events(
     after: Annotated[int, Query(ge=0)] = 0,
     last_event_id: Annotated[int | None, Header(ge=0)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Stream the events of a job, from the first or after one; ends when the job has ended."""
+    """Stream the events of a job, from the first or after one; ends when the job has ended.
+
+    Args:
+        id: the job.
+        queue: the jobs.
+        after: number of the last event that is known.
+        last_event_id: the same, as a browser sends it when it connects again.
+
+    Yields:
+        The events; their ids are their numbers.
+    """
     seen = last_event_id if last_event_id is not None else after
     while True:
         over = (await asyncio.to_thread(queue.job, id)).over
@@ -164,7 +234,17 @@ def artifact(
     queue: JobQueue,
     size: Annotated[int | None, Query(ge=16, le=4096)] = None,
 ) -> Response:
-    """Return a file of a job: pictures encoded anew, pages in a sandbox, other files as a download."""
+    """Return a file of a job: pictures encoded anew, pages in a sandbox, other files as a download.
+
+    Args:
+        id: the job.
+        index: number of the file among the job's artifacts.
+        queue: the jobs.
+        size: longest side of a picture in pixels, for a smaller one.
+
+    Returns:
+        The file.
+    """
     job = queue.job(id)
     if not 0 <= index < len(job.artifacts):
         raise PlaceError("the number of a file of this job", received=str(index), hint="See its artifacts.")
