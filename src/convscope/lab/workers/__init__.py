@@ -1,0 +1,1 @@
+"""Processes of the lab: the live worker, the job worker, and what starts them."""
