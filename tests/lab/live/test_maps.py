@@ -28,7 +28,7 @@ def test_a_frame_has_the_maps_that_see_finds(digits: nets.Net) -> None:
     finally:
         watched.close()
     wanted = {maps.place: maps.maps for maps in see.feature_maps(digits, image(3)[None])}
-    assert header["seq"] == 7 and [layer["name"] for layer in header["layers"]][0] == "input"
+    assert header["seq"] == 7 and next(layer["name"] for layer in header["layers"]) == "input"
     assert set(found) == {*wanted, "input"} - {"output"}
     for name, (low, high, values) in found.items():
         maps = (image(3) if name == "input" else wanted[name]).reshape(values.shape)
