@@ -5,7 +5,7 @@ WORKERS ?= auto
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: help setup tour test test-slow test-all check bench format clean
+.PHONY: help setup lab tour test test-slow test-all check ui bench format clean
 .DEFAULT_GOAL := help
 
 help: ## list the words
@@ -20,6 +20,9 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 setup: $(STAMP) ## create .venv and install convscope with its tests into it
+
+lab: $(STAMP) ## serve the page where networks are built, trained and watched, and open it
+	$(BIN)/convscope lab
 
 tour: $(STAMP) ## train on real digits, look inside, write one illustrated report
 	$(BIN)/convscope tour
@@ -39,6 +42,12 @@ check: $(STAMP) ## formatting, lint, types, the direction of every import
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
+
+	@if command -v npm > /dev/null; then cd lab-ui && npm ci --silent && npm run check && npm test; \
+	  else echo "npm is absent: the sources of the page are not checked"; fi
+
+ui: ## build the page of the lab from lab-ui (needs Node 20 or newer)
+	cd lab-ui && npm ci --silent && npm run build
 
 bench: $(STAMP) ## side by side with the peers; writes benchmarks/results
 	$(BIN)/python -m benchmarks

@@ -1,1 +1,1 @@
-"""The web application of the lab, which never imports torch."""
+"""The web process: HTTP and WebSocket over what the workers and the rooms below answer. No torch."""

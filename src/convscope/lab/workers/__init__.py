@@ -1,1 +1,1 @@
-"""Processes of the lab: the live worker, the job worker, and what starts them."""
+"""The processes that compute: how they are started and asked (`supervisor.py`), and their own side."""

@@ -1,1 +1,1 @@
-"""Routes of the web application."""
+"""Routes of the API: each file has a `router`, which `web/app.py` includes."""

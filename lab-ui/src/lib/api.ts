@@ -1,0 +1,124 @@
+/** The server's answers as types, and one function that asks for them. */
+
+export interface LabError {
+  expected: string;
+  received: string;
+  hint: string;
+}
+
+export interface Status {
+  version: string;
+  device: string;
+  torch_ready: boolean;
+  workers: { live: string; jobs: string };
+  lang_default: string;
+}
+
+export interface NetworkSummary {
+  name: string;
+  about: string;
+  world: string;
+  shape: number[];
+  classes: number;
+  trained: boolean;
+  origin: 'shipped' | 'zoo' | 'run';
+}
+
+export interface Field {
+  size: number[];
+  stride: number[];
+  offset: number[];
+}
+
+export interface Layer {
+  name: string;
+  kind: string;
+  shape: number[];
+  parameters: number;
+  macs: number;
+  field: Field | null;
+  inputs: string[];
+  options: Record<string, unknown>;
+}
+
+export interface Network {
+  name: string;
+  world: string;
+  spec: { shape: number[]; axes: string; kind: string; value_range: [number, number]; classes: string[] };
+  layers: Layer[];
+  text: string | null;
+  command: string;
+}
+
+export interface Patch {
+  image: string;
+  value: number;
+  position: number[];
+  class: string;
+  crop: number[];
+}
+
+export interface Unit {
+  address: string;
+  layer: Layer;
+  formula: { latex?: string; text: string; terms: number };
+  kernel: { shape: number[]; values: number[] } | null;
+  bias: number | null;
+  activation: string | null;
+  stride: number[];
+  padding: number[];
+  top: Patch[];
+  preferred: { job: string } | { url: string } | null;
+  code: string;
+  command: string;
+}
+
+/** What went wrong, as the server says it everywhere: expected, received, and what to do next. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly detail: LabError,
+  ) {
+    super(detail.expected);
+  }
+}
+
+/** Ask the server: the parsed JSON of the answer, or an `ApiError`. */
+export async function api<Answer>(path: string, options: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(`/api/v1${path}`, options);
+  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as Answer;
+  throw new ApiError(response.status, readError(response, await response.text()));
+}
+
+/** Send a JSON body with a method that changes something. */
+export function send<Answer>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
+  const options: RequestInit = { method };
+  if (body !== undefined) {
+    options.headers = { 'Content-Type': 'application/json' };
+    options.body = JSON.stringify(body);
+  }
+  return api<Answer>(path, options);
+}
+
+/** Hand a file to the server, which decodes it in its worker and answers with an id. */
+export function upload(file: File): Promise<{ id: string; bytes: number; name: string }> {
+  const headers = { 'X-Filename': encodeURIComponent(file.name), 'Content-Type': 'application/octet-stream' };
+  return api('/uploads', { method: 'PUT', headers, body: file });
+}
+
+/** The name of a network as a part of an address: `torchvision/alexnet` -> `torchvision~alexnet`. */
+export const inPath = (name: string): string => encodeURIComponent(name.replaceAll('/', '~'));
+
+/** The name of a network out of a part of an address. */
+export const fromPath = (part: string): string => part.replaceAll('~', '/');
+
+function readError(response: Response, text: string): LabError {
+  try {
+    const body = JSON.parse(text) as Partial<LabError> & { detail?: Partial<LabError>; error?: Partial<LabError> };
+    const error = body.error ?? body.detail ?? body;
+    if (error.expected !== undefined) return { received: '', hint: '', expected: '', ...error };
+  } catch {
+    // Not JSON: the status line is all there is to say.
+  }
+  return { expected: `${response.status} ${response.statusText}`, received: text.slice(0, 200), hint: '' };
+}

@@ -1,0 +1,50 @@
+/** Every key that does something, registered where it does it, and listed by `?`. */
+import type { Key } from './i18n/index.svelte';
+
+export interface Shortcut {
+  /** As `KeyboardEvent.key` says it: 'c', '?', 'ArrowLeft', ' '. */
+  key: string;
+  title: Key;
+  run: (event: KeyboardEvent) => void;
+}
+
+class Shortcuts {
+  list = $state<Shortcut[]>([]);
+  open = $state(false);
+
+  /** Add shortcuts for as long as a component lives: `$effect(() => shortcuts.add([...]))`. */
+  add(added: Shortcut[]): () => void {
+    this.list.push(...added);
+    const keys = new Set(added.map(({ key, title }) => key + title));
+    return () => {
+      this.list = this.list.filter(({ key, title }) => !keys.has(key + title));
+    };
+  }
+
+  /** Run what a key stands for, unless somebody is writing. */
+  press(event: KeyboardEvent): void {
+    const target = event.target as HTMLElement | null;
+    const writing = target?.closest('input:not([type=range],[type=checkbox],[type=radio]),textarea,select,[contenteditable]');
+    if (writing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.key === ' ' && target?.closest('button,a,summary,[role=button]')) return;
+    const found = this.list.findLast(({ key }) => key === event.key);
+    if (!found) return;
+    event.preventDefault();
+    found.run(event);
+  }
+}
+
+export const shortcuts = new Shortcuts();
+
+/** A key as people write it. */
+export function keyName(key: string): string {
+  const names: Record<string, string> = {
+    ' ': 'Space',
+    ArrowLeft: '←',
+    ArrowRight: '→',
+    ArrowUp: '↑',
+    ArrowDown: '↓',
+    Escape: 'Esc',
+  };
+  return names[key] ?? key;
+}

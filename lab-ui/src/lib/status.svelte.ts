@@ -1,0 +1,33 @@
+/** What the header says about the server: reachable, starting, ready and on which device. */
+import { api, type Status } from './api';
+
+const QUICK = 700;
+const SLOW = 10_000;
+
+class ServerStatus {
+  /** The last answer, or null before the first one. */
+  answer = $state<Status | null>(null);
+  reachable = $state(true);
+
+  get ready(): boolean {
+    return this.reachable && this.answer?.torch_ready === true;
+  }
+
+  /** Ask now and again: often while the server starts, seldom after. Returns what ends it. */
+  follow(): () => void {
+    let timer = 0;
+    const ask = async () => {
+      try {
+        this.answer = await api<Status>('/status');
+        this.reachable = true;
+      } catch {
+        this.reachable = false;
+      }
+      timer = window.setTimeout(ask, this.ready ? SLOW : QUICK);
+    };
+    void ask();
+    return () => window.clearTimeout(timer);
+  }
+}
+
+export const status = new ServerStatus();
