@@ -1,8 +1,8 @@
 """Binary frames of maps: a JSON header, then for each layer the range of every map and its values as bytes.
 
-`uint32 length | header | padding to 4 bytes`, then for each layer at its `offset` (from the beginning of the
-frame) `float32 lo[c]`, `float32 hi[c]`, `uint8 c*h*w`, padded to 4 bytes; all little-endian. Each map is scaled
-from its own lowest to its own highest value.
+`uint32 length | header | padding to 4 bytes`, then for each layer at its `offset`, counted from the beginning
+of the frame, `float32 lo[c]`, `float32 hi[c]`, `uint8 c*h*w`, padded to 4 bytes; all little-endian. Each map
+is scaled from its own lowest to its own highest value.
 """
 
 import json

@@ -18,7 +18,6 @@ from convscope.worlds import open as open_data
 UPLOADED = re.compile(r"[0-9a-f]{64}")
 """Name of an uploaded file: the SHA-256 of its content."""
 LONGEST_TEXT = 20_000
-BUNDLED = {"digit": "digits", "text": "phrases", "sound": "spoken-digits", "go": "go"}
 
 
 def open_input(given: Mapping[str, Any], data: bytes, net: Net, uploads: Path) -> Sample:
@@ -99,7 +98,7 @@ def _sentence(text: str, spec: TensorSpec) -> Sample:
         raise UsageError(f"{world.thing}", received="a text", hint="Choose a network of texts.")
     if len(text) > LONGEST_TEXT:
         raise DataError(f"a text of at most {LONGEST_TEXT:,} characters", received=f"{len(text):,}")
-    return open_sample(text, spec)
+    return open_sample(text.encode(), spec)  # as bytes: a text could be the name of a file
 
 
 def example(spec: TensorSpec, index: int) -> Sample:

@@ -57,7 +57,7 @@ class Watched:
         result, found = self._hooked.run(image[None])
         answer, steered = self.answer(result), None
         if scales:
-            result, found = self._hooked.run(image[None], scales=dict(scales))
+            result, found = self._hooked.run(image[None], scales=scales)
             steered = self.answer(result)
         maps = [(str(place), act[0]) for place, act in found.items()]
         header = {"type": "maps", "seq": seq, "answer": answer, "steered": steered}

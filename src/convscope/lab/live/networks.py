@@ -10,7 +10,6 @@ from convscope import graph
 from convscope.errors import ConvscopeError, UsageError, nearest
 from convscope.graph import Field, Graph, TensorSpec
 from convscope.nets import ZOO, Description, LayerInfo, Net, describe, known, layer_shapes, load
-from convscope.system.files import read_json
 
 RUN = "run:"
 """Prefix of the networks of trainings, by the name of their folder."""
@@ -215,26 +214,33 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
         "trained": net.source.weights != "none",
         "parameters": description.parameters,
         "macs": description.macs,
-        "layers": [layer.to_json(options(nodes[layer.name])) for layer in watchable(net)],
+        "layers": [layer.to_json(options_of(nodes[layer.name])) for layer in watchable(net)],
         "text": chain_text(net.graph),
         "command": f"convscope describe {name.removeprefix(RUN) if name.startswith(RUN) else name}",
     }
 
 
-def options(layer: graph.Layer) -> dict[str, Any]:
-    """Return the options of a layer, JSON-ready."""
-    plain = {name: value for name, value in vars(layer).items() if not name.startswith("_")}
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items() if _is_plain(v)}
+def options_of(layer: graph.Layer) -> dict[str, Any]:
+    """Return the options of a layer, JSON-ready; none for what is no kind of this package.
 
+    Args:
+        layer: the layer.
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(map(_is_plain, value))
-    return isinstance(value, bool | int | float | str | None)
+    Returns:
+        Options by name.
+    """
+    return {} if layer.kind == "foreign" else layer.options()
 
 
 def field_json(found: Field | None) -> dict[str, Any] | None:
-    """Return a receptive field as size, stride and offset for each axis of the input; None for none."""
+    """Return a receptive field as JSON.
+
+    Args:
+        found: the field; None where a layer does not depend on the input.
+
+    Returns:
+        Size, stride and offset for each axis of the input, and whether it covers all of it; None for none.
+    """
     if found is None:
         return None
     return {
@@ -246,7 +252,14 @@ def field_json(found: Field | None) -> dict[str, Any] | None:
 
 
 def chain_text(found: Graph | None) -> str | None:
-    """Return the text of a chain of layers; None for a network that has none."""
+    """Return the text of a chain of layers.
+
+    Args:
+        found: a graph.
+
+    Returns:
+        The text; None for a network that has none.
+    """
     if found is None:
         return None
     try:

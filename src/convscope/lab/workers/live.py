@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.lab.live.inputs import open_input
-from convscope.lab.live.maps import Watched
+from convscope.lab.live.maps import Watched, chosen
 from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.workers.channel import Channel, Operation
 
@@ -32,14 +32,24 @@ class Live:
         }
 
     def list_networks(self) -> dict[str, Any]:
-        """List the networks."""
+        """List the networks.
+
+        Returns:
+            `networks`, entries as `Networks.list` has them.
+        """
         return {"networks": self.networks.list()}
 
     def network(self, net: str) -> dict[str, Any]:
-        """Describe a network, and which of its layers are watched where none are named."""
+        """Describe a network, and which of its layers are watched where none are named.
+
+        Args:
+            net: its name in the lab.
+
+        Returns:
+            What `describe_network` returns, and `watched`, names of layers.
+        """
         loaded = self.networks.load(net)
-        watched = [layer.name for layer in self.watched(net, None).layers]
-        return {**describe_network(loaded, net), "watched": watched}
+        return {**describe_network(loaded, net), "watched": [layer.name for layer in chosen(loaded, None)]}
 
     def forward(
         self,
@@ -50,13 +60,33 @@ class Live:
         scales: Mapping[str, float] | None = None,
         data: bytes = b"",
     ) -> tuple[dict[str, Any], bytes]:
-        """Run a network on an input, and return a binary frame of its maps."""
+        """Run a network on an input.
+
+        Args:
+            net: its name in the lab.
+            seq: number of the input.
+            layers: the layers that are wanted; None for those that fit into a frame.
+            given: the input, as `open_input` takes it.
+            scales: factors of units.
+            data: bytes of the input.
+
+        Returns:
+            No values, and a binary frame of the maps.
+        """
         watched = self.watched(net, layers)
         sample = open_input(given or {}, data, watched.net, self.uploads)
         return {}, watched.frame(sample.input, seq, scales)
 
     def watched(self, name: str, layers: Sequence[str] | None) -> Watched:
-        """Return a network with hooks on its layers; the same one as long as its files are the same."""
+        """Return a network with hooks on its layers; the same one as long as its files are the same.
+
+        Args:
+            name: its name in the lab.
+            layers: the layers; None for those that fit into a frame.
+
+        Returns:
+            The network with its hooks.
+        """
         net = self.networks.load(name)
         key = (name, None if layers is None else tuple(layers))
         found = self._watched.get(key)

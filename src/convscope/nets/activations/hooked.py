@@ -1,6 +1,6 @@
 """A network whose hooks stay: activations of one input after another, without setting up each pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -11,7 +11,7 @@ from convscope.nets.activations.address import RESULT, LayerAddress
 from convscope.nets.activations.axes import units_first
 from convscope.nets.activations.freezing import frozen
 from convscope.nets.activations.recording import last_axes, layer_shapes, resolve
-from convscope.nets.activations.scaling import scaled_units
+from convscope.nets.activations.scaling import Scales, scaled_units
 from convscope.nets.activations.tree import after, tree_leaves, tree_replace
 from convscope.nets.network import Net
 
@@ -61,9 +61,7 @@ class HookedNet:
         """Take the hooks off, and restore the state that the network had before."""
         self._open.close()
 
-    def run(
-        self, *inputs: Tensor, scales: Mapping[LayerAddress | str, float] | None = None
-    ) -> tuple[Any, dict[LayerAddress, Tensor]]:
+    def run(self, *inputs: Tensor, scales: Scales | None = None) -> tuple[Any, dict[LayerAddress, Tensor]]:
         """Run the network without gradients, and record the layers.
 
         Args:
@@ -84,7 +82,7 @@ class HookedNet:
             result = self._pass(inputs, scales)
         return result, {place: self._found[place] for place in self.places if place in self._found}
 
-    def _pass(self, inputs: tuple[Tensor, ...], scales: Mapping[LayerAddress | str, float] | None) -> Any:
+    def _pass(self, inputs: tuple[Tensor, ...], scales: Scales | None) -> Any:
         self._found, self._versions, self._calls, self._running = {}, [], {}, True
         try:
             with torch.no_grad(), ExitStack() as scaling:

@@ -16,10 +16,12 @@ from convscope.nets.activations.tree import tree_leaves, tree_replace
 from convscope.nets.network import Net
 
 Rows = list[tuple[LayerAddress, float]]
+Scales = Mapping[str, float] | Mapping[LayerAddress, float]
+"""Factors of units by address."""
 
 
 @contextmanager
-def scaled_units(net: Net, scales: Mapping[LayerAddress | str, float]) -> Iterator[Net]:
+def scaled_units(net: Net, scales: Scales) -> Iterator[Net]:
     """Multiply units by a factor inside `with`, while the rest of the network runs on: 0 ablates a unit.
 
     Each factor is applied to what the layer returns, before any later layer reads it, and before hooks that

@@ -1,4 +1,4 @@
-"""The WebSocket of a tab: inputs go in, maps come back; of inputs that arrive meanwhile only the newest counts.
+"""The WebSocket of a tab: inputs go in, maps come back; of inputs that come meanwhile the newest counts.
 
 Each tab has one question to the live worker at a time, and the worker answers in order: with many tabs each
 gets its turn.
