@@ -64,7 +64,7 @@ export const control = (id: string, action: string, value: unknown = null): Prom
 
 /** Milliseconds between two questions for the whole job while events come. */
 const ASK = 400;
-const EVENTS = ['state', 'progress', 'artifact', 'log', 'point', 'curve', 'epoch', 'filters', 'control', 'training'];
+const EVENTS = ['state', 'progress', 'artifact', 'log', 'metric', 'epoch', 'control', 'training'];
 
 /** One job, kept up to date by its events for as long as somebody follows it. */
 export class FollowedJob {
@@ -76,13 +76,7 @@ export class FollowedJob {
   private timer = 0;
   private ended = false;
 
-  constructor(
-    readonly id: string,
-    /** Hears every event with its kind. */
-    private readonly heard: (kind: string, body: Record<string, unknown>) => void = () => {},
-    /** Called before all events are told from the first. */
-    private readonly again: () => void = () => {},
-  ) {}
+  constructor(readonly id: string) {}
 
   /** Follow the job while the page is visible; returns what ends it. */
   follow(): () => void {
@@ -111,7 +105,6 @@ export class FollowedJob {
     void this.ask();
     if (this.source) return;
     this.log = [];
-    this.again();
     this.source = new EventSource(`/api/v1/jobs/${this.id}/events`);
     for (const kind of EVENTS) this.source.addEventListener(kind, (event) => this.hear(kind, event as MessageEvent<string>));
     // The server ends the stream when the job has ended; the browser would ask again.
@@ -130,13 +123,12 @@ export class FollowedJob {
 
   private hear(kind: string, event: MessageEvent<string>): void {
     const body = JSON.parse(event.data) as Record<string, unknown>;
-    this.heard(kind, body);
     if (kind === 'log') this.log.push(String(body.text));
     else if (kind === 'progress' && this.job) {
       const { fraction, message, left } = body as Pick<Job, 'fraction' | 'message' | 'left'>;
       Object.assign(this.job, { fraction, message, left });
     }
-    if (kind === 'state' || kind === 'artifact') this.soon();
+    if (kind !== 'progress' && kind !== 'log') this.soon();
   }
 
   /** Ask for the job in a moment, once for all events until then. */

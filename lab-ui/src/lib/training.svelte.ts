@@ -1,20 +1,19 @@
-/** A training as its events tell it: curve, epochs, filters, what is frozen, what became of requests. */
+/** A training as the document of its job shows it while it runs, and after. */
 import type { LabError } from './api';
+import type { Artifact, Job } from './jobs.svelte';
 
 export interface Metric {
   name: string;
   heading: string;
-  primary: boolean;
+  higher_is_better: boolean;
 }
 
 export interface Point {
   /** Epochs done, with a fraction. */
-  epoch: number;
-  lo: number | null;
-  hi: number | null;
+  at: number;
   loss: number | null;
   lr: number;
-  metrics: Record<string, number | null>;
+  [metric: string]: number | null;
 }
 
 export interface Epoch {
@@ -25,16 +24,24 @@ export interface Epoch {
   seconds: number;
   lr: number;
   worst: string;
-  best: boolean;
-  classes?: string[];
-  test: { confusion?: number[][] | null } | null;
 }
 
-export interface Filters {
+export interface Kernels {
   layer: string;
   /** Units, input channels, extent. */
   shape: number[];
-  values: (number | null)[];
+  low: number;
+  high: number;
+  /** A byte for each weight, from `low` to `high`, in base64. */
+  values: string;
+}
+
+export interface Sample {
+  index: number;
+  truth: number;
+  answer: number;
+  sure: number;
+  file?: string | null;
 }
 
 export interface Outcome {
@@ -45,59 +52,46 @@ export interface Outcome {
   error: LabError | null;
 }
 
-export class TrainingView {
-  points = $state.raw<Point[]>([]);
-  epochs = $state.raw<Epoch[]>([]);
-  filters = $state.raw<Filters | null>(null);
-  run = $state('');
-  paused = $state(false);
-  frozen = $state.raw<string[]>([]);
-  highest = $state<number | null>(null);
-  metrics = $state.raw<Metric[]>([]);
-  outcomes = $state.raw<Outcome[]>([]);
+export interface Training {
+  run: string;
+  now: { epoch?: number; step?: number; steps?: number; lr?: number; samples_per_second?: number };
+  paused: boolean;
+  highest_lr: number | null;
+  controls: Outcome[];
+  planned: number;
+  metrics: Metric[];
+  curve: Point[];
+  epochs: Epoch[];
+  frozen: string[];
+  kernels: Kernels | null;
+  test: { confusion?: number[][] | null; [name: string]: unknown } | null;
+  samples: { picture: string; tile: number; columns: number; samples: Sample[] } | null;
+}
 
-  /** Take in an event of the job. */
-  hear(kind: string, body: Record<string, unknown>): void {
-    switch (kind) {
-      case 'point':
-        this.points = [...this.points, body as unknown as Point];
-        break;
-      case 'curve':
-        this.points = body.points as Point[];
-        break;
-      case 'epoch': {
-        const epoch = body as unknown as Epoch;
-        this.epochs = [...this.epochs.filter(({ index }) => index < epoch.index), epoch];
-        break;
-      }
-      case 'filters':
-        this.filters = body as unknown as Filters;
-        break;
-      case 'control':
-        this.outcomes = [...this.outcomes, body as unknown as Outcome];
-        break;
-      case 'training':
-        this.run = String(body.run ?? '');
-        this.paused = Boolean(body.paused);
-        this.frozen = (body.frozen as string[] | undefined) ?? [];
-        this.highest = (body.highest_lr as number | undefined) ?? null;
-        this.metrics = (body.metrics as Metric[] | undefined) ?? [];
-        break;
-    }
-  }
+/** What a job shows of its training; null before there is anything. */
+export function trainingOf(job: Job): Training | null {
+  return (job.document?.training as Training | undefined) ?? null;
+}
 
-  /** Begin anew, before the events are told again. */
-  clear(): void {
-    this.points = [];
-    this.epochs = [];
-    this.outcomes = [];
-  }
+/** The names of the classes, in the order of the confusion matrix. */
+export function classesOf(job: Job, training: Training): string[] {
+  const named = (training.test as { classes?: string[] } | null)?.classes ?? Object.keys((job.document?.classes as object | null) ?? {});
+  const count = training.test?.confusion?.length ?? 0;
+  return named.length === count ? named : Array.from({ length: count }, (_, index) => named[index] ?? String(index));
+}
 
-  get last(): Epoch | null {
-    return this.epochs[this.epochs.length - 1] ?? null;
-  }
+/** The sheet on which the test samples are drawn. */
+export function sheetOf(job: Job): Artifact | null {
+  return job.artifacts.find(({ kind, title }) => kind === 'picture' && title.startsWith('test samples')) ?? null;
+}
 
-  get primary(): Metric | null {
-    return this.metrics.find(({ primary }) => primary) ?? null;
-  }
+/** The metric by which a training is judged. */
+export function primaryOf(training: Training): Metric {
+  const found = training.metrics.find(({ name }) => name === 'accuracy') ?? training.metrics.find(({ name }) => name !== 'loss');
+  return found ?? training.metrics[0] ?? { name: 'loss', heading: 'loss', higher_is_better: false };
+}
+
+/** The bytes of the kernels. */
+export function bytesOf(kernels: Kernels): Uint8Array {
+  return Uint8Array.from(atob(kernels.values), (character) => character.charCodeAt(0));
 }
