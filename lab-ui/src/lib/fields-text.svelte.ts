@@ -20,12 +20,25 @@ class Translations {
 
 const translations = new Translations();
 
+/** Settings whose names are abbreviations, in words. */
+const TITLES: Record<string, string> = {
+  lr: 'Learning rate',
+  probe_lr: 'Learning rate of the probe',
+  net: 'Network',
+  batch: 'Batch size',
+  from_: 'Start from',
+  ema: 'Moving average of weights',
+  freeze_bn_stats: 'Keep batch statistics',
+  top_k: 'Pictures of each unit',
+  top: 'Answers',
+};
+
 /** What a setting is called. */
 export function fieldTitle(field: FieldSchema): string {
-  return (language.current === 'zh' && translations.of(field.name)?.[0]) || field.title;
+  return (language.current === 'zh' && translations.of(field.name)?.[0]) || TITLES[field.name] || field.title.charAt(0).toUpperCase() + field.title.slice(1);
 }
 
 /** What a setting does. */
 export function fieldHelp(field: FieldSchema): string {
-  return (language.current === 'zh' && translations.of(field.name)?.[1]) || field.help;
+  return (language.current === 'zh' && translations.of(field.name)?.[1]) || field.help.charAt(0).toUpperCase() + field.help.slice(1);
 }

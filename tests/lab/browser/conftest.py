@@ -77,8 +77,18 @@ def browser() -> Iterator[Any]:
         made.close()
 
 
+@pytest.fixture(scope="session")
+def cookies(lab: Lab, browser: Any) -> Any:
+    """What a browser has after it opened the link, which works once."""
+    context = browser.new_context()
+    context.new_page().goto(lab.link)
+    found = context.storage_state()
+    context.close()
+    return found
+
+
 @pytest.fixture
-def open_page(lab: Lab, browser: Any) -> Iterator[Callable[..., Any]]:
+def open_page(lab: Lab, browser: Any, cookies: Any) -> Iterator[Callable[..., Any]]:
     """Open a page of the lab: `open_page("/build", locale="zh-CN")`.
 
     The test fails if the page raises an error, logs one, or asks another machine.
@@ -87,13 +97,13 @@ def open_page(lab: Lab, browser: Any) -> Iterator[Callable[..., Any]]:
 
     def opened(path: str, **options: Any) -> Any:
         settings = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", **options}
+        settings["storage_state"] = cookies
         context = browser.new_context(**settings)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: wrong.append(f"{path}: {error}"))
         page.on("request", lambda request: _foreign(request.url, lab.base, wrong))
-        page.goto(lab.link)
         page.goto(lab.base + path)
         return page
 
