@@ -5,7 +5,7 @@ WORKERS ?= auto
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: help setup tour test test-slow test-all check ui bench format clean
+.PHONY: help setup lab tour test test-slow test-all check ui bench format clean
 .DEFAULT_GOAL := help
 
 help: ## list the words
@@ -20,6 +20,9 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 setup: $(STAMP) ## create .venv and install convscope with its tests into it
+
+lab: $(STAMP) ## serve the page where networks are built, trained and watched, and open it
+	$(BIN)/convscope lab
 
 tour: $(STAMP) ## train on real digits, look inside, write one illustrated report
 	$(BIN)/convscope tour

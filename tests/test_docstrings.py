@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "convscope"
-ROOMS = ["graph", "nets", "worlds", "learn", "see", "use", "show", "cli"]
+ROOMS = ["graph", "nets", "worlds", "learn", "see", "use", "show", "lab", "cli"]
 ROOT_FILES = [path.name for path in sorted(SOURCE.glob("*.py"))]
 READ_AS_ATTRIBUTES = {"property", "cached_property", "setter", "override"}
 """Decorators of methods that have no arguments, or whose base class documents them."""

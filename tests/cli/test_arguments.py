@@ -14,7 +14,7 @@ from convscope.see.attribution import registry
 @pytest.fixture(autouse=True)
 def here(convscope, tmp_path: Path) -> None:
     """Files that are never opened."""
-    for name in ("cat.jpg", "wave.jpg"):
+    for name in ("cat.jpg", "wave.jpg", "tone.wav", "game.sgf"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "photographs").mkdir()
 
@@ -38,6 +38,8 @@ CASES = [
     ("units digits", "no data set", "units digits --data digits"),
     ("visualize output:3 digits", "in the place of a network", "visualize digits output:3"),
     ("visualize cat.jpg output:3", '"cat.jpg" is a picture', f"visualize {NET} output:3"),
+    ("visualize tone.wav output:3", '"tone.wav" is a sound', f"visualize {NET} output:3"),
+    ("visualize game.sgf output:3", '"game.sgf" is a Go position', f"visualize {NET} output:3"),
     ("visualize digits", "no unit", "visualize digits output:3"),
     ("describe cat.jpg", "describe takes a network first", f"describe {NET}"),
     ("train digits lecture-relu", "in the place of a data set", "train lecture-relu digits"),

@@ -17,6 +17,7 @@ from convscope.jobs import JOBS
 pytestmark = pytest.mark.slow
 
 SOUND = {
+    "lab": ["--no-browser", "--port", "0"],
     "tour": [],
     "nets": ["resnet18"],
     "describe": ["lecture"],

@@ -11,6 +11,7 @@ from convscope.jobs import Workspace, inputs
 from convscope.nets import build, load, save, wrap
 from convscope.recipe import OnNetwork
 from convscope.use.recipe import StylizeRecipe
+from convscope.worlds import WORLDS
 
 
 @pytest.mark.parametrize("values", [[torch.nan], [torch.inf], [torch.inf, -torch.inf]])
@@ -52,3 +53,14 @@ def test_a_painting_network_with_nan_is_refused(tmp_path):
     with pytest.raises(DataError, match="NaN"):
         list(jobs.run(recipe, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_work_that_is_done_once_is_announced(monkeypatch):
+    told: list[str] = []
+    workspace = Workspace(log=told.append)
+    monkeypatch.setattr(WORLDS["digit"], "first_use", lambda: "Something is compiled once")
+    inputs.network("digits", OnNetwork(), workspace)
+    assert told == ["Something is compiled once."]
+    monkeypatch.undo()
+    inputs.network("digits", OnNetwork(), workspace)
+    assert len(told) == 1

@@ -15,8 +15,9 @@ from convscope.jobs.output.workspace import Workspace
 from convscope.system.progress import Progress
 
 JOBS: dict[str, str] = {
-    verb: f"convscope.jobs.{module}"
+    verb: f"convscope.{module if module.startswith('lab.') else f'jobs.{module}'}"
     for verb, module in {
+        "lab": "lab.verb",
         "tour": "program.tour",
         "nets": "network.nets",
         "describe": "network.describe",
@@ -47,7 +48,10 @@ JOBS: dict[str, str] = {
         "doctor": "program.doctor",
     }.items()
 }
-"""Verb -> the module that does it, in the order of the help. Two words make a group."""
+"""Verb -> the module that does it, in the order of the help. Two words make a group.
+
+The job of `lab` lies in a room above, which is imported when the verb is called.
+"""
 
 
 VERB_ALIASES = {
@@ -88,6 +92,12 @@ VERB_ALIASES = {
     "check": "data check",
     "reproduce": "replay",
     "report": "tour",
+    "serve": "lab",
+    "ui": "lab",
+    "gui": "lab",
+    "web": "lab",
+    "server": "lab",
+    "notebook": "lab",
     "experiments": "runs",
     "onnx": "export",
     "convert": "export",

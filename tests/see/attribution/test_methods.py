@@ -9,10 +9,13 @@ from torch import nn
 
 from convscope.errors import PlaceError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.nets import record, wrap
+from convscope.nets import from_vectors, load, record, with_vocabulary, wrap
 from convscope.see.attribution.explanation import explain
+from convscope.worlds import open_sample
+from convscope.worlds.text import WORDS, fit_spec
 
 TARGETS = [3, 1]
+TEXT_TARGETS = [1, 0]
 
 
 def ours(net, images, method, **settings):
@@ -179,6 +182,19 @@ def test_relevance_of_a_sum_and_a_gate_by_hand():
     found = explain(net, x, "lrp", 0, checks=()).attribution
     gate = torch.sigmoid(x.sum())
     assert torch.allclose(found, torch.tensor([[3.0, 0.0, 3.0, 0.0]]) * gate)
+
+
+def test_relevance_of_a_sentence_passes_through_the_maximum_over_time():
+    """With the epsilon rule everywhere relevance is the input times the gradient, which autograd computes."""
+    texts = ["a fine film", "not a fine film at all , sadly"]
+    spec = fit_spec(WORDS, texts)
+    net = with_vocabulary(load("kim_cnn_50"), spec, ("bad", "good"), embedding_dim=6, seed=1)
+    tokens = torch.stack([open_sample(text, spec).input for text in texts])
+    found = explain(net, tokens, "lrp", TEXT_TARGETS, checks=(), rule="epsilon", epsilon=1e-12).attribution
+    made, vectors, inside = from_vectors(net, tokens)
+    given = vectors.clone().requires_grad_()
+    made(given, inside)[torch.arange(2), TEXT_TARGETS].sum().backward()
+    close(found, vectors * given.grad, 1e-4)
 
 
 def test_relevance_refuses_what_it_has_no_rule_for():

@@ -13,12 +13,14 @@ from typing import Any
 from convscope.jobs import JOBS
 
 TABLES: dict[str, str] = {
+    "lab": "program.lab",
     "caricature": "input.reconstruction",
     "invert": "input.reconstruction",
     "style train": "network.train",
     "style add": "network.train",
 }
-"""Verbs whose documents are shown by the table of others; every other one's table lies where its job lies."""
+"""Verbs whose job lies in another room, or whose documents are shown by the table of others; the
+tables of all others lie where their jobs lie."""
 PREFIX = "convscope.jobs."
 
 

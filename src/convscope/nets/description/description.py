@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from convscope.graph.analysis.description import describe_field
 from convscope.graph.analysis.receptive_field import Field, receptive_fields
 from convscope.graph.graph import Graph
 from convscope.graph.layers.foreign import Foreign
@@ -66,15 +67,9 @@ class LayerInfo:
         The receptive field is a dict of size, stride, offset and whether it covers everything; None if
         there is none.
         """
-        field = self.field and {
-            "size": list(self.field.size),
-            "stride": [float(s) for s in self.field.stride],
-            "offset": list(self.field.offset),
-            "covers_all": list(self.field.covers_all),
-        }
         plain = {k: v for k, v in vars(self).items() if k != "field"}
         lists = {"output_shape": list(self.output_shape), "uncounted": list(self.uncounted)}
-        return plain | lists | {"field": field or None}
+        return plain | lists | {"field": describe_field(self.field)}
 
 
 @dataclass(frozen=True)

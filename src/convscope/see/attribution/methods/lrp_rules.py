@@ -45,11 +45,11 @@ add radd sub rsub sum mean cat concat stack split chunk flatten reshape view vie
 transpose t movedim squeeze unsqueeze expand expand_as repeat contiguous clone getitem pad narrow select
 flip roll unbind neg max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d
 adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d max
-amax maximum dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout batch_norm interpolate
-upsample pixel_shuffle pixel_unshuffle channel_shuffle to float double half bfloat16 type type_as cpu
-cuda identity iadd isub unfold fold swapaxes unflatten index_select gather constant_pad_nd diff cumsum
+amax maximum masked_fill dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout batch_norm
+interpolate upsample pixel_shuffle pixel_unshuffle channel_shuffle to float double half bfloat16 type
+type_as cpu cuda identity iadd isub unfold fold swapaxes unflatten index_select gather constant_pad_nd diff
 max_pool1d_with_indices max_pool2d_with_indices boolean_dispatch fn where setitem copy ravel as_strided
-positive
+cumsum positive
 """
 PLAIN = frozenset(_PLAIN.split())
 """Functions whose own gradient is right: linear (a bias keeps its share), or selecting values."""

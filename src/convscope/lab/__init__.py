@@ -1,0 +1,6 @@
+"""The lab: a browser page where networks are built, trained, watched and questioned, on this machine.
+
+Three processes: the web process (`web/`), which never imports torch; a live worker that answers questions
+about networks; a worker that runs jobs from a queue on disk. The server has no logic of its own: all that it
+shows comes from public names of the rooms below.
+"""

@@ -1,0 +1,53 @@
+"""The web application: routes, workers while it runs, and what protects it."""
+
+import inspect
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from convscope.lab.web import pages
+from convscope.lab.web.routes import graph, status
+from convscope.lab.web.state import LabState
+
+API = "/api/v1"
+ROUTERS = (status.router, graph.router)
+"""Routers of the API, below `API`."""
+
+
+def _silent() -> dict[str, Any]:
+    """Return settings that keep FastAPI from measuring and reporting, in releases that can."""
+    off = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+    return {"telemetry": off} if "telemetry" in inspect.signature(FastAPI.__init__).parameters else {}
+
+
+def create(state: LabState) -> FastAPI:
+    """Build the application.
+
+    Args:
+        state: what all routes share; its workers are started and ended with the application.
+
+    Returns:
+        The application; `app.state.lab` is the state.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        for worker in state.workers.values():
+            await worker.start()
+        try:
+            yield
+        finally:
+            for worker in state.workers.values():
+                await worker.stop()
+
+    app = FastAPI(title="convscope", lifespan=lifespan, docs_url=None, redoc_url=None, **_silent())
+    app.state.lab = state
+    for router in ROUTERS:
+        app.include_router(router, prefix=API)
+    app.include_router(pages.router)
+    if (pages.STATIC / "assets").is_dir():
+        app.mount("/assets", StaticFiles(directory=pages.STATIC / "assets"))
+    return app

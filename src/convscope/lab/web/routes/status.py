@@ -1,0 +1,41 @@
+"""What the server is, and whether its workers are ready."""
+
+from importlib.metadata import version
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from convscope.lab.web.state import Lab
+
+router = APIRouter(tags=["status"])
+
+
+class Status(BaseModel):
+    """The state of the server."""
+
+    version: str
+    device: str | None
+    torch_ready: bool
+    workers: dict[str, str]
+    lang_default: Literal["auto", "en", "zh"]
+
+
+@router.get("/status")
+def status(lab: Lab) -> Status:
+    """Return the version, and the state of the workers: `starting`, `ready` or `stopped`.
+
+    Args:
+        lab: the server's state.
+
+    Returns:
+        The status; `device` is None until torch is ready.
+    """
+    live = lab.workers.get("live")
+    return Status(
+        version=version("convscope"),
+        device=live.facts.get("device") if live else None,
+        torch_ready=live is not None and live.state == "ready",
+        workers={name: worker.state for name, worker in lab.workers.items()},
+        lang_default=lab.recipe.lang,
+    )

@@ -1,0 +1,96 @@
+"""The server: a socket, uvicorn in a thread with an event loop of its own."""
+
+import socket
+import threading
+
+import uvicorn
+
+from convscope.errors import UsageError
+from convscope.lab.recipe import LabRecipe
+from convscope.lab.web.app import create
+from convscope.lab.web.state import LabState
+from convscope.lab.workers.supervisor import Worker
+
+LARGEST_MESSAGE = 2**20
+"""Bytes of a WebSocket message."""
+
+
+class Server:
+    """The lab's server, in a thread; used in `with`, which ends it and its workers.
+
+    Args:
+        recipe: where it listens, and where its folder is.
+        workers: names and modules of the workers.
+
+    Attributes:
+        port: the port.
+
+    Raises:
+        UsageError: the address cannot be listened at.
+    """
+
+    def __init__(self, recipe: LabRecipe, workers: dict[str, str]) -> None:
+        self._socket = _listen(recipe.host, recipe.port)
+        self.port: int = self._socket.getsockname()[1]
+        settings = {"folder": recipe.folder, "device": recipe.device}
+        made = {name: Worker(name, module, settings) for name, module in workers.items()}
+        self.state = LabState(recipe, self.port, made)
+        config = uvicorn.Config(
+            create(self.state),
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            ws="websockets-sansio",
+            ws_max_size=LARGEST_MESSAGE,
+            ws_max_queue=2,
+            ws_per_message_deflate=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="server", daemon=True
+        )
+
+    @property
+    def address(self) -> str:
+        """Address of the first page."""
+        host = self.state.recipe.host
+        host = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+
+    def __enter__(self) -> "Server":
+        self._thread.start()
+        while self._thread.is_alive() and not self._server.started:
+            self._thread.join(0.01)
+        return self
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of the server.
+
+        Args:
+            seconds: how long at most.
+
+        Returns:
+            Whether it still runs.
+        """
+        self._thread.join(seconds)
+        return self._thread.is_alive()
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UsageError(
+            f"a free port at {host}",
+            received=f"{port}: {error.strerror or error}",
+            hint="If the lab runs already, use its address; else take another port: convscope lab --port 0",
+        ) from None

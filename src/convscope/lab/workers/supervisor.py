@@ -1,0 +1,220 @@
+"""The web process's side of the channel: start a worker, ask it, start it again when it dies, end it.
+
+A worker is a process of its own, started as `python -m convscope.lab.workers.channel MODULE SETTINGS`; the
+module has `run(channel, settings)`. All methods belong to the event loop in which `start` was called.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from convscope.errors import ConvscopeError, MissingError
+from convscope.lab.workers.channel import LENGTHS, MOST, pack
+
+State = Literal["starting", "ready", "stopped"]
+FIRST_WAIT, LONGEST_WAIT = 0.25, 20.0
+"""Seconds before a worker that died is started again; doubled each time, until it has been ready."""
+PATIENCE = 10.0
+"""Seconds that a worker has to end by itself when the server stops."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a worker answers.
+
+    Attributes:
+        result: JSON values.
+        data: bytes that belong to it.
+    """
+
+    result: dict[str, Any]
+    data: bytes
+
+
+class RemoteError(ConvscopeError):
+    """An error that a worker has answered with; it has the exit code of the original."""
+
+    def __init__(self, expected: str, *, received: str = "", hint: str = "", exit_code: int = 1) -> None:
+        super().__init__(expected, received=received, hint=hint)
+        self.exit_code = exit_code
+
+
+class Worker:
+    """A process that answers questions, restarted when it dies.
+
+    Args:
+        name: for messages.
+        module: its module, see above.
+        settings: JSON values, handed to the module.
+
+    Attributes:
+        state: `starting` until the worker says that it is ready, also after a restart.
+        facts: what it said when it was ready.
+        starts: how often it was started.
+    """
+
+    def __init__(self, name: str, module: str, settings: Mapping[str, Any]) -> None:
+        self.name, self.module, self.settings = name, module, dict(settings)
+        self.state: State = "stopped"
+        self.facts: dict[str, Any] = {}
+        self.starts = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._numbers = itertools.count()
+        self._asked: dict[int, asyncio.Future[Answer]] = {}
+        self._listeners: list[Callable[[dict[str, Any], bytes], None]] = []
+        self._up = asyncio.Event()
+        self._life: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id; None while there is no process."""
+        return self._process.pid if self._process else None
+
+    def listen(self, listener: Callable[[dict[str, Any], bytes], None]) -> Callable[[], None]:
+        """Have a function called with every event that the worker emits.
+
+        Args:
+            listener: called in the event loop with the event and its bytes; it must not block.
+
+        Returns:
+            A function that ends it.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def start(self) -> None:
+        """Start the process, without waiting until it is ready."""
+        self.state = "starting"
+        self._life = asyncio.create_task(self._live(), name=f"worker {self.name}")
+
+    async def ask(self, op: str, data: bytes = b"", /, **args: Any) -> Answer:
+        """Ask the worker, and wait for its answer; questions are answered in order.
+
+        Args:
+            op: what is asked for.
+            data: bytes that belong to the question.
+            **args: JSON values.
+
+        Returns:
+            The answer.
+
+        Raises:
+            RemoteError: the worker answers with an error.
+            MissingError: the worker died, or the server stops.
+        """
+        await self._up.wait()
+        process = self._process
+        if process is None or process.stdin is None or self.state == "stopped":
+            raise self._gone()
+        number = next(self._numbers)
+        answer = self._asked[number] = asyncio.get_running_loop().create_future()
+        try:
+            process.stdin.write(pack({"number": number, "op": op, "args": args}, data))
+            await process.stdin.drain()
+            return await answer
+        except OSError:
+            raise self._gone() from None
+        finally:
+            self._asked.pop(number, None)
+
+    async def stop(self) -> None:
+        """End the process: by closing its channel, then by SIGTERM, then by SIGKILL."""
+        self.state = "stopped"
+        self._up.set()
+        if self._life is not None:
+            self._life.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._life
+
+    async def _live(self) -> None:
+        wait = FIRST_WAIT
+        while self.state != "stopped":
+            process = await self._spawn()
+            try:
+                await self._read(process)
+            finally:
+                self._up.clear() if self.state != "stopped" else self._up.set()
+                await asyncio.shield(_ended(process))
+                self._forget()
+            wait = FIRST_WAIT if self.state == "ready" else min(2 * wait, LONGEST_WAIT)
+            self.state = "starting"
+            await asyncio.sleep(wait)
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        self.starts += 1
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # a file called torch.py in the current folder is not torch
+            "-m",
+            "convscope.lab.workers.channel",
+            self.module,
+            json.dumps(self.settings),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C of the terminal does not reach it
+        )
+        self._up.set()
+        return self._process
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        """Handle what the worker says, until its end."""
+        source = process.stdout
+        if source is None:
+            return
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                text, size = LENGTHS.unpack(await source.readexactly(LENGTHS.size))
+                if max(text, size) > MOST:
+                    return
+                header = json.loads(await source.readexactly(text))
+                self._handle(header, await source.readexactly(size))
+
+    def _handle(self, header: dict[str, Any], data: bytes) -> None:
+        if "ready" in header:
+            self.facts, self.state = header["ready"], "ready"
+        elif "event" in header:
+            for listener in list(self._listeners):
+                listener(header["event"], data)
+        else:
+            answer = self._asked.get(header["number"])
+            if answer is not None and not answer.done():
+                if "error" in header:
+                    answer.set_exception(RemoteError(**header["error"]))
+                else:
+                    answer.set_result(Answer(header["result"], data))
+
+    def _forget(self) -> None:
+        self._process = None
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(self._gone())
+
+    def _gone(self) -> ConvscopeError:
+        stopped = self.state == "stopped"
+        hint = "Start it again: convscope lab" if stopped else "It is started again: try once more."
+        return MissingError(f"an answer of the {self.name} worker", received="it has ended", hint=hint)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """End a process and what it has started, and wait for it, so that no zombie is left."""
+    if process.stdin is not None:
+        process.stdin.close()
+    for number, patience in ((None, PATIENCE), (signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
+        if number is not None:
+            _signal(process.pid, number)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(process.wait(), patience)
+            break
+    _signal(process.pid, signal.SIGKILL)  # its children, if there are any left
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
