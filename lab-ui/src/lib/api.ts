@@ -28,6 +28,8 @@ export interface Field {
   size: number[];
   stride: number[];
   offset: number[];
+  /** For each axis, whether every unit reads the input from end to end. */
+  covers_all: boolean[];
 }
 
 export interface Layer {
@@ -46,6 +48,11 @@ export interface Network {
   world: string;
   spec: { shape: number[]; axes: string; kind: string; value_range: [number, number]; classes: string[] };
   layers: Layer[];
+  /** Names of the layers that are watched where none are named. */
+  watched: string[];
+  trained: boolean;
+  parameters: number;
+  macs: number;
   text: string | null;
   command: string;
 }

@@ -16,6 +16,7 @@ const itself = (axes: number): Field => ({
   size: Array<number>(axes).fill(1),
   stride: Array<number>(axes).fill(1),
   offset: Array<number>(axes).fill(0),
+  covers_all: Array<boolean>(axes).fill(false),
 });
 
 /**
