@@ -37,35 +37,57 @@ export function span(later: Field, earlier: Field, axis: number, position: numbe
   return [Math.min(low, extent), Math.max(high, Math.min(low, extent))];
 }
 
-/** Rows and columns of a map of `height` x `width` positions that one position of a later layer depends on. */
-export function dependsOn(
-  later: Field | null,
-  earlier: Field | null,
-  position: { row: number; column: number },
-  height: number,
-  width: number,
-): Box | null {
-  if (!later) return null;
+/** What a box of positions of a layer reads of one of its inputs; each axis by its first and last position. */
+function through(box: Box, later: Field, earlier: Field, height: number, width: number): Box {
+  const along = (axis: number, [low, high]: Span, extent: number): Span => [
+    span(later, earlier, axis, low, extent)[0],
+    span(later, earlier, axis, high - 1, extent)[1],
+  ];
   const axes = later.size.length;
-  const from = earlier ?? itself(axes);
-  if (axes === 1) return { rows: [0, height], columns: span(later, from, 0, position.column, width) };
   return {
-    rows: span(later, from, axes - 2, position.row, height),
-    columns: span(later, from, axes - 1, position.column, width),
+    rows: axes === 1 ? [0, height] : along(axes - 2, box.rows, height),
+    columns: along(axes - 1, box.columns, width),
   };
 }
 
-/** The layers, and the input, from which a layer is computed. */
-export function ancestors(layers: readonly Layer[], name: string): Set<string> {
+/**
+ * Everything that one position of a layer depends on: for each layer before it, and for the input, the box of
+ * its maps. Walked back from layer to layer, so that what lies beyond the edge of a layer in between, in its
+ * padding, does not count; where branches meet, the hull.
+ *
+ * @param shape rows and columns of the input
+ */
+export function dependencies(
+  layers: readonly Layer[],
+  name: string,
+  position: { row: number; column: number },
+  shape: { rows: number; columns: number },
+): Map<string, Box> {
   const byName = new Map(layers.map((layer) => [layer.name, layer]));
-  const found = new Set<string>();
-  const open = [...(byName.get(name)?.inputs ?? [])];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const layer = byName.get(next);
-    const known = layer ? next : INPUT;
-    if (found.has(known)) continue;
-    found.add(known);
-    open.push(...(layer?.inputs ?? []));
+  const found = new Map<string, Box>();
+  found.set(name, { rows: [position.row, position.row + 1], columns: [position.column, position.column + 1] });
+  for (const layer of [...layers].reverse()) {
+    const box = found.get(layer.name);
+    if (!box || !layer.field) continue;
+    for (const input of layer.inputs) {
+      const earlier = byName.get(input);
+      if (earlier && !earlier.field) continue;
+      const [height, width] = earlier ? extents(earlier.shape) : [shape.rows, shape.columns];
+      const read = through(box, layer.field, earlier?.field ?? itself(layer.field.size.length), height, width);
+      const key = earlier ? input : INPUT;
+      const known = found.get(key);
+      found.set(key, known ? hull(known, read) : read);
+    }
   }
+  found.delete(name);
   return found;
 }
+
+/** Rows and columns of a layer's maps. */
+export const extents = (shape: readonly number[]): [number, number] =>
+  shape.length < 2 ? [1, 1] : shape.length === 2 ? [1, shape[1] ?? 1] : [shape.at(-2) ?? 1, shape.at(-1) ?? 1];
+
+const hull = (a: Box, b: Box): Box => ({
+  rows: [Math.min(a.rows[0], b.rows[0]), Math.max(a.rows[1], b.rows[1])],
+  columns: [Math.min(a.columns[0], b.columns[0]), Math.max(a.columns[1], b.columns[1])],
+});

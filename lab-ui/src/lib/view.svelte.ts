@@ -1,7 +1,7 @@
 /** What the maps of a page share: the newest frame, the colours, and the position that somebody points at. */
 import type { Layer, Network } from './api';
 import { extremes, type Palette, type Scale } from './colours';
-import { ancestors, dependsOn, type Box } from './fields';
+import { dependencies, extents, type Box } from './fields';
 import { INPUT, type Frame, type Maps, valueAt } from './frames';
 
 /** One position of one unit. */
@@ -27,10 +27,13 @@ export class View {
   private readonly byLayer = new Map<string, number>();
   private readonly painters = new Set<() => void>();
 
-  /** Layers before the one that is pointed at. */
-  readonly before = $derived(
-    this.place && this.network ? ancestors(this.network.layers, this.place.layer) : new Set<string>(),
-  );
+  /** What the position pointed at depends on: boxes of the layers before it, and of the input. */
+  readonly before = $derived.by((): Map<string, Box> => {
+    const [place, network] = [this.place, this.network];
+    if (!place || !network) return new Map();
+    const [rows, columns] = extents(network.spec.shape);
+    return dependencies(network.layers, place.layer, place, { rows, columns });
+  });
 
   /** Draw whenever a frame comes, until the returned function is called. */
   onpaint(paint: () => void): () => void {
@@ -72,14 +75,6 @@ export class View {
 
   layer(name: string): Layer | undefined {
     return this.network?.layers.find((layer) => layer.name === name);
-  }
-
-  /** The part of a layer's maps that the position pointed at depends on; null for none. */
-  glow(name: string, height: number, width: number): Box | null {
-    const place = this.place;
-    if (!place || !this.before.has(name)) return null;
-    const earlier = name === INPUT ? null : (this.layer(name)?.field ?? null);
-    return dependsOn(this.layer(place.layer)?.field ?? null, earlier, place, height, width);
   }
 
   /** The value at the position pointed at, or null. */
