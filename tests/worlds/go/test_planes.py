@@ -156,6 +156,7 @@ def test_batches_of_records_are_the_planes_of_their_positions(size):
             if move.point is None or ply < game % 4:
                 continue
             assert np.array_equal(planes[index], encode(steps[ply], NAMES))
+            assert data.board(index).history == steps[ply].history
             assert int(data.labels[index]) == move.point[0] * size + move.point[1]
             assert int(data.outcomes[index]) == (1 if 1 + game % 2 == move.colour else -1)
             last = steps[ply].last_move

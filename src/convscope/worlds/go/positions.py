@@ -13,6 +13,7 @@ from typing_extensions import override
 from convscope.errors import UsageError
 from convscope.graph.spec import GO, TensorSpec
 from convscope.worlds.dataset import Indices, LabelledDataset, Problem, checked
+from convscope.worlds.go.board import Board
 from convscope.worlds.go.planes import ALPHAGO, SMALL, channels
 from convscope.worlds.go.points import vertex
 from convscope.worlds.go.records.tables import GameRecords
@@ -112,6 +113,17 @@ class GoPositions(LabelledDataset):
         of = self.games.moves[self._rows].astype(np.int64) >> features.WHITE_BIT
         value = np.where(winner == 0, 0, np.where(winner == of, 1, -1))
         return torch.from_numpy(value.astype(np.float32))
+
+    def board(self, index: int) -> Board:
+        """Return one of the positions with its game.
+
+        Args:
+            index: which one, from 0 to `len(self) - 1`.
+
+        Returns:
+            The board, before the move that was played.
+        """
+        return self.games.board(int(self._game[index]), int(self._ply[index]))
 
     def encoded(self, indices: Indices, planes: Sequence[str] = ()) -> np.ndarray:
         """Compute the planes of some positions.
