@@ -20,7 +20,9 @@ test.each([
     // Where values are smaller than pixels, the last pixel holds several.
     const far = hit(tiles, [count, h, w], x + tiles.width - 1e-6, y + tiles.height - 1e-6);
     expect(far).toEqual({ unit, row: h - 1, column: w - 1 });
-    expect(hit(tiles, [count, h, w], x + tiles.width + 0.5, y)?.unit).not.toBe(unit);
+    const gap = hit(tiles, [count, h, w], x + tiles.width + 0.5, y + tiles.height + 0.5);
+    expect(gap).toEqual({ unit, row: h - 1, column: w - 1 });
+    expect(hit(tiles, [count, h, w], x + tiles.width + tiles.gap, y)?.unit).not.toBe(unit);
   }
   expect(hit(tiles, [count, h, w], -1, 0)).toBeNull();
 });

@@ -12,6 +12,8 @@ export interface Tiles {
 /** Sizes in CSS pixels. */
 const GAP = 3;
 const LARGEST = 96;
+/** More single values than this are drawn as small cells. */
+const MANY = 240;
 
 /**
  * Arrange `count` maps of `h` x `w` values in `space` CSS pixels.
@@ -23,11 +25,13 @@ export function arrange(count: number, h: number, w: number, space: number, leas
   const single = h === 1 && w === 1;
   const long = Math.max(h, w);
   const wide = w / long;
-  const smallest = single ? Math.max(9, least / 3) : least;
-  const fit = Math.max(1, Math.floor((space + GAP) / (smallest * wide + GAP)));
+  const dense = single && count > MANY;
+  const between = dense ? 1 : GAP;
+  const smallest = dense ? 6 : single ? Math.max(9, least / 3) : least;
+  const fit = Math.max(1, Math.floor((space + between) / (smallest * wide + between)));
   const rows = Math.max(1, Math.ceil(count / fit));
   const columns = Math.max(1, Math.ceil(count / rows));
-  const room = Math.min((space + GAP) / columns - GAP, single ? smallest * 2 : LARGEST * wide, space) * density;
+  const room = Math.min((space + between) / columns - between, single ? smallest * 2 : Math.max(LARGEST, least) * wide, space) * density;
   let unit = room / w;
   if (unit >= 1) unit = Math.floor(unit) >= unit * 0.8 ? Math.floor(unit) : Math.floor(room) / w;
   return {
@@ -35,7 +39,7 @@ export function arrange(count: number, h: number, w: number, space: number, leas
     rows,
     width: Math.max(1, Math.floor(unit * w)),
     height: Math.max(h === 1 && !single ? Math.round(8 * density) : 1, Math.floor(unit * h)),
-    gap: Math.round(GAP * density),
+    gap: Math.round(between * density),
   };
 }
 
@@ -47,7 +51,7 @@ export function corner(tiles: Tiles, unit: number): { x: number; y: number } {
   };
 }
 
-/** The map, row and column under a point of the canvas; null between maps. */
+/** The map, row and column under a point of the canvas; a gap belongs to the map before it. */
 export function hit(
   tiles: Tiles,
   [count, h, w]: [number, number, number],
@@ -59,7 +63,7 @@ export function hit(
   const unit = down * tiles.columns + across;
   if (x < 0 || y < 0 || across >= tiles.columns || unit >= count) return null;
   const from = corner(tiles, unit);
-  const row = Math.floor(((y - from.y) / tiles.height) * h);
-  const column = Math.floor(((x - from.x) / tiles.width) * w);
-  return row < h && column < w ? { unit, row, column } : null;
+  const along = (offset: number, size: number, extent: number) =>
+    Math.min(Math.floor((Math.min(offset, size - 1e-6) / size) * extent), extent - 1);
+  return { unit, row: along(y - from.y, tiles.height, h), column: along(x - from.x, tiles.width, w) };
 }
