@@ -13,11 +13,24 @@ export interface JobEvent {
   [field: string]: unknown;
 }
 
-/** The numbers behind one unit at one position. */
+/** The numbers behind one unit at one position: those of `see.unit_terms`. */
 export interface Inspection {
   type: 'inspected';
+  /** The address that was asked for, and the one that was inspected: with its position. */
+  asked: string;
   address: string;
-  [field: string]: unknown;
+  kind: string;
+  /** Of window and weights: channels, then the kernel's axes. */
+  shape: number[];
+  window: number[];
+  weights: number[] | null;
+  bias: number | null;
+  sum: number | null;
+  value: number;
+  /** For each axis the positions that are read; those outside the layer are padding. */
+  taps: number[][];
+  channels: [number, number];
+  following: { layer: string; kind: string; value: number }[];
 }
 
 interface Heard {
