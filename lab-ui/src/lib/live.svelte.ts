@@ -78,6 +78,7 @@ class Live {
   /** Choose the network, and the layers whose maps are sent; null for those that the server chooses. */
   watch(net: string, layers: string[] | null = null): void {
     const same = this.watched?.net === net;
+    if (same && this.watched?.layers?.join() === layers?.join()) return;
     this.watched = { net, layers };
     if (!same) {
       this.given = this.queued = null;
