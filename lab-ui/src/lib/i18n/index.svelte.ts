@@ -20,6 +20,8 @@ import goEn from './go.en.json';
 import goZh from './go.zh.json';
 import useEn from './use.en.json';
 import useZh from './use.zh.json';
+import unitEn from './unit.en.json';
+import unitZh from './unit.zh.json';
 import watchEn from './watch.en.json';
 import watchZh from './watch.zh.json';
 import workEn from './work.en.json';
@@ -34,6 +36,7 @@ export const en = {
   jobs: jobsEn,
   use: useEn,
   train: trainEn,
+  unit: unitEn,
   watch: watchEn,
   work: workEn,
 };
@@ -49,6 +52,7 @@ export const zh: Tables = {
   jobs: jobsZh,
   use: useZh,
   train: trainZh,
+  unit: unitZh,
   watch: watchZh,
   work: workZh,
 };

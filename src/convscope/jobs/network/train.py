@@ -42,6 +42,10 @@ from convscope.recipe.fields import as_text, flag_of
 schema = ClassificationRecipe
 
 
+SCHEMA_SETTINGS = ("task", "recipe")
+"""The settings that decide which others there are."""
+
+
 def schema_for(values: Mapping[str, Any]) -> type[TaskRecipe]:
     """Return the recipe schema of the task that is named.
 
