@@ -40,7 +40,7 @@ def test_a_wrong_shape_is_explained_on_its_edge(open_page: Open) -> None:
 
 
 def test_a_network_with_branches_is_drawn_searched_and_compared(open_page: Open) -> None:
-    page = open_page("/build?net=torchvision~resnet18".replace("~", "/"))
+    page = open_page("/build?net=torchvision/resnet18")
     page.locator(".node").first.wait_for(timeout=120_000)
     page.get_by_label("Search layers").fill("kernel=7x7")
     page.get_by_text("1 of", exact=False).first.wait_for()
@@ -51,7 +51,9 @@ def test_a_network_with_branches_is_drawn_searched_and_compared(open_page: Open)
 
 
 def run_folder(lab: Any) -> Path:
-    return max((p for p in lab.folder.iterdir() if (p / "recipe.toml").exists()), key=lambda p: p.stat().st_mtime)
+    return max(
+        (p for p in lab.folder.iterdir() if (p / "recipe.toml").exists()), key=lambda p: p.stat().st_mtime
+    )
 
 
 def weights(folder: Path) -> Any:
@@ -62,7 +64,7 @@ def weights(folder: Path) -> Any:
 
 def test_digits_are_learned_to_95_percent_and_a_frozen_map_stays(open_page: Open, lab: Any) -> None:
     page = open_page("/train")
-    page.get_by_label("epochs", exact=True).fill("3")
+    page.get_by_label("Epochs", exact=True).fill("3")
     page.get_by_role("button", name="Train", exact=True).click()
     page.wait_for_url("**/train?job=*")
     page.locator("[data-testid=score]").wait_for(timeout=180_000)
@@ -88,10 +90,12 @@ def test_a_cell_of_the_confusion_matrix_opens_its_pictures(open_page: Open, lab:
     cell.wait_for()
     said = cell.get_attribute("aria-label")
     cell.click()
-    page.locator("figure img").first.wait_for()
     count = int(str(said).rpartition(" ")[2])
-    assert page.locator("li figure img").count() == min(count, 48)
-    page.wait_for_function("[...document.querySelectorAll('li figure img')].every(i => i.naturalWidth > 0)")
+    page.get_by_text(f"of {count}, the largest loss first").wait_for()
+    assert page.locator("[data-testid=sample]").count() == min(count, 24)
+    page.wait_for_function(
+        "[...document.querySelectorAll('[data-testid=sample] img')].every(i => i.naturalWidth > 0)"
+    )
 
 
 @pytest.fixture
@@ -107,9 +111,9 @@ def test_a_dream_is_stopped_reloaded_and_restored(open_page: Open, photo: Path, 
     page = open_page("/dream")
     page.locator("#field-photo").set_input_files(photo)
     page.get_by_text("photo.png").first.wait_for()
-    page.get_by_label("octaves", exact=True).fill("2")
-    page.get_by_label("steps", exact=True).fill("400")
-    page.get_by_label("size", exact=True).fill("128")
+    page.get_by_label("Octaves", exact=True).fill("2")
+    page.get_by_label("Steps", exact=True).fill("400")
+    page.get_by_label("Size", exact=True).fill("128")
     page.get_by_role("button", name="Dream", exact=True).click()
     page.wait_for_url("**/dream?job=*")
     page.locator(".pictures img").first.wait_for(timeout=180_000)
@@ -124,7 +128,7 @@ def test_a_dream_is_stopped_reloaded_and_restored(open_page: Open, photo: Path, 
     page.goto(page.url.split("?")[0])
     drop(page, made)
     page.get_by_text("The settings of this picture are restored.").wait_for()
-    assert page.get_by_label("steps", exact=True).input_value() == "400"
+    assert page.get_by_label("Steps", exact=True).input_value() == "400"
 
 
 def drop(page: Any, file: Path) -> None:
