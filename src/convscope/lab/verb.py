@@ -1,14 +1,17 @@
 """Serve the lab: a browser page to build, train, watch and question networks.
 
-It runs on this machine, offline, without an account and without telemetry. The address that is printed lets
-the browser in that opens it. Ctrl-C ends it; jobs that were running go on at the next start.
+It runs on this machine, offline, without an account and without telemetry. The link that is printed lets one
+browser in; programs send the token. Ctrl-C ends it; jobs that were running go on at the next start.
 
     convscope lab
     convscope lab --port 0 --no-browser
 """
 
+import os
 import time
 import webbrowser
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.output.workspace import Workspace
@@ -16,11 +19,40 @@ from convscope.lab.recipe import LabRecipe
 from convscope.system import signals
 from convscope.system.progress import Progress
 
+if TYPE_CHECKING:
+    from convscope.lab.web.server import Server
+
 schema = LabRecipe
 WORKERS: dict[str, str] = {}
 """Name -> module of each worker process."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PULSE = 0.25
 """Seconds between two steps."""
+
+
+def banner(server: "Server", recipe: LabRecipe) -> list[str]:
+    """Return what is said when the server has started.
+
+    Args:
+        server: the server.
+        recipe: the settings.
+
+    Returns:
+        The lines.
+    """
+    from convscope.lab.web.session import VARIABLE
+
+    token = f"the token in {VARIABLE}" if os.environ.get(VARIABLE) else server.session.token
+    everywhere = (
+        [] if recipe.host in LOOPBACK else ["  note      other machines reach it, without encryption"]
+    )
+    return [
+        f"convscope {version('convscope')} lab: offline, no account, no telemetry. Ctrl-C stops it.",
+        f"  page      {server.link} (works once)",
+        f"  programs  Authorization: Bearer {token}",
+        f"  results   {recipe.folder}",
+        *everywhere,
+    ]
 
 
 def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
@@ -48,10 +80,15 @@ def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
             return {"address": server.address, "folder": recipe.folder, "seconds": seconds}
 
         try:
-            workspace.log(f"Lab at {server.address}")
+            for line in banner(server, recipe):
+                workspace.log(line)
             if recipe.browser:
-                webbrowser.open(server.address)
+                webbrowser.open(server.link)
+            used = server.session.used
             while server.wait(PULSE):
+                if server.session.used > used:
+                    used = server.session.used
+                    workspace.log(f"A link for another browser: {server.link}")
                 yield Progress(0.0, "", document)
         except KeyboardInterrupt:
             workspace.log("Stopping ...")

@@ -8,12 +8,12 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from convscope.lab.web import pages
-from convscope.lab.web.routes import graph, status
+from convscope.lab.web import failures, pages
+from convscope.lab.web.routes import graph, status, uploads
 from convscope.lab.web.state import LabState
 
 API = "/api/v1"
-ROUTERS = (status.router, graph.router)
+ROUTERS = (status.router, graph.router, uploads.router)
 """Routers of the API, below `API`."""
 
 
@@ -45,6 +45,7 @@ def create(state: LabState) -> FastAPI:
 
     app = FastAPI(title="convscope", lifespan=lifespan, docs_url=None, redoc_url=None, **_silent())
     app.state.lab = state
+    failures.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=API)
     app.include_router(pages.router)

@@ -5,14 +5,18 @@ import threading
 
 import uvicorn
 
-from convscope.errors import UsageError
+from convscope.errors import ConvscopeError, UsageError
 from convscope.lab.recipe import LabRecipe
 from convscope.lab.web.app import create
+from convscope.lab.web.security import protected
+from convscope.lab.web.session import Session
 from convscope.lab.web.state import LabState
 from convscope.lab.workers.supervisor import Worker
 
 LARGEST_MESSAGE = 2**20
 """Bytes of a WebSocket message."""
+ANY = ("0.0.0.0", "::")
+"""Addresses that stand for all of this machine's."""
 
 
 class Server:
@@ -24,9 +28,11 @@ class Server:
 
     Attributes:
         port: the port.
+        session: who may come in.
 
     Raises:
         UsageError: the address cannot be listened at.
+        ConvscopeError: the server did not start; raised by `with`.
     """
 
     def __init__(self, recipe: LabRecipe, workers: dict[str, str]) -> None:
@@ -35,8 +41,10 @@ class Server:
         settings = {"folder": recipe.folder, "device": recipe.device}
         made = {name: Worker(name, module, settings) for name, module in workers.items()}
         self.state = LabState(recipe, self.port, made)
+        self.session = Session(self.state.own, self.port)
+        names = () if recipe.host in ANY else (host_name(recipe.host),)
         config = uvicorn.Config(
-            create(self.state),
+            protected(create(self.state), self.session, (*names, *recipe.name)),
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -57,13 +65,20 @@ class Server:
     def address(self) -> str:
         """Address of the first page."""
         host = self.state.recipe.host
-        host = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+        return f"http://{'127.0.0.1' if host in ANY else host_name(host)}:{self.port}/"
+
+    @property
+    def link(self) -> str:
+        """Address that lets one browser in; it works once."""
+        return f"{self.address}?token={self.session.code}"
 
     def __enter__(self) -> "Server":
         self._thread.start()
         while self._thread.is_alive() and not self._server.started:
             self._thread.join(0.01)
+        if not self._server.started:
+            self._socket.close()
+            raise ConvscopeError("a server that starts", received="it has ended; see above")
         return self
 
     def wait(self, seconds: float) -> bool:
@@ -82,6 +97,18 @@ class Server:
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
+
+
+def host_name(host: str) -> str:
+    """Return an address or name as it stands in a URL.
+
+    Args:
+        host: the address.
+
+    Returns:
+        The address; in brackets if it is one of IPv6.
+    """
+    return f"[{host}]" if ":" in host else host
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from convscope.lab.recipe import LabRecipe
+from convscope.lab.web.uploads import Uploads
 from convscope.lab.workers.supervisor import Worker
 
 OWN = ".lab"
@@ -27,6 +28,11 @@ class LabState:
     recipe: LabRecipe
     port: int
     workers: dict[str, Worker] = field(default_factory=dict)
+
+    @property
+    def uploads(self) -> Uploads:
+        """Files that users have handed over."""
+        return Uploads(self.own / "uploads")
 
     @property
     def runs(self) -> Path:
