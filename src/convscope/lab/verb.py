@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from convscope.lab.web.server import Server
 
 schema = LabRecipe
-WORKERS: dict[str, str] = {}
+WORKERS: dict[str, str] = {"live": "convscope.lab.workers.live", "jobs": "convscope.lab.workers.jobs"}
 """Name -> module of each worker process."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PULSE = 0.25

@@ -1,11 +1,15 @@
 from .activations.address import LayerAddress as LayerAddress
+from .activations.classifier_output import ClassifierOutput as ClassifierOutput
+from .activations.classifier_output import read_output as read_output
 from .activations.embedded import FromVectors as FromVectors
 from .activations.embedded import from_vectors as from_vectors
 from .activations.freezing import frozen as frozen
+from .activations.hooked import HookedNet as HookedNet
 from .activations.recording import layer_shapes as layer_shapes
 from .activations.recording import named_address as named_address
 from .activations.recording import record as record
 from .activations.recording import resolve as resolve
+from .activations.scaling import scaled_units as scaled_units
 from .description.description import Description as Description
 from .description.description import LayerInfo as LayerInfo
 from .description.description import describe as describe

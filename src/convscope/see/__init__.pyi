@@ -15,12 +15,16 @@ from .deepdream import iter_dream as iter_dream
 from .features import EffectiveReceptiveField as EffectiveReceptiveField
 from .features import FeatureMaps as FeatureMaps
 from .features import Filters as Filters
+from .features import Following as Following
+from .features import UnitTerms as UnitTerms
 from .features import activation_sum as activation_sum
 from .features import activations as activations
 from .features import effective_receptive_field as effective_receptive_field
 from .features import feature_maps as feature_maps
 from .features import filters as filters
 from .features import layers_with_filters as layers_with_filters
+from .features import layers_with_units as layers_with_units
+from .features import unit_terms as unit_terms
 from .optimize import ImageParameterization as ImageParameterization
 from .optimize import Objective as Objective
 from .optimize import ObjectiveTerm as ObjectiveTerm

@@ -9,11 +9,18 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from convscope.lab.web import failures, pages
-from convscope.lab.web.routes import graph, status, uploads
+from convscope.lab.web.routes import graph, jobs, networks, socket, status, uploads
 from convscope.lab.web.state import LabState
 
 API = "/api/v1"
-ROUTERS = (status.router, graph.router, uploads.router)
+ROUTERS = (
+    status.router,
+    graph.router,
+    networks.router,
+    socket.router,
+    uploads.router,
+    jobs.router,
+)
 """Routers of the API, below `API`."""
 
 

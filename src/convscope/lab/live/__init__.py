@@ -1,0 +1,1 @@
+"""Answers of the live worker: networks, maps, units, steering, receptive fields."""

@@ -1,0 +1,120 @@
+"""All maps of one forward pass, for one input after another."""
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+from torch import Tensor
+
+from convscope.errors import UsageError, nearest
+from convscope.lab.live.frames import encode
+from convscope.lab.live.networks import Layer, watchable
+from convscope.nets import HookedNet, Net, read_output
+
+INPUT = "input"
+"""Name under which a frame has the input itself, as the network sees it."""
+MOST_VALUES = 2**22
+"""Values of all maps of one frame, where the page does not say which layers it wants."""
+
+
+class Watched:
+    """A network whose layers are watched: its hooks stay between inputs.
+
+    Args:
+        net: the network.
+        layers: which layers; None for all of those that fit into `MOST_VALUES` values, else one of each
+            resolution.
+
+    Attributes:
+        layers: the layers, in the order in which they run.
+    """
+
+    def __init__(self, net: Net, layers: Sequence[str] | None = None) -> None:
+        self.net, self.layers = net, chosen(net, layers)
+        self._hooked = HookedNet(net, [layer.name for layer in self.layers])
+
+    def close(self) -> None:
+        """Take the hooks off."""
+        self._hooked.close()
+
+    def frame(self, image: Tensor, seq: int, scales: Mapping[str, float] | None = None) -> bytes:
+        """Run the network, and return its maps as a binary frame.
+
+        Args:
+            image: one input `[*shape]` in the spec's range.
+            seq: number of the input, which the header repeats.
+            scales: factors of units. The maps are then those of the steered network, and the header has the
+                answers of both.
+
+        Returns:
+            The frame, see `frames`.
+
+        Raises:
+            PlaceError: a place that is scaled does not exist.
+            GraphError: the input does not fit.
+        """
+        began = perf_counter()
+        result, found = self._hooked.run(image[None])
+        answer, steered = self.answer(result), None
+        if scales:
+            result, found = self._hooked.run(image[None], scales=scales)
+            steered = self.answer(result)
+        maps = [(str(place), act[0]) for place, act in found.items()]
+        header = {"type": "maps", "seq": seq, "answer": answer, "steered": steered}
+        header["ms"] = round(1000 * (perf_counter() - began), 3)
+        return encode(header, [(INPUT, image), *maps])
+
+    def answer(self, result: Any) -> list[float] | None:
+        """Return the probabilities of the classes; None for a network that is no classifier.
+
+        Args:
+            result: what the network returned for one input.
+
+        Returns:
+            Probabilities of all classes, rounded to six digits.
+        """
+        output = read_output(self.net, result)
+        if output is None:
+            return None
+        row = output.log_probabilities().exp()[0].nan_to_num(0.0).tolist()
+        return [round(value, 6) for value in row]
+
+
+def chosen(net: Net, names: Sequence[str] | None) -> tuple[Layer, ...]:
+    """Return the layers that are watched.
+
+    Args:
+        net: the network.
+        names: which ones; None for all that fit into a frame.
+
+    Returns:
+        Layers in the order in which they run.
+
+    Raises:
+        UsageError: a name is no layer that can be watched.
+    """
+    layers = watchable(net)
+    if names is not None:
+        known = {layer.name: layer for layer in layers}
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    "a layer that can be watched", received=name[:100], hint=nearest(name, known)
+                )
+        return tuple(layer for layer in layers if layer.name in set(names))
+    if sum(map(_values, layers)) <= MOST_VALUES:
+        return layers
+    last = {layer.shape[1:]: layer for layer in layers}  # the last of each resolution
+    kept, left = [], MOST_VALUES
+    for layer in reversed(layers):
+        if last[layer.shape[1:]] is layer and _values(layer) <= left:
+            kept.append(layer)
+            left -= _values(layer)
+    return tuple(reversed(kept))
+
+
+def _values(layer: Layer) -> int:
+    count = 1
+    for extent in layer.shape:
+        count *= extent
+    return count

@@ -1,0 +1,268 @@
+"""The networks that the lab knows by name, loaded once, and what is known of their layers."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convscope import graph
+from convscope.errors import ConvscopeError, UsageError, nearest
+from convscope.graph import Field, Graph, TensorSpec
+from convscope.nets import ZOO, Description, LayerInfo, Net, describe, known, layer_shapes, load
+
+RUN = "run:"
+"""Prefix of the networks of trainings, by the name of their folder."""
+MODEL = "model.json"
+"""File of a saved network, by which a folder is known as one."""
+MOST_LOADED = 6
+"""Networks that are kept in memory; the one that was used longest ago goes first."""
+LITE = "efficientnet_lite0"
+"""The network of photographs that ships with a package of its own."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer that can be watched: it returns one tensor with units.
+
+    Attributes:
+        name: its address.
+        shape: channels first, without batch axis.
+        inputs: the layers that can be watched, or inputs, from which it is computed.
+        info: the row of the description.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    inputs: tuple[str, ...]
+    info: LayerInfo
+
+    def to_json(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the layer as the page knows it.
+
+        Args:
+            options: options of its kind.
+
+        Returns:
+            JSON-ready values; `field` is None where the layer does not depend on the input.
+        """
+        return {
+            "name": self.name,
+            "kind": self.info.kind,
+            "shape": list(self.shape),
+            "parameters": self.info.parameters,
+            "macs": self.info.macs,
+            "field": field_json(self.info.field),
+            "inputs": list(self.inputs),
+            "options": dict(options),
+        }
+
+
+class Networks:
+    """Load networks by the names that the lab gives them: those of `nets.load`, and trainings.
+
+    Args:
+        folder: the folder of trainings.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._loaded: OrderedDict[str, tuple[Net, float]] = OrderedDict()
+
+    def list(self) -> list[dict[str, Any]]:
+        """List this package's networks and the trainings.
+
+        Returns:
+            JSON-ready entries; trainings that cannot be read are left out.
+        """
+        own = [
+            _entry(name, e.summary, e.input_spec, 1000 if e.classes is None else len(e.classes), e.weights)
+            for name, e in ZOO.items()
+        ]
+        return [*own, *self._runs()]
+
+    def load(self, name: str) -> Net:
+        """Return a network by its name.
+
+        Args:
+            name: a name of the list, `torchvision/NAME`, `timm/NAME` (with fresh weights: nothing is
+                fetched), or `run:FOLDER`.
+
+        Returns:
+            The network, in evaluation mode; the same object as long as its files are the same.
+
+        Raises:
+            UsageError: there is no such network.
+            DataError: the files of a training are damaged.
+        """
+        where = self._folder(name) if name.startswith(RUN) else None
+        if where is None and name not in (*ZOO, LITE) and not name.startswith(("torchvision/", "timm/")):
+            raise UsageError("the name of a network", received=name[:100], hint=nearest(name[:100], known()))
+        changed = (where / MODEL).stat().st_mtime if where else 0.0
+        net, loaded = self._loaded.get(name, (None, 0.0))
+        if net is None or loaded != changed:
+            net = load(where or name, seed=0)
+            self._loaded[name] = (net, changed)
+        self._loaded.move_to_end(name)
+        while len(self._loaded) > MOST_LOADED:
+            self._loaded.popitem(last=False)
+        return net
+
+    def _folder(self, name: str) -> Path:
+        """Return the folder of a training; only the name of an entry of the folder is accepted."""
+        inside = {path.name: path for path in self._folders()}
+        wanted = name.removeprefix(RUN)
+        if wanted not in inside:
+            raise UsageError("the name of a training", received=name[:100], hint=nearest(wanted, inside))
+        return inside[wanted]
+
+    def _folders(self) -> Iterator[Path]:
+        """Iterate over the folders that hold a saved network; links that lead elsewhere are left out."""
+        if not self.folder.is_dir():
+            return
+        root = self.folder.resolve()
+        for path in sorted(self.folder.iterdir()):
+            if path.resolve().parent == root and (path / MODEL).is_file():
+                yield path
+
+    def _runs(self) -> Iterator[dict[str, Any]]:
+        for path in self._folders():
+            try:
+                net = self.load(f"{RUN}{path.name}")
+            except ConvscopeError:
+                continue
+            spec, count = net.input_spec, len(net.classes)
+            yield {**_entry(f"{RUN}{path.name}", net.name, spec, count, "its own"), "origin": "run"}
+
+
+def _entry(name: str, about: str, spec: TensorSpec, classes: int, weights: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "about": about,
+        "world": spec.kind,
+        "shape": list(spec.shape),
+        "classes": classes,
+        "trained": bool(weights),
+        "origin": "shipped" if weights else "zoo",
+    }
+
+
+def watchable(net: Net) -> tuple[Layer, ...]:
+    """List the layers of a network that can be watched, in the order in which they run.
+
+    Args:
+        net: any network; without a graph of its own it is traced once.
+
+    Returns:
+        Those that are modules and return one tensor with units. What lies between two of them (sums,
+        functions) is skipped in `inputs`.
+    """
+    return net.cache("lab: layers", lambda: _watchable(net))
+
+
+def _watchable(net: Net) -> tuple[Layer, ...]:
+    description, shapes = describe(net), layer_shapes(net)
+    kept = [
+        info.name
+        for info in description.layers
+        if info.name in shapes
+        and len(shapes[info.name][-1]) == 1
+        and next(iter(shapes[info.name][-1].values()))
+    ]
+    reads = _reads(description, set(kept))
+    return tuple(
+        Layer(info.name, next(iter(shapes[info.name][-1].values())), reads[info.name], info)
+        for info in description.layers
+        if info.name in reads and info.name in kept
+    )
+
+
+def _reads(description: Description, kept: set[str]) -> dict[str, tuple[str, ...]]:
+    """Return for each layer the nearest layers before it that are kept, or inputs."""
+    found: dict[str, tuple[str, ...]] = {name: (name,) for name in description.graph.inputs}
+    reads: dict[str, tuple[str, ...]] = {}
+    for node in description.graph.nodes:
+        before = tuple(dict.fromkeys(name for one in node.inputs for name in found[one]))
+        reads[node.name] = before
+        found[node.name] = (node.name,) if node.name in kept else before
+    return reads
+
+
+def describe_network(net: Net, name: str) -> dict[str, Any]:
+    """Return what the page knows of a network.
+
+    Args:
+        net: the network.
+        name: its name in the lab.
+
+    Returns:
+        JSON-ready: specification of the input, layers, text of a chain, and the command that describes it.
+    """
+    spec, description = net.input_spec, describe(net)
+    nodes = {node.name: node.layer for node in description.graph.nodes}
+    return {
+        "name": name,
+        "world": spec.kind,
+        "spec": {
+            "shape": list(spec.shape),
+            "axes": spec.axes,
+            "kind": spec.kind,
+            "value_range": list(spec.value_range),
+            "classes": list(net.classes),
+            "sample_rate": spec.sample_rate,
+        },
+        "trained": net.source.weights != "none",
+        "parameters": description.parameters,
+        "macs": description.macs,
+        "layers": [layer.to_json(options_of(nodes[layer.name])) for layer in watchable(net)],
+        "text": chain_text(net.graph),
+        "command": f"convscope describe {name.removeprefix(RUN) if name.startswith(RUN) else name}",
+    }
+
+
+def options_of(layer: graph.Layer) -> dict[str, Any]:
+    """Return the options of a layer, JSON-ready; none for what is no kind of this package.
+
+    Args:
+        layer: the layer.
+
+    Returns:
+        Options by name.
+    """
+    return {} if layer.kind == "foreign" else layer.options()
+
+
+def field_json(found: Field | None) -> dict[str, Any] | None:
+    """Return a receptive field as JSON.
+
+    Args:
+        found: the field; None where a layer does not depend on the input.
+
+    Returns:
+        Size, stride and offset for each axis of the input, and whether it covers all of it; None for none.
+    """
+    if found is None:
+        return None
+    return {
+        "size": list(found.size),
+        "stride": [float(stride) for stride in found.stride],
+        "offset": list(found.offset),
+        "covers_all": list(found.covers_all),
+    }
+
+
+def chain_text(found: Graph | None) -> str | None:
+    """Return the text of a chain of layers.
+
+    Args:
+        found: a graph.
+
+    Returns:
+        The text; None for a network that has none.
+    """
+    if found is None:
+        return None
+    try:
+        return graph.text(found)
+    except ConvscopeError:
+        return None

@@ -1,0 +1,66 @@
+"""What a page may say on its WebSocket."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+LONGEST = 2**20
+"""Characters of a message, which uvicorn limits to as many bytes."""
+
+
+class Message(BaseModel):
+    """A message; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Watch(Message):
+    """Choose the network and the layers that are watched; None for those that fit into a frame."""
+
+    type: Literal["watch"]
+    net: str = Field(max_length=300)
+    layers: list[Annotated[str, Field(max_length=300)]] | None = Field(None, max_length=2000)
+
+
+class Input(Message):
+    """Give an input; the newest one counts."""
+
+    type: Literal["input"]
+    seq: int = Field(ge=0, lt=2**32)
+    data: str | None = Field(None, max_length=LONGEST)
+    upload: str | None = Field(None, max_length=64)
+    text: str | None = Field(None, max_length=20_000)
+    sample: int | None = Field(None, ge=0, lt=2**31)
+
+
+class Scale(Message):
+    """A unit and the factor by which it is multiplied."""
+
+    address: str = Field(max_length=300)
+    scale: float = Field(ge=-1000, le=1000)
+
+
+class Steer(Message):
+    """Multiply units while the rest of the network runs on; an empty list ends it."""
+
+    type: Literal["steer"]
+    units: list[Scale] = Field(max_length=1000)
+
+
+class Inspect(Message):
+    """Ask for the numbers behind one unit at one position of the present input."""
+
+    type: Literal["inspect"]
+    address: str = Field(max_length=300)
+
+
+class Jobs(Message):
+    """Ask for the events of jobs after a sequence number."""
+
+    type: Literal["jobs"]
+    after: int = Field(ge=0, lt=2**63)
+
+
+AnyMessage = Annotated[Watch | Input | Steer | Inspect | Jobs, Field(discriminator="type")]
+MESSAGES: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
+"""Reads a message from its JSON text."""

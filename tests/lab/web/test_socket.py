@@ -1,0 +1,150 @@
+"""The thin path: a server with a live worker, and a WebSocket as a page has it."""
+
+import base64
+import json
+import struct
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from websockets.sync.client import ClientConnection, connect
+
+from convscope import nets, see
+from convscope.lab.live import frames
+from convscope.lab.recipe import LabRecipe
+from convscope.lab.web.server import Server
+
+WAIT = 60.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("runs")
+    recipe = LabRecipe(folder=str(folder), port=0, browser=False)
+    with Server(recipe, {"live": "convscope.lab.workers.live"}) as running:
+        yield running
+
+
+@pytest.fixture
+def tab(server: Server) -> Iterator[ClientConnection]:
+    with connect(f"ws://127.0.0.1:{server.port}/api/v1/socket", compression=None) as opened:
+        yield opened
+
+
+def get(server: Server, path: str) -> Any:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/api/v1{path}", timeout=WAIT) as answer:
+        return json.load(answer)
+
+
+def ask(tab: ClientConnection, **message: Any) -> dict[str, Any]:
+    tab.send(json.dumps(message))
+    answer = tab.recv(WAIT)
+    assert isinstance(answer, str)
+    return json.loads(answer)
+
+
+def maps(tab: ClientConnection) -> tuple[dict[str, Any], dict[str, Any]]:
+    answer = tab.recv(WAIT)
+    assert isinstance(answer, bytes), answer
+    return frames.decode(answer)
+
+
+PIXELS = torch.randint(0, 256, (1, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
+def test_networks_and_layers_are_described(server: Server) -> None:
+    found = {network["name"]: network for network in get(server, "/networks")}
+    assert found["digits"]["trained"] and found["digits"]["world"] == "digit"
+    digits = get(server, "/networks/digits")
+    assert digits["spec"]["shape"] == [1, 28, 28] and digits["spec"]["classes"][7] == "7"
+    conv2 = next(layer for layer in digits["layers"] if layer["name"] == "conv2")
+    assert conv2["shape"] == [50, 11, 11] and conv2["parameters"] == 50 * (25 * 9 + 1)
+    assert (
+        conv2["field"]["size"] == [8, 8]
+        and conv2["field"]["stride"] == [2, 2]
+        and conv2["inputs"] == ["pool1"]
+    )
+    assert conv2["options"]["kernel_size"] == [3, 3]
+
+
+def test_a_stroke_comes_back_as_the_maps_of_all_layers(tab: ClientConnection) -> None:
+    watching = ask(tab, type="watch", net="digits", layers=None)
+    assert watching["type"] == "watching" and watching["net"] == "digits"
+    tab.send(struct.pack("<I", 5) + PIXELS.numpy().tobytes())
+    header, found = maps(tab)
+    image = PIXELS.float()[None] / 255
+    wanted = {one.place: one.maps for one in see.feature_maps("digits", image)}
+    assert header["type"] == "maps" and header["seq"] == 5
+    assert {layer["name"] for layer in watching["layers"]} == set(found) - {"input"}
+    for name in set(found) - {"input"}:
+        low, high, values = found[name]
+        again = low[:, None, None] + values * (high - low)[:, None, None] / 255
+        assert float((again - wanted[name].reshape(again.shape)).abs().max()) < 0.02 * float(
+            high.max() - low.min()
+        )
+    assert header["answer"] == pytest.approx(nets.load("digits")(image).softmax(1)[0].tolist(), abs=1e-5)
+
+
+def test_the_same_input_as_base64_and_a_bundled_example(tab: ClientConnection) -> None:
+    tab.send(
+        json.dumps({"type": "input", "seq": 1, "data": base64.b64encode(PIXELS.numpy().tobytes()).decode()})
+    )
+    first, _ = maps(tab)
+    tab.send(struct.pack("<I", 2) + PIXELS.numpy().tobytes())
+    second, _ = maps(tab)
+    assert first["answer"] == second["answer"] and (first["seq"], second["seq"]) == (1, 2)
+    tab.send(json.dumps({"type": "input", "seq": 3, "sample": 4}))
+    assert maps(tab)[0]["seq"] == 3
+
+
+def test_steering_repeats_the_last_input(tab: ClientConnection) -> None:
+    tab.send(json.dumps({"type": "input", "seq": 1, "sample": 0}))
+    plain, _ = maps(tab)
+    tab.send(json.dumps({"type": "steer", "units": [{"address": "dense2:2", "scale": 0}]}))
+    steered, found = maps(tab)
+    assert steered["seq"] == 1 and steered["answer"] == plain["answer"] != steered["steered"]
+    assert float(found["dense2"][0][2]) == 0
+    tab.send(json.dumps({"type": "steer", "units": []}))
+    assert maps(tab)[0]["steered"] is None
+
+
+def test_of_many_inputs_the_last_one_is_answered_and_old_ones_are_dropped(tab: ClientConnection) -> None:
+    for seq in range(200):
+        tab.send(struct.pack("<I", seq) + PIXELS.numpy().tobytes())
+    seen = []
+    while not seen or seen[-1] != 199:
+        seen.append(maps(tab)[0]["seq"])
+    assert seen == sorted(set(seen)) and len(seen) < 200
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"\x00",
+        struct.pack("<I", 1) + bytes(3),
+        "no json",
+        '{"type": "dance"}',
+        '{"type": "watch", "net": "../../etc/passwd"}',
+        '{"type": "watch", "net": "run:../x"}',
+        '{"type": "watch", "net": "hf://someone/something"}',
+        '{"type": "watch", "net": "digits", "layers": ["nothing"]}',
+        '{"type": "input", "seq": 1, "upload": "../../secret"}',
+        '{"type": "input", "seq": 1, "data": "?"}',
+        '{"type": "input", "seq": 1}',
+        '{"type": "input", "seq": 1, "text": "pyproject.toml"}',
+        '{"type": "steer", "units": [{"address": "conv1:0", "scale": NaN}]}',
+    ],
+)
+def test_wrong_messages_are_answered_and_the_tab_goes_on(tab: ClientConnection, message: str | bytes) -> None:
+    tab.send(message)
+    answer = tab.recv(WAIT)
+    error = json.loads(answer)
+    if error["type"] == "watching":  # the layers are refused with the first input
+        tab.send(struct.pack("<I", 1) + bytes(784))
+        error = json.loads(tab.recv(WAIT))
+    assert error["type"] == "error" and error["expected"]
+    assert ask(tab, type="watch", net="digits")["type"] == "watching"
+    tab.send(struct.pack("<I", 1) + bytes(784))
+    assert maps(tab)[0]["seq"] == 1
