@@ -40,7 +40,7 @@ def banner(server: "Server", recipe: LabRecipe) -> list[str]:
     Returns:
         The lines.
     """
-    from convscope.lab.web.session import VARIABLE
+    from convscope.lab.web.access.session import VARIABLE
 
     token = f"the token in {VARIABLE}" if os.environ.get(VARIABLE) else server.session.token
     everywhere = (

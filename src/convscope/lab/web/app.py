@@ -3,13 +3,15 @@
 import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from convscope.lab.web import failures, pages
-from convscope.lab.web.routes import graph, jobs, networks, socket, status, uploads
+from convscope.lab.web.reference import page as reference
+from convscope.lab.web.routes import classify, graph, jobs, networks, socket, status, uploads, verbs
 from convscope.lab.web.state import LabState
 
 API = "/api/v1"
@@ -17,8 +19,10 @@ ROUTERS = (
     status.router,
     graph.router,
     networks.router,
+    classify.router,
     socket.router,
     uploads.router,
+    verbs.router,
     jobs.router,
 )
 """Routers of the API, below `API`."""
@@ -50,11 +54,20 @@ def create(state: LabState) -> FastAPI:
             for worker in state.workers.values():
                 await worker.stop()
 
-    app = FastAPI(title="convscope", lifespan=lifespan, docs_url=None, redoc_url=None, **_silent())
+    app = FastAPI(
+        title="convscope",
+        version=version("convscope"),
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        **_silent(),
+    )
     app.state.lab = state
     failures.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=API)
+    app.include_router(reference.router)
     app.include_router(pages.router)
     if (pages.STATIC / "assets").is_dir():
         app.mount("/assets", StaticFiles(directory=pages.STATIC / "assets"))

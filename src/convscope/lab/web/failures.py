@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from convscope.errors import ConvscopeError, PlaceError
-from convscope.lab.web.security import refused
+from convscope.lab.web.access.security import refused
 from convscope.lab.workers.supervisor import RemoteError, WorkerGone
 
 STATUS = {2: HTTPStatus.UNPROCESSABLE_ENTITY, 3: HTTPStatus.UNPROCESSABLE_ENTITY, 4: HTTPStatus.NOT_FOUND}

@@ -7,9 +7,9 @@ import uvicorn
 
 from convscope.errors import ConvscopeError, UsageError
 from convscope.lab.recipe import LabRecipe
+from convscope.lab.web.access.security import protected
+from convscope.lab.web.access.session import Session
 from convscope.lab.web.app import create
-from convscope.lab.web.security import protected
-from convscope.lab.web.session import Session
 from convscope.lab.web.state import LabState
 from convscope.lab.workers.supervisor import Worker
 
@@ -41,7 +41,7 @@ class Server:
         settings = {"folder": recipe.folder, "device": recipe.device}
         made = {name: Worker(name, module, settings) for name, module in workers.items()}
         self.state = LabState(recipe, self.port, made)
-        self.session = Session(self.state.own, self.port)
+        self.session = Session(self.state.folder.own, self.port)
         names = () if recipe.host in ANY else (host_name(recipe.host),)
         config = uvicorn.Config(
             protected(create(self.state), self.session, (*names, *recipe.name)),

@@ -2,19 +2,16 @@
 
 import hashlib
 import json
-import re
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from convscope.errors import DataError, PlaceError
+from convscope.errors import DataError
+from convscope.lab.folder import LabFolder
 from convscope.system.files import read_json, replace_file, write_text
 
-ID = re.compile(r"[0-9a-f]{64}")
-"""An upload's id: SHA-256 of its bytes."""
 MOST_BYTES = 16 * 2**30
 """Bytes of all uploads together."""
 LONGEST_NAME = 255
@@ -40,11 +37,11 @@ class Uploads:
     """The folder of uploads.
 
     Args:
-        folder: where they lie; made when the first comes.
+        lab: the lab's folder; that of the uploads is made when the first comes.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, lab: LabFolder) -> None:
+        self.lab, self.folder = lab, lab.own / "uploads"
 
     async def receive(self, chunks: AsyncIterator[bytes], name: str) -> Upload:
         """Store a file.
@@ -90,26 +87,9 @@ class Uploads:
         Raises:
             PlaceError: there is none of this id.
         """
-        place = self.path(number)
+        place = self.lab.upload(number)
         found: dict[str, Any] = read_json(place.with_suffix(".json"))
         return Upload(number, place.stat().st_size, str(found.get("name", "")))
-
-    def path(self, number: str) -> Path:
-        """Return where an upload lies.
-
-        Args:
-            number: its id.
-
-        Returns:
-            The file.
-
-        Raises:
-            PlaceError: there is none of this id.
-        """
-        place = self.folder / number if ID.fullmatch(number) else None
-        if place is None or place.is_symlink() or not place.is_file():
-            raise PlaceError("the id of an upload", received=shown(number), hint="Upload the file first.")
-        return place
 
 
 def shown(name: str) -> str:
