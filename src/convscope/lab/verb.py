@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from convscope.lab.web.server import Server
 
 schema = LabRecipe
-WORKERS: dict[str, str] = {"live": "convscope.lab.workers.live", "jobs": "convscope.lab.workers.jobs"}
-"""Name -> module of each worker process."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PULSE = 0.25
 """Seconds between two steps."""
@@ -73,7 +71,7 @@ def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
 
     started = time.monotonic()
     signals.working()
-    with Server(recipe, WORKERS) as server:
+    with Server(recipe) as server:
 
         def document() -> Document:
             seconds = round(time.monotonic() - started, 1)

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Mapping
 
 import uvicorn
 
@@ -11,6 +12,7 @@ from convscope.lab.web.access.security import protected
 from convscope.lab.web.access.session import Session
 from convscope.lab.web.app import create
 from convscope.lab.web.state import LabState
+from convscope.lab.workers import WORKERS
 from convscope.lab.workers.supervisor import Worker
 
 LARGEST_MESSAGE = 2**20
@@ -24,7 +26,7 @@ class Server:
 
     Args:
         recipe: where it listens, and where its folder is.
-        workers: names and modules of the workers.
+        workers: names and modules of the workers; without the live one, there are no answers about networks.
 
     Attributes:
         port: the port.
@@ -35,7 +37,7 @@ class Server:
         ConvscopeError: the server did not start; raised by `with`.
     """
 
-    def __init__(self, recipe: LabRecipe, workers: dict[str, str]) -> None:
+    def __init__(self, recipe: LabRecipe, workers: Mapping[str, str] = WORKERS) -> None:
         self._socket = _listen(recipe.host, recipe.port)
         self.port: int = self._socket.getsockname()[1]
         settings = {"folder": recipe.folder, "device": recipe.device}

@@ -48,6 +48,11 @@ class Session:
         self.used = 0
         self._value = hmac.digest(_key(folder), self.cookie.encode(), "sha256").hex()
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers with which programs come in."""
+        return {"Authorization": f"Bearer {self.token}"}
+
     def knows(self, connection: HTTPConnection) -> bool:
         """Return whether a request has the cookie or the token.
 
