@@ -8,6 +8,7 @@ browser in; programs send the token. Ctrl-C ends it; jobs that were running go o
 """
 
 import os
+import sys
 import time
 import webbrowser
 from importlib.metadata import version
@@ -53,6 +54,12 @@ def banner(server: "Server", recipe: LabRecipe) -> list[str]:
     ]
 
 
+def has_screen() -> bool:
+    """Return whether a browser can show itself: without a screen one might open inside the terminal."""
+    known = sys.platform in ("darwin", "win32")
+    return known or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
     """Serve the page and the API until stopped.
 
@@ -80,7 +87,7 @@ def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
         try:
             for line in banner(server, recipe):
                 workspace.log(line)
-            if recipe.browser:
+            if recipe.browser and has_screen():
                 webbrowser.open(server.link)
             used = server.session.used
             while server.wait(PULSE):

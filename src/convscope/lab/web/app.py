@@ -1,5 +1,6 @@
 """The web application: routes, workers while it runs, and what protects it."""
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,8 +52,7 @@ def create(state: LabState) -> FastAPI:
         try:
             yield
         finally:
-            for worker in state.workers.values():
-                await worker.stop()
+            await asyncio.gather(*(worker.stop() for worker in state.workers.values()))
 
     app = FastAPI(
         title="convscope",

@@ -12,7 +12,11 @@ from convscope.errors import ConvscopeError, PlaceError
 from convscope.lab.web.access.security import refused
 from convscope.lab.workers.supervisor import RemoteError, WorkerGone
 
-STATUS = {2: HTTPStatus.UNPROCESSABLE_ENTITY, 3: HTTPStatus.UNPROCESSABLE_ENTITY, 4: HTTPStatus.NOT_FOUND}
+STATUS = {
+    2: HTTPStatus.UNPROCESSABLE_ENTITY,
+    3: HTTPStatus.UNPROCESSABLE_ENTITY,
+    4: HTTPStatus.NOT_IMPLEMENTED,
+}
 """Exit code of the terminal -> HTTP's status; 500 for others."""
 
 
@@ -35,8 +39,8 @@ def status_of(error: ConvscopeError) -> int:
         error: the error.
 
     Returns:
-        404 for addresses that lead nowhere and what is not here, 422 for requests and inputs that are wrong,
-        503 while a worker is started again, else 500.
+        404 for addresses that lead nowhere, 422 for requests and inputs that are wrong, 501 for what needs a
+        package or file that is not installed, 503 while a worker is started again, else 500.
     """
     if isinstance(error, WorkerGone):
         return HTTPStatus.SERVICE_UNAVAILABLE

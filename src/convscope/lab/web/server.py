@@ -1,5 +1,6 @@
 """The server: a socket, uvicorn in a thread with an event loop of its own."""
 
+import logging
 import socket
 import threading
 from collections.abc import Mapping
@@ -43,6 +44,7 @@ class Server:
         settings = {"folder": recipe.folder, "device": recipe.device}
         made = {name: Worker(name, module, settings) for name, module in workers.items()}
         self.state = LabState(recipe, self.port, made)
+        logging.getLogger("uvicorn.error").addFilter(_worth_saying)
         self.session = Session(self.state.folder.own, self.port)
         names = () if recipe.host in ANY else (host_name(recipe.host),)
         config = uvicorn.Config(
@@ -111,6 +113,11 @@ def host_name(host: str) -> str:
         The address; in brackets if it is one of IPv6.
     """
     return f"[{host}]" if ":" in host else host
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    """Leave out that connections of open pages are closed when the server ends."""
+    return not record.getMessage().startswith("Cancel ")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -28,15 +28,9 @@ LARGEST_BODY, LARGEST_UPLOAD = 2**20, 32 * 2**20
 UPLOADS = re.compile(r"/api/v1/(?:uploads|networks/[^/]+/classify)")
 """Paths of requests that carry a file."""
 CONTENT_POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; "
-    "connect-src 'self'; object-src 'none'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob: data:; style-src 'self'; "
+    "script-src 'self'; connect-src 'self'; object-src 'none'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
 )
-SANDBOX = (
-    "sandbox allow-scripts; default-src 'none'; img-src data:; media-src data:; font-src data:; "
-    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'self'"
-)
-"""Policy of pages that jobs have written, with their own scripts: they run in an origin of their own, without
-the session, and reach no address."""
 HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -141,7 +135,7 @@ class Guard:
         if foreign:
             hint = "Programs send the token that the terminal shows: Authorization: Bearer TOKEN"
             return refused(HTTPStatus.FORBIDDEN, "a request of this server's own pages", foreign, hint)
-        code = connection.query_params.get("token", "") if safe else ""
+        code = connection.query_params.get("token", "") if connection.scope.get("method") == "GET" else ""
         entered = self.session.enter(code) if code else None
         if entered is not None:
             return entered
