@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.lab.workers.test_supervisor import gone
+from tests.lab.processes import gone
 
 
 @contextmanager
@@ -66,6 +66,7 @@ def test_a_stop_ends_everything_with_a_document(tmp_path: Path, number: signal.S
     assert document["address"] == link.partition("?")[0]
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_server_is_killed(tmp_path: Path) -> None:
     with lab(tmp_path) as (process, _link):
         workers = children(process.pid)
@@ -74,6 +75,7 @@ def test_workers_end_when_the_server_is_killed(tmp_path: Path) -> None:
         assert workers and all(gone(pid, 40) for pid in workers)
 
 
+@pytest.mark.slow
 def test_a_browser_stays_in_over_a_restart_and_programs_keep_their_token(tmp_path: Path) -> None:
     token = "a-token-of-forty-characters-for-this-test"
     port = _free_port()
@@ -127,7 +129,7 @@ with Server(LabRecipe(folder="runs", port=0, browser=False), {}) as server:
     get("api/v1/graph", {"text": "conv 8 3x3, relu, flatten, dense 10", "input": "1x28x28"})
     get("api/v1/jobs", {"verb": "describe", "settings": {"net": "lecture"}})
     get("api/v1/jobs")
-heavy = [name for name in ("torch", "numpy", "PIL", "timm") if name in sys.modules]
+heavy = [name for name in ("torch", "numpy", "timm") if name in sys.modules]
 assert heavy == [], heavy
 """
     done = subprocess.run(
@@ -170,6 +172,7 @@ def _free_port() -> int:
         return found.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_the_first_page_does_not_wait_for_torch(tmp_path: Path) -> None:
     """A page comes while the live worker still imports torch, which takes it seconds."""
     started = time.monotonic()

@@ -3,11 +3,11 @@
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.lab.processes import gone
 
 from convscope.errors import ConvscopeError
 from convscope.lab.workers.supervisor import RemoteError, Worker, WorkerGone
@@ -67,21 +67,6 @@ def with_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         asyncio.run(main())
 
     return call
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def gone(pid: int, seconds: float = 20.0) -> bool:
-    end = time.monotonic() + seconds
-    while alive(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not alive(pid)
 
 
 def test_it_answers_with_values_and_bytes_in_order(with_worker) -> None:

@@ -29,7 +29,8 @@ UPLOADS = re.compile(r"/api/v1/(?:uploads|networks/[^/]+/classify)")
 """Paths of requests that carry a file."""
 CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob: data:; style-src 'self'; "
-    "script-src 'self'; connect-src 'self'; object-src 'none'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
+    "script-src 'self'; connect-src 'self'; object-src 'none'; frame-ancestors 'self'; base-uri 'none'; "
+    "form-action 'self'"
 )
 HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
