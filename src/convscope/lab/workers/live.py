@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from convscope.lab.live.inputs import open_input
+from convscope.lab.live.answers import classified
+from convscope.lab.live.inputs import open_input, uploaded
 from convscope.lab.live.maps import Watched, chosen
 from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.workers.channel import Channel, Operation
@@ -29,6 +30,7 @@ class Live:
             "networks": self.list_networks,
             "network": self.network,
             "forward": self.forward,
+            "classify": self.classify,
         }
 
     def list_networks(self) -> dict[str, Any]:
@@ -76,6 +78,24 @@ class Live:
         watched = self.watched(net, layers)
         sample = open_input(given or {}, data, watched.net, self.uploads)
         return {}, watched.frame(sample.input, seq, scales)
+
+    def classify(
+        self, net: str, top: int = 5, upload: str | None = None, name: str = "", data: bytes = b""
+    ) -> dict[str, Any]:
+        """Classify a file.
+
+        Args:
+            net: name of the network in the lab.
+            top: number of classes.
+            upload: id of the file; None where `data` is the file.
+            name: what the user calls it.
+            data: bytes of the file.
+
+        Returns:
+            What `classified` returns.
+        """
+        source = uploaded(upload, self.uploads) if upload else data
+        return classified(self.networks.load(net), source, top)
 
     def watched(self, name: str, layers: Sequence[str] | None) -> Watched:
         """Return a network with hooks on its layers; the same one as long as its files are the same.
