@@ -82,7 +82,8 @@ class Server:
             self._thread.join(0.01)
         if not self._server.started:
             self._socket.close()
-            raise ConvscopeError("a server that starts", received="it has ended; see above")
+            hint = "See what is said above, and run convscope doctor."
+            raise ConvscopeError("a server that starts", received="it has ended", hint=hint)
         return self
 
     def wait(self, seconds: float) -> bool:
