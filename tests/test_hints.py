@@ -154,7 +154,9 @@ OTHERS = {"--nproc-per-node", "--upgrade"}
 
 
 def test_commands_and_flags_in_hints_exist() -> None:
-    known = {flag for verb in JOBS for flag in flags(verb, load(verb).schema)} | {"--help", "--version"} | OTHERS
+    known = (
+        {flag for verb in JOBS for flag in flags(verb, load(verb).schema)} | {"--help", "--version"} | OTHERS
+    )
     first = {verb.split()[0] for verb in JOBS}
     seen = 0
     for file, place, call in calls():
