@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.utils import get_openapi
-from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse
 
@@ -44,6 +42,8 @@ def reference(request: Request) -> HTMLResponse:
     Returns:
         The page.
     """
+    from jinja2 import Environment, FileSystemLoader  # not before it is asked for: the first page waits
+
     api = document(request.app)
     page = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True).get_template("reference.html")
     schemas = api.get("components", {}).get("schemas", {})
@@ -70,6 +70,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     Returns:
         The document.
     """
+    from fastapi.openapi.utils import get_openapi
+
     found = getattr(app.state, "openapi", None)
     if found is None:
         found = get_openapi(title="convscope", version=app.version, routes=app.routes)
