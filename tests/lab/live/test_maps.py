@@ -46,7 +46,7 @@ def test_a_frame_is_what_the_contract_says_byte_for_byte() -> None:
     )
     (length,) = struct.unpack("<I", frame[:4])
     a, b = (layer["offset"] for layer in frames.decode(frame)[0]["layers"])
-    assert a % 4 == b % 4 == 0 and 4 + length <= a < 4 + length + 4
+    assert a % 4 == b % 4 == 0 and 4 + length <= a < 4 + length + 256
     assert struct.unpack_from("<2f4B", frame, a) == (0.0, 1.0, 0, 255, 128, 64)
     assert struct.unpack_from("<4f2B", frame, b) == (2.0, -3.0, 2.0, -3.0, 0, 0)
     assert b == a + 12 and len(frame) == b + 20
@@ -54,9 +54,19 @@ def test_a_frame_is_what_the_contract_says_byte_for_byte() -> None:
 
 @pytest.mark.parametrize("values", [[float("nan"), 1.0, 0.0], [float("inf"), 1.0, 0.0], [3e38, -3e38, 0.0]])
 def test_values_that_are_no_numbers_do_not_break_a_frame(values: list[float]) -> None:
-    low, high, found = frames.quantize(torch.tensor([values, [0.0, 1.0, 2.0]]))
+    _, found = frames.decode(frames.encode({"a": 1}, [("x", torch.tensor([[values], [[0.0, 1.0, 2.0]]]))]))
+    low, high, scaled = found["x"]
     assert bool(torch.isfinite(low).all() and torch.isfinite(high).all())
-    assert found[1].tolist() == [0, 128, 255]
+    assert scaled[1].tolist() == [[0, 128, 255]] and scaled[0].max() == 255
+
+
+def test_tiny_ranges_constant_maps_and_empty_layers() -> None:
+    tiny = torch.tensor([[1e-38, 3e-38], [5.0, 5.0], [-1.0, 1.0]])
+    _, found = frames.decode(
+        frames.encode({"a": 1}, [("x", tiny), ("none", torch.zeros(0, 3, 3)), ("half", tiny.half())])
+    )
+    assert found["x"][2][1:].reshape(2, 2).tolist() == [[0, 0], [0, 255]]
+    assert found["none"][2].shape == (0, 3, 3) and found["half"][1].tolist()[1:] == [5.0, 1.0]
 
 
 def test_maps_of_one_axis_are_rows_and_more_axes_are_units() -> None:
