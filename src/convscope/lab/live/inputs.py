@@ -135,3 +135,15 @@ def bundled(spec: TensorSpec) -> LabelledDataset | None:
     if spec.kind != "digit":
         return None
     return require_labelled(open_data("digits", "test"))
+
+
+def rounded(values: Tensor) -> list[float]:
+    """Return numbers for JSON, with six significant digits.
+
+    Args:
+        values: any tensor.
+
+    Returns:
+        Its values, row by row; what is no number is 0.
+    """
+    return [float(f"{value:.6g}") for value in values.detach().flatten().nan_to_num(0.0).tolist()]

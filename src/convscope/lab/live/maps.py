@@ -1,20 +1,24 @@
 """All maps of one forward pass, for one input after another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from convscope.errors import UsageError, nearest
 from convscope.lab.live.frames import encode
 from convscope.lab.live.networks import Layer, watchable
-from convscope.nets import HookedNet, Net, read_output
+from convscope.nets import HookedNet, Net, describe, read_output
 
 INPUT = "input"
 """Name under which a frame has the input itself, as the network sees it."""
 MOST_VALUES = 2**22
 """Values of all maps of one frame, where the page does not say which layers it wants."""
+SMALL = 50_000_000
+"""Multiply-accumulates up to which a network runs on one thread: waking others takes longer than it saves."""
 
 
 class Watched:
@@ -31,6 +35,7 @@ class Watched:
 
     def __init__(self, net: Net, layers: Sequence[str] | None = None) -> None:
         self.net, self.layers = net, chosen(net, layers)
+        self._small = describe(net).macs <= SMALL
         self._hooked = HookedNet(net, [layer.name for layer in self.layers])
 
     def close(self) -> None:
@@ -54,11 +59,12 @@ class Watched:
             GraphError: the input does not fit.
         """
         began = perf_counter()
-        result, found = self._hooked.run(image[None])
-        answer, steered = self.answer(result), None
-        if scales:
-            result, found = self._hooked.run(image[None], scales=scales)
-            steered = self.answer(result)
+        with one_thread() if self._small else nullcontext():
+            result, found = self._hooked.run(image[None])
+            answer, steered = self.answer(result), None
+            if scales:
+                result, found = self._hooked.run(image[None], scales=scales)
+                steered = self.answer(result)
         maps = [(str(place), act[0]) for place, act in found.items()]
         header = {"type": "maps", "seq": seq, "answer": answer, "steered": steered}
         header["ms"] = round(1000 * (perf_counter() - began), 3)
@@ -78,6 +84,21 @@ class Watched:
             return None
         row = output.log_probabilities().exp()[0].nan_to_num(0.0).tolist()
         return [round(value, 6) for value in row]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread inside `with`.
+
+    Yields:
+        Nothing.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def chosen(net: Net, names: Sequence[str] | None) -> tuple[Layer, ...]:
