@@ -17,7 +17,7 @@ from convscope.system import signals
 from convscope.system.progress import Progress
 
 schema = LabRecipe
-WORKERS: dict[str, str] = {"live": "convscope.lab.workers.live"}
+WORKERS: dict[str, str] = {"live": "convscope.lab.workers.live", "jobs": "convscope.lab.workers.jobs"}
 """Name -> module of each worker process."""
 PULSE = 0.25
 """Seconds between two steps."""

@@ -44,12 +44,15 @@ class Workspace:
         out: place of the result; None for one under `runs/`, or none.
         log: called with one line of text for people; what it says is not part of the result.
         artifacts: files written so far, in the order in which they were first written.
+        pending: the folder in which they lie while the job runs; None before it has one, and once they lie at
+            their place.
         dialogue: whom a job talks with that talks; by default nobody, who says nothing.
     """
 
     out: Path | None = None
     log: Callable[[str], None] = _silent
     artifacts: list[Artifact] = field(default_factory=list)
+    pending: Path | None = None
     dialogue: Dialogue = field(default_factory=Script)
 
     @contextlib.contextmanager
@@ -67,7 +70,9 @@ class Workspace:
         """
         signals.working()
         with results.folder(self.out, name) as pending:
+            self.pending = pending.path
             yield ResultFolder(pending, self)
+        self.pending = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,11 +9,11 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from convscope.lab.web import pages
-from convscope.lab.web.routes import graph, networks, socket, status
+from convscope.lab.web.routes import graph, jobs, networks, socket, status
 from convscope.lab.web.state import LabState
 
 API = "/api/v1"
-ROUTERS = (status.router, graph.router, networks.router, socket.router)
+ROUTERS = (status.router, graph.router, networks.router, socket.router, jobs.router)
 """Routers of the API, below `API`."""
 
 

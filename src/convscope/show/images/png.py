@@ -41,18 +41,30 @@ def save(image: Image.Image, path: Path, recipe: dict[str, Any] | None = None) -
     Raises:
         DataError: the folder cannot be written to.
     """
-    information = PngInfo()
-    if recipe is not None:
-        information.add_itxt(KEY, json.dumps(recipe, ensure_ascii=False))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.replace_file(path) as part:
-            image.save(part, format="PNG", pnginfo=information)
+            image.save(part, format="PNG", pnginfo=information(recipe))
     except OSError as error:
         raise DataError(
             f"a place to write {path}", received=str(error), hint="Choose another place, or free some space."
         ) from None
     return path
+
+
+def information(recipe: dict[str, Any] | None) -> PngInfo:
+    """Return the text chunk of a recipe, for Pillow's `pnginfo`.
+
+    Args:
+        recipe: JSON-ready; None for no chunk.
+
+    Returns:
+        The chunk.
+    """
+    found = PngInfo()
+    if recipe is not None:
+        found.add_itxt(KEY, json.dumps(recipe, ensure_ascii=False))
+    return found
 
 
 def recipe_in(path: Path) -> dict[str, Any]:

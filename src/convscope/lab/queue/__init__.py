@@ -1,0 +1,1 @@
+"""Jobs of the lab in one SQLite file that outlives every process. Standard library only."""

@@ -1,0 +1,101 @@
+"""What of the queue the web process shows, and which jobs it lets in. No torch."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from convscope.errors import UsageError, nearest
+from convscope.jobs import JOBS
+from convscope.jobs.registry import schema_for
+from convscope.lab.queue.job import QueuedJob
+from convscope.recipe.fields import flag_of
+
+NOT_OFFERED = ("lab", "gtp", "play", "runs prune", "replay")
+"""Verbs that talk while they run, remove what is the user's, or are this server."""
+NAMED = re.compile(r"(?:torchvision|timm)/[\w.\-]{1,100}")
+"""Names with a slash that are no paths."""
+FIELDS = ("id", "verb", "settings", "uploads", "state", "fraction", "message", "left", "created", "started")
+FIELDS += ("ended", "error", "command")
+"""What of a job is shown as it is."""
+PATHLIKE = re.compile(r"[/\\\0]|^\.|^[A-Za-z]:|^~|:/")
+
+
+def offered() -> list[str]:
+    """Return the verbs that the lab runs, in the order of the help."""
+    return [verb for verb in JOBS if verb not in NOT_OFFERED]
+
+
+def checked(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[str, str]]]) -> str:
+    """Check what is asked for, before it becomes a job.
+
+    Args:
+        verb: what to do.
+        settings: values by field.
+        uploads: fields that take files -> `id` and `name` of each.
+
+    Returns:
+        The command with the same effect.
+
+    Raises:
+        UsageError: there is no such verb, a setting is wrong, or one names a path.
+    """
+    if verb not in offered():
+        raise UsageError("a verb that the lab runs", received=verb[:80], hint=nearest(verb, offered()))
+    for name, value in settings.items():
+        _refuse_paths(name, value)
+    shown = {**settings, **{name: _names(files) for name, files in uploads.items() if files}}
+    schema = schema_for(verb, shown)
+    unknown = [name for name in uploads if name not in schema.model_fields]
+    if unknown:
+        raise UsageError(
+            f"fields of {verb} for uploads",
+            received=unknown[0],
+            hint=nearest(unknown[0], schema.model_fields),
+        )
+    return schema.parse(shown).command()
+
+
+def _refuse_paths(name: str, value: Any) -> None:
+    """Refuse a text that leads to a file, in any setting."""
+    if isinstance(value, list | tuple):
+        for entry in value:
+            _refuse_paths(name, entry)
+    elif isinstance(value, dict):
+        for entry in value.values():
+            _refuse_paths(name, entry)
+    elif isinstance(value, str) and _leads_to_a_file(value):
+        raise UsageError(
+            f"a name for {flag_of(name)}, no path",
+            received=value[:80],
+            hint="Upload a file, or name a run as run:NAME.",
+        )
+
+
+def _leads_to_a_file(value: str) -> bool:
+    if NAMED.fullmatch(value):
+        return False
+    return bool(PATHLIKE.search(value)) or (len(value) < 256 and Path(value).exists())
+
+
+def _names(files: list[dict[str, str]]) -> Any:
+    names = [file.get("name") or "FILE" for file in files]
+    return names[0] if len(names) == 1 else names
+
+
+def to_json(job: QueuedJob, *, whole: bool = True) -> dict[str, Any]:
+    """Return a job as the page and programs get it.
+
+    Args:
+        job: the job.
+        whole: whether to include its document.
+
+    Returns:
+        JSON-ready fields.
+    """
+    artifacts = [
+        {"index": index, **{name: entry[name] for name in ("kind", "title", "bytes", "version")}}
+        for index, entry in enumerate(job.artifacts)
+    ]
+    found = {name: getattr(job, name) for name in FIELDS}
+    found |= {"cancelling": job.cancelled and not job.over, "artifacts": artifacts}
+    return {**found, "document": job.document} if whole else found

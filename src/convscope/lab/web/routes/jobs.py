@@ -1,0 +1,273 @@
+"""Routes of jobs: begin, list, follow, cancel, control and remove them, and fetch their files."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.responses import FileResponse, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import HTTPConnection
+
+from convscope.errors import PlaceError
+from convscope.lab.folder import LabFolder
+from convscope.lab.queue.job import State
+from convscope.lab.queue.table import Queue
+from convscope.lab.web import jobs
+from convscope.lab.web.artifacts import SANDBOX, picture
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+POLL = 0.1
+"""Seconds between two looks for new events."""
+
+
+class UploadedFile(BaseModel):
+    """An upload, and what the user calls it."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: str = Field(pattern=r"^[0-9a-f]{64}$")
+    name: str = Field("", max_length=500)
+
+
+class JobRequest(BaseModel):
+    """What to do."""
+
+    model_config = ConfigDict(extra="forbid")
+    verb: str = Field(max_length=40)
+    settings: dict[str, Any] = {}
+    uploads: dict[str, list[UploadedFile | str]] = {}
+
+
+class ControlRequest(BaseModel):
+    """What a running training is asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+    action: Literal["pause", "resume", "lr", "freeze", "thaw"]
+    value: float | str | list[str] | None = None
+
+
+def folder_of(connection: HTTPConnection) -> LabFolder:
+    """Return the lab's folders; for FastAPI's `Depends`.
+
+    Args:
+        connection: the request or WebSocket.
+
+    Returns:
+        The folders.
+    """
+    return LabFolder(Path(connection.app.state.lab.runs))
+
+
+def queue_of(connection: HTTPConnection) -> Queue:
+    """Return the queue, which is opened once; for FastAPI's `Depends`.
+
+    Args:
+        connection: the request or WebSocket.
+
+    Returns:
+        The queue.
+    """
+    state = connection.app.state
+    if getattr(state, "queue", None) is None:
+        state.queue = Queue(folder_of(connection).queue)
+    return state.queue
+
+
+JobQueue = Annotated[Queue, Depends(queue_of)]
+Folder = Annotated[LabFolder, Depends(folder_of)]
+
+
+@router.post("", status_code=201)
+def begin(request: JobRequest, queue: JobQueue, folder: Folder) -> dict[str, str]:
+    """Add a job to the queue; its settings are checked as the terminal checks them.
+
+    Args:
+        request: verb, settings and uploads.
+        queue: the jobs.
+        folder: the lab's folders.
+
+    Returns:
+        `id` of the job.
+    """
+    uploads = {
+        name: [{"id": f} if isinstance(f, str) else f.model_dump() for f in files]
+        for name, files in request.uploads.items()
+    }
+    for files in uploads.values():
+        for file in files:
+            folder.upload(file["id"])
+    command = jobs.checked(request.verb, request.settings, uploads)
+    return {"id": queue.add(request.verb, request.settings, uploads=uploads, command=command)}
+
+
+@router.get("")
+def listed(
+    queue: JobQueue, state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> list[dict[str, Any]]:
+    """Return jobs without their documents, the newest first.
+
+    Args:
+        queue: the jobs.
+        state: only those in this state.
+        limit: how many at most.
+
+    Returns:
+        The jobs.
+    """
+    return [jobs.to_json(job, whole=False) for job in queue.jobs(state, limit)]
+
+
+@router.post("/clear")
+def clear(queue: JobQueue, folder: Folder) -> dict[str, int]:
+    """Remove all jobs that have ended, with their results in the lab's own folder.
+
+    Args:
+        queue: the jobs.
+        folder: the lab's folders.
+
+    Returns:
+        `removed`: how many.
+    """
+    removed = queue.clear()
+    for job in removed:
+        _remove_files(folder, job.id)
+    return {"removed": len(removed)}
+
+
+@router.get("/{id}")
+def one(id: str, queue: JobQueue) -> dict[str, Any]:
+    """Return a job with its document.
+
+    Args:
+        id: the job.
+        queue: the jobs.
+
+    Returns:
+        The job.
+    """
+    return jobs.to_json(queue.job(id))
+
+
+@router.delete("/{id}")
+def remove(id: str, queue: JobQueue, folder: Folder) -> dict[str, str]:
+    """Remove a job that has ended, with its result in the lab's own folder; a training's run stays.
+
+    Args:
+        id: the job.
+        queue: the jobs.
+        folder: the lab's folders.
+
+    Returns:
+        `removed`: the id.
+    """
+    _remove_files(folder, queue.remove(id).id)
+    return {"removed": id}
+
+
+@router.post("/{id}/cancel")
+def cancel(id: str, queue: JobQueue) -> dict[str, str]:
+    """Ask a job to end; what it has made stays.
+
+    Args:
+        id: the job.
+        queue: the jobs.
+
+    Returns:
+        `state` of the job now.
+    """
+    return {"state": queue.cancel(id)}
+
+
+@router.post("/{id}/control", status_code=202)
+def control(id: str, request: ControlRequest, queue: JobQueue) -> dict[str, str]:
+    """Ask a running training for something; an event tells whether it was done.
+
+    Args:
+        id: the job.
+        request: what is asked for.
+        queue: the jobs.
+
+    Returns:
+        `asked`: the action.
+    """
+    queue.control(id, request.action, request.value)
+    return {"asked": request.action}
+
+
+@router.get("/{id}/events", response_class=EventSourceResponse)
+async def events(
+    id: str,
+    queue: JobQueue,
+    after: Annotated[int, Query(ge=0)] = 0,
+    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream the events of a job, from the first or after one; ends when the job has ended.
+
+    Args:
+        id: the job.
+        queue: the jobs.
+        after: number of the last event that is known.
+        last_event_id: the same, as a browser sends it when it connects again.
+
+    Yields:
+        The events; their ids are their numbers.
+    """
+    seen = last_event_id if last_event_id is not None else after
+    while True:
+        over = (await asyncio.to_thread(queue.job, id)).over
+        found = await asyncio.to_thread(queue.events, seen, id)
+        for event in found:
+            seen = event.seq
+            yield ServerSentEvent(data=event.to_json(), event=event.kind, id=str(event.seq))
+        if over and not found:
+            return
+        await asyncio.sleep(0 if found else POLL)
+
+
+@router.get("/{id}/artifacts/{index}")
+def artifact(
+    id: str,
+    index: int,
+    queue: JobQueue,
+    size: Annotated[int | None, Query(ge=16, le=4096)] = None,
+) -> Response:
+    """Return a file of a job: pictures encoded anew, pages in a sandbox, other files as a download.
+
+    Args:
+        id: the job.
+        index: number of the file among the job's artifacts.
+        queue: the jobs.
+        size: longest side of a picture in pixels, for a smaller one.
+
+    Returns:
+        The file.
+    """
+    job = queue.job(id)
+    if not 0 <= index < len(job.artifacts):
+        raise PlaceError("the number of a file of this job", received=str(index), hint="See its artifacts.")
+    entry = job.artifacts[index]
+    path = _within(Path(job.folder), entry["file"])
+    if entry["kind"] == "picture":
+        return picture(path, size)
+    if entry["kind"] == "page":
+        return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": SANDBOX})
+    return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+
+
+def _within(folder: Path, name: str) -> Path:
+    """Return the path of a file below a folder, which no link may lead out of."""
+    path = folder / name
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        raise PlaceError("a file of this job", received=f"{name}, which is gone", hint="Begin the job again.")
+    return path
+
+
+def _remove_files(folder: LabFolder, id: str) -> None:
+    for path in (folder.result(id), folder.inputs(id)):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

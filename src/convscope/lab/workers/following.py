@@ -1,0 +1,80 @@
+"""Follow a running job for the queue: progress, log, and its files as they come."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from convscope.jobs import Artifact, Document, Job
+from convscope.lab.queue.table import Queue
+from convscope.system.progress import Progress
+
+PROGRESS_INTERVAL = 0.25
+"""Seconds between two events of progress."""
+RESULT_INTERVAL = 1.0
+"""Least seconds between two times that the result so far is computed."""
+RESULT_SHARE = 0.1
+"""Largest share of the time that is spent on results so far."""
+KINDS = {"image": "picture", "animation": "picture", "page": "page", "wav": "sound", "csv": "table"}
+"""Kinds of files by what a job calls them; others are a `file`."""
+
+
+class Follower:
+    """Tell the queue how a job goes, and not more often than someone can see.
+
+    Args:
+        queue: where it is told.
+        id_: the job's id.
+        job: the running job.
+    """
+
+    def __init__(self, queue: Queue, id_: str, job: Job) -> None:
+        self.queue, self.id, self.job = queue, id_, job
+        self._shown, self._next_result = 0.0, time.monotonic() + RESULT_INTERVAL
+        self._known: list[dict[str, Any]] = []
+
+    def step(self, step: Progress[Document | None]) -> None:
+        """Tell a step: its progress, and from time to time its result so far.
+
+        Args:
+            step: the step; called before the next one is made.
+        """
+        now = time.monotonic()
+        if now - self._shown >= PROGRESS_INTERVAL:
+            self._shown = now
+            self.queue.progress(self.id, step.fraction, step.message, step.left)
+        if now >= self._next_result:
+            step.result()  # writes the files so far
+            spent = time.monotonic() - now
+            self._next_result = time.monotonic() + max(RESULT_INTERVAL, spent / RESULT_SHARE)
+            self.files()
+
+    def files(self, place: Path | None = None) -> None:
+        """Note the files that are there, and tell those that are new or changed.
+
+        Args:
+            place: the folder in which they lie; that of the unfinished result if left out.
+        """
+        folder = place or self.job.workspace.pending
+        if folder is None:
+            return
+        found = [_described(folder, artifact) for artifact in self.job.workspace.artifacts]
+        listed = [entry for entry in found if entry is not None]
+        changed = [i for i, entry in enumerate(listed) if i >= len(self._known) or entry != self._known[i]]
+        if changed or place is not None:
+            self._known = listed
+            self.queue.artifacts(self.id, str(folder), listed, changed)
+
+
+def _described(folder: Path, artifact: Artifact) -> dict[str, Any] | None:
+    """Return what is known of a file; None where it is not there."""
+    try:
+        facts = (folder / artifact.file).stat()
+    except OSError:
+        return None
+    return {
+        "file": artifact.file,
+        "kind": KINDS.get(artifact.kind, "file"),
+        "title": artifact.caption,
+        "bytes": facts.st_size,
+        "version": facts.st_mtime_ns // 1_000_000,
+    }
