@@ -1,4 +1,4 @@
-"""What reads a layer alone and acts on each of its values by itself: normalisation and activation function."""
+"""What reads a layer alone and acts on each value by itself: normalisation and activation function."""
 
 from convscope.graph.graph import Graph, Node
 

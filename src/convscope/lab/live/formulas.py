@@ -49,7 +49,9 @@ def _of_kind(kind: str, options: dict[str, Any]) -> tuple[str, str | None, int]:
 
 def _convolution(options: dict[str, Any], plane: bool) -> tuple[str, str]:
     """Return the sum over a window; `y` and `x` are the position of the unit."""
-    strides, pads, gaps = (_each(options[key], 2 if plane else 1) for key in ("stride", "padding", "dilation"))
+    strides, pads, gaps = (
+        _each(options[key], 2 if plane else 1) for key in ("stride", "padding", "dilation")
+    )
     letters = (("y", "i"), ("x", "j")) if plane else (("t", "i"),)
     at = [
         _index(*names, stride, pad, gap)

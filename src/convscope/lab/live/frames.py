@@ -18,7 +18,7 @@ from torch import Tensor
 LEVELS = 255
 ALIGNED = 4
 STEP = 256
-"""The maps begin at a multiple of so many bytes, so that the table of layers stays the same from frame to frame."""
+"""The maps begin at a multiple of so many bytes, so that most frames have the same table of layers."""
 LARGEST = float(np.finfo(np.float32).max)
 
 Layout = tuple[tuple[str, tuple[int, int, int]], ...]
@@ -73,7 +73,7 @@ def quantize(maps: np.ndarray, low: np.ndarray, high: np.ndarray, values: np.nda
 
 @lru_cache(maxsize=256)
 def _table(layout: Layout, start: int) -> tuple[str, tuple[int, ...], int]:
-    """Return the layers as JSON, their offsets, and the size of the frame, where the maps begin at `start`."""
+    """Return layers as JSON, offsets, and the size of a frame whose maps begin at `start`."""
     entries, offsets, at = [], [], start
     for name, (c, h, w) in layout:
         entries.append({"name": name, "shape": [c, h, w], "offset": at})
@@ -94,12 +94,11 @@ def encode(header: Mapping[str, Any], layers: Sequence[tuple[str, Tensor]]) -> b
     """
     layout = tuple((name, map_shape(act)) for name, act in layers)
     text = json.dumps(header, separators=(",", ":"), allow_nan=False)
-    start = wanted = STEP
-    while wanted >= start:  # offsets have more digits as the header grows
-        start = _padded(wanted, STEP)
-        table, offsets, size = _table(layout, start)
-        head = f'{text[:-1]},"layers":{table}}}'.encode()
-        wanted = ALIGNED + len(head) if ALIGNED + len(head) > start else 0
+    start, head = 0, b""
+    while not start or ALIGNED + len(head) > start:  # offsets have more digits as the header grows
+        start = _padded(max(ALIGNED + len(head), STEP), STEP)
+        head = f'{text[:-1]},"layers":{_table(layout, start)[0]}}}'.encode()
+    _, offsets, size = _table(layout, start)
     frame = bytearray(size)
     struct.pack_into("<I", frame, 0, len(head))
     frame[ALIGNED : ALIGNED + len(head)] = head

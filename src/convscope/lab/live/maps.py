@@ -11,6 +11,7 @@ from torch import Tensor
 from convscope.errors import UsageError, nearest
 from convscope.lab.live.frames import encode
 from convscope.lab.live.networks import Layer, watchable
+from convscope.lab.live.texts import pieces
 from convscope.nets import HookedNet, Net, describe, read_output
 
 INPUT = "input"
@@ -67,6 +68,9 @@ class Watched:
                 steered = self.answer(result)
         maps = [(str(place), act[0]) for place, act in found.items()]
         header = {"type": "maps", "seq": seq, "answer": answer, "steered": steered}
+        words = pieces(self.net, image)
+        if words:
+            header["pieces"] = words
         header["ms"] = round(1000 * (perf_counter() - began), 3)
         return encode(header, [(INPUT, image), *maps])
 

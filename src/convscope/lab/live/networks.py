@@ -9,7 +9,9 @@ from typing import Any
 from convscope import graph
 from convscope.errors import ConvscopeError, UsageError, nearest
 from convscope.graph import Field, Graph, TensorSpec
+from convscope.lab.live.inputs import has_examples
 from convscope.nets import ZOO, Description, LayerInfo, Net, describe, known, layer_shapes, load
+from convscope.worlds import world_of
 
 RUN = "run:"
 """Prefix of the networks of trainings, by the name of their folder."""
@@ -199,6 +201,7 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
         JSON-ready: specification of the input, layers, text of a chain, and the command that describes it.
     """
     spec, description = net.input_spec, describe(net)
+    world = world_of(spec)
     nodes = {node.name: node.layer for node in description.graph.nodes}
     return {
         "name": name,
@@ -211,6 +214,8 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
             "classes": list(net.classes),
             "sample_rate": spec.sample_rate,
         },
+        "display": {"rows_upwards": world.rows_upwards, "ink": world.is_ink, "timeline": world.has_timeline},
+        "examples": has_examples(spec),
         "trained": net.source.weights != "none",
         "parameters": description.parameters,
         "macs": description.macs,

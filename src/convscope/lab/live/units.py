@@ -2,21 +2,18 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
-from functools import partial
-from io import BytesIO
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from convscope import graph
 from convscope.errors import UsageError
 from convscope.lab.live.background import Background, Work
 from convscope.lab.live.formulas import formula
 from convscope.lab.live.inputs import bundled, rounded
 from convscope.lab.live.networks import RUN, Layer, options_of, watchable
 from convscope.nets import Net, describe
-from convscope.see import Visualization, iter_visualize
+from convscope.see import Visualization, iter_visualize, unit_terms
 from convscope.see.units import (
     UnitIndex,
     UnitRecipe,
@@ -27,7 +24,7 @@ from convscope.see.units import (
 )
 from convscope.see.visualization import VisualizeRecipe
 from convscope.system.progress import Progress
-from convscope.worlds import LabelledDataset, render, world_of
+from convscope.worlds import LabelledDataset
 
 TOP = 9
 """Real inputs that a card shows."""
@@ -71,11 +68,13 @@ class Units:
         weights, bias = _weights(net, place.layer, int(place.unit or 0))
         options = options_of(node.layer)
         data = bundled(net.input_spec)
+        found = formula(describe(net).graph, layer.name)
         top, indexed = self._top(net, name, str(place), data)
         return {
             "address": str(place),
             "layer": layer.to_json(options),
-            "formula": formula(describe(net).graph, layer.name),
+            "formula": {name: found[name] for name in ("text", "latex", "terms")},
+            "activation": found["activation"],
             "kernel": None if weights is None else {"shape": list(weights.shape), "values": rounded(weights)},
             "bias": bias,
             "stride": options.get("stride"),
@@ -142,6 +141,37 @@ class Units:
             )
         work = self.background.of(("preferred", net, place), lambda: _visualizing(_copied(net), place))
         return {"fraction": round(work.fraction, 4)}, _image_of(work)
+
+
+def inspection(net: Net, image: Tensor, address: str) -> dict[str, Any]:
+    """Return the numbers behind one unit at one position of an input.
+
+    Args:
+        net: the network, not steered.
+        image: one input `[*shape]` in the spec's range.
+        address: the unit, like `conv2:7@3,4`; without a position that of its largest value.
+
+    Returns:
+        The fields of `see.UnitTerms`, JSON-ready: `window` and `weights` row by row, `shape` of both.
+
+    Raises:
+        PlaceError: there is no such unit.
+        UsageError: its value is no such sum.
+    """
+    terms = unit_terms(net, image[None], address)
+    return {
+        "address": terms.place,
+        "kind": terms.kind,
+        "shape": list(terms.window.shape),
+        "window": rounded(terms.window),
+        "weights": None if terms.weights is None else rounded(terms.weights),
+        "bias": terms.bias,
+        "sum": terms.total if terms.weights is not None else None,
+        "value": terms.value,
+        "taps": [list(taps) for taps in terms.taps],
+        "channels": list(terms.channels),
+        "following": [vars(one) for one in terms.following],
+    }
 
 
 def _image_of(work: Work) -> Tensor | None:
@@ -226,7 +256,7 @@ def _code(net: Net, name: str, address: str) -> str:
         "from convscope import load, see, worlds",
         "",
         f"net = load({reference(name)!r})",
-        f"example = worlds.world_of(net.input_spec).example(net.input_spec)  # or the name of a file",
+        "example = worlds.world_of(net.input_spec).example(net.input_spec)  # or the name of a file",
         f"maps = see.activations(net, example, [{address!r}])",
         f"terms = see.unit_terms(net, example, {address!r})",
     ]
@@ -242,37 +272,3 @@ def _command(net: Net, name: str, address: str, data: LabelledDataset | None) ->
         bundle, _, split = data.name.partition("/")
         return UnitRecipe.parse({**given, "place": address, "data": bundle, "split": split or None}).command()
     return VisualizeRecipe.parse({**given, "places": [address]}).command()
-
-
-def picture(tensor: Tensor, net: Net) -> bytes:
-    """Return an input as a PNG.
-
-    Args:
-        tensor: one input `[*shape]` in the spec's range.
-        net: its network.
-
-    Returns:
-        The file.
-    """
-    out = BytesIO()
-    render(tensor.detach().cpu(), net.input_spec).save(out, format="PNG")
-    return out.getvalue()
-
-
-def sound(tensor: Tensor, net: Net) -> bytes:
-    """Return an input as a file that can be heard.
-
-    Args:
-        tensor: one input `[*shape]` in the spec's range.
-        net: its network.
-
-    Returns:
-        A WAV file.
-
-    Raises:
-        UsageError: inputs of this network are no sounds.
-    """
-    found = world_of(net.input_spec).to_file(tensor, net.input_spec)
-    if found is None or found[0] != ".wav":
-        raise UsageError("a network of sounds", received=net.name)
-    return found[1]

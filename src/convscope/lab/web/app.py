@@ -9,11 +9,11 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from convscope.lab.web import pages
-from convscope.lab.web.routes import graph, jobs, networks, socket, status
+from convscope.lab.web.routes import go, graph, jobs, networks, socket, status
 from convscope.lab.web.state import LabState
 
 API = "/api/v1"
-ROUTERS = (status.router, graph.router, networks.router, socket.router, jobs.router)
+ROUTERS = (status.router, graph.router, networks.router, socket.router, jobs.router, go.router)
 """Routers of the API, below `API`."""
 
 
@@ -47,6 +47,7 @@ def create(state: LabState) -> FastAPI:
     app.state.lab = state
     for router in ROUTERS:
         app.include_router(router, prefix=API)
+    app.include_router(networks.addresses)
     app.include_router(pages.router)
     if (pages.STATIC / "assets").is_dir():
         app.mount("/assets", StaticFiles(directory=pages.STATIC / "assets"))

@@ -110,7 +110,9 @@ def unit_terms(net: NetLike, image: InputLike | Sequence[InputLike], place: str 
     read = given[(wanted.call or len(given)) - 1][0]
     wanted = _positioned(wanted, acts[wanted.layer])
     made = _terms(net, layer, shape, read.float().cpu(), wanted)
-    following = tuple(Following(node.name, node.layer.kind, _value(acts[node.name], wanted)) for node in after)
+    following = tuple(
+        Following(node.name, node.layer.kind, _value(acts[node.name], wanted)) for node in after
+    )
     terms = replace(made, value=_value(acts[wanted.layer], wanted), following=following)
     return _checked(terms)
 
