@@ -33,7 +33,7 @@ def test_a_position_has_stones_legal_points_and_whose_turn_it_is(table: GoTable)
     assert np.array_equal(state["stones"], board.stones) and state["to_play"] == "white"
     assert len(state["legal"]) == 78 and state["last"] == "G4" and state["move"] == 3
     assert "heat" not in state and "planes" not in state
-    with pytest.raises(IllegalMove, match="E5|empty"):
+    with pytest.raises(IllegalMove, match="E5"):
         table.answer("state", {"size": 9, "moves": ["E5", "E5"]})
 
 
@@ -119,7 +119,7 @@ def test_the_score_and_dead_stones(table: GoTable) -> None:
         ("dance", {}),
         ("state", {"moves": ["E5"] * 2001}),
         ("state", {"size": 13}),
-        ("state", {"black": ["Z99"]}),
+        ("state", {"black": ["Z9"]}),
     ],
 )
 def test_wrong_questions_are_refused(table: GoTable, action: str, game: dict[str, object]) -> None:

@@ -21,9 +21,8 @@ def test_words_are_tinted_by_what_they_add_to_the_answer() -> None:
     difference = float(scores[0, 1] - scores[1, 1])
     assert sum(piece["value"] for piece in found["pieces"]) == pytest.approx(difference, rel=0.05)
     against = tinted_words(net, given.input, 0)
-    assert against["target"] == "statement" and against["probability"] + found[
-        "probability"
-    ] == pytest.approx(1, abs=1e-4)
+    assert against["target"] == "statement"
+    assert against["probability"] + found["probability"] == pytest.approx(1, abs=1e-4)
     with pytest.raises(UsageError):
         tinted_words(nets.load("digits"), torch.zeros(1, 28, 28))
 
