@@ -11,12 +11,15 @@ from convscope.errors import ConvscopeError, UsageError, nearest
 from convscope.graph import Field, Graph, TensorSpec
 from convscope.lab.live.inputs import has_examples
 from convscope.nets import ZOO, Description, LayerInfo, Net, describe, known, layer_shapes, load
+from convscope.system.files import read_json
 from convscope.worlds import world_of
 
 RUN = "run:"
 """Prefix of the networks of trainings, by the name of their folder."""
 MODEL = "model.json"
 """File of a saved network, by which a folder is known as one."""
+LARGEST_MODEL = 2**26
+"""Bytes of the largest description that is read for the list."""
 MOST_LOADED = 6
 """Networks that are kept in memory; the one that was used longest ago goes first."""
 LITE = "efficientnet_lite0"
@@ -81,7 +84,11 @@ class Networks:
             _entry(name, e.summary, e.input_spec, 1000 if e.classes is None else len(e.classes), e.weights)
             for name, e in ZOO.items()
         ]
-        return [*own, *self._runs()]
+        photographs = TensorSpec((3, 224, 224))
+        lite = _entry(
+            LITE, "EfficientNet-Lite0 for photographs, trained on ImageNet", photographs, 1000, LITE
+        )
+        return [*own, lite, *self._runs()]
 
     def load(self, name: str) -> Net:
         """Return a network by its name.
@@ -128,13 +135,16 @@ class Networks:
                 yield path
 
     def _runs(self) -> Iterator[dict[str, Any]]:
+        """Describe the trainings from the descriptions of their networks, without their weights."""
         for path in self._folders():
             try:
-                net = self.load(f"{RUN}{path.name}")
-            except ConvscopeError:
+                found = read_json(path / MODEL, LARGEST_MODEL)
+                spec, classes = found["inputs"][0], found["outputs"][0]["classes"]
+                about, world, shape = str(found["name"]), str(spec["kind"]), [int(n) for n in spec["shape"]]
+            except (OSError, ValueError, LookupError, TypeError):  # damaged, or something else
                 continue
-            spec, count = net.input_spec, len(net.classes)
-            yield {**_entry(f"{RUN}{path.name}", net.name, spec, count, "its own"), "origin": "run"}
+            entry = {"name": f"{RUN}{path.name}", "about": about, "world": world, "shape": shape}
+            yield {**entry, "classes": len(classes), "trained": True, "origin": "run"}
 
 
 def _entry(name: str, about: str, spec: TensorSpec, classes: int, weights: str) -> dict[str, Any]:
