@@ -12,7 +12,13 @@ from convscope.lab.live.background import Background
 from convscope.lab.live.games import board_of
 from convscope.lab.live.go import GoTable
 from convscope.lab.live.networks import Networks
-from convscope.use.go import NetworkPolicy, PlayoutValue, SearchConfig, TreeSearch, sensible_moves
+from convscope.use.go import (
+    NetworkPolicy,
+    SearchConfig,
+    SearchPlayer,
+    TreeSearch,
+    sensible_moves,
+)
 from convscope.worlds.go import Board, IllegalMove, encode, parse_vertex, plane_names, read_sgf
 
 OPENING = {"size": 9, "moves": ["E5", "C3", "G4"]}
@@ -85,8 +91,10 @@ def test_an_analysis_stops_and_its_result_stays(table: GoTable) -> None:
         pass
     found = table.answer("analysis", OPENING, visits=24)
     assert found["done"] and found["visits"] == 24 and not table.background.step()
-    evaluator = PlayoutValue(NetworkPolicy("go-9x9"), 16, 0)
-    wanted = TreeSearch(evaluator, SearchConfig(24)).search(board_of(OPENING))
+    evaluator = NetworkPolicy("go-9x9")
+    assert evaluator.has_value
+    *_, last = SearchPlayer(TreeSearch(evaluator, SearchConfig(24))).iter_think(board_of(OPENING))
+    wanted = last.analysis()
     assert [m["visits"] for m in found["moves"]][:3] == [m.visits for m in wanted.moves][:3]
     table.answer("analysis", {"size": 9, "moves": ["E5"]}, visits=24)
     assert table.answer("analysis", OPENING, visits=24) == found

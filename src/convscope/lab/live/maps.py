@@ -72,7 +72,8 @@ class Watched:
         if words:
             header["pieces"] = words
         header["ms"] = round(1000 * (perf_counter() - began), 3)
-        return encode(header, [(INPUT, image), *maps])
+        seen = image if self.net.input_spec.has_channels else image[None]
+        return encode(header, [(INPUT, seen), *maps])
 
     def answer(self, result: Any) -> list[float] | None:
         """Return the probabilities of the classes; None for a network that is no classifier.

@@ -1,16 +1,17 @@
 """The networks that the lab knows by name, loaded once, and what is known of their layers."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 from convscope import graph
 from convscope.errors import ConvscopeError, UsageError, nearest
-from convscope.graph import Field, Graph, TensorSpec
+from convscope.graph import Field, Graph
 from convscope.lab.live.inputs import has_examples
-from convscope.nets import ZOO, Description, LayerInfo, Net, describe, known, layer_shapes, load
+from convscope.nets import ZOO, Description, LayerInfo, Net, ZooEntry, describe, known, layer_shapes, load
 from convscope.system.files import read_json
 from convscope.worlds import world_of
 
@@ -80,15 +81,9 @@ class Networks:
         Returns:
             JSON-ready entries; trainings that cannot be read are left out.
         """
-        own = [
-            _entry(name, e.summary, e.input_spec, 1000 if e.classes is None else len(e.classes), e.weights)
-            for name, e in ZOO.items()
-        ]
-        photographs = TensorSpec((3, 224, 224))
-        lite = _entry(
-            LITE, "EfficientNet-Lite0 for photographs, trained on ImageNet", photographs, 1000, LITE
-        )
-        return [*own, lite, *self._runs()]
+        about = "EfficientNet-Lite0, trained on ImageNet"
+        lite = _entry(LITE, about, "image", (3, 224, 224), 1000, True)
+        return [*map(_of_zoo, ZOO.values()), lite, *self._runs()]
 
     def load(self, name: str) -> Net:
         """Return a network by its name.
@@ -141,22 +136,29 @@ class Networks:
                 found = read_json(path / MODEL, LARGEST_MODEL)
                 spec, classes = found["inputs"][0], found["outputs"][0]["classes"]
                 about, world, shape = str(found["name"]), str(spec["kind"]), [int(n) for n in spec["shape"]]
+                yield _entry(f"{RUN}{path.name}", about, world, shape, len(classes), True)
             except (OSError, ValueError, LookupError, TypeError):  # damaged, or something else
                 continue
-            entry = {"name": f"{RUN}{path.name}", "about": about, "world": world, "shape": shape}
-            yield {**entry, "classes": len(classes), "trained": True, "origin": "run"}
 
 
-def _entry(name: str, about: str, spec: TensorSpec, classes: int, weights: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "about": about,
-        "world": spec.kind,
-        "shape": list(spec.shape),
-        "classes": classes,
-        "trained": bool(weights),
-        "origin": "shipped" if weights else "zoo",
-    }
+def _of_zoo(entry: ZooEntry) -> dict[str, Any]:
+    """Describe a network of this package; one that was trained has the vocabulary of its data."""
+    spec, classes = entry.input_spec, entry.classes
+    shape, count = spec.shape, 1000 if classes is None else len(classes)
+    if entry.weights:
+        with as_file(files("convscope.nets") / "data" / entry.weights / MODEL) as path:
+            if path.is_file():
+                found = read_json(path, LARGEST_MODEL)
+                shape, count = found["inputs"][0]["shape"], len(found["outputs"][0]["classes"])
+    return _entry(entry.name, entry.summary, spec.kind, shape, count, bool(entry.weights))
+
+
+def _entry(
+    name: str, about: str, world: str, shape: Sequence[int], classes: int, trained: bool
+) -> dict[str, Any]:
+    origin = "run" if name.startswith(RUN) else "shipped" if trained else "zoo"
+    facts = {"name": name, "about": about, "world": world, "shape": list(map(int, shape))}
+    return {**facts, "classes": classes, "trained": trained, "origin": origin}
 
 
 def watchable(net: Net) -> tuple[Layer, ...]:

@@ -16,7 +16,7 @@ LONGEST_SIDE = 512
 """Pixels of a preview."""
 MOST_CHARACTERS, MOST_WORDS = 2000, 40
 """Of a text that a preview shows."""
-SHOWN = ("image", "sound", "go", "text")
+SHOWN = ("image", "sound", "text", "go")
 """Worlds of which a file has a preview, in the order in which an ending is looked for."""
 PHOTO = TensorSpec((3, 224, 224))
 CLIP = TensorSpec((1, 16_000), "sound", "c t", value_range=(-1.0, 1.0), sample_rate=16_000)

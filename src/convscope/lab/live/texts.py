@@ -46,7 +46,8 @@ def tinted_words(net: Net, tensor: Tensor, target: int | None = None) -> dict[st
     if not found:
         raise UsageError("a text", received=f"an input of {net.name}", hint="Type a sentence.")
     explanation = explain(net, tensor[None], METHOD, target)
-    shown = world_of(net.input_spec).pieces(tensor, net.input_spec)
+    task = explanation.task  # whose positions begin with the first token, not with the padding before it
+    shown = tinted.pieces_of([given[0] for given in task.inputs], task.net.input_specs)
     values = tinted.totals(shown, explanation.heatmap[0].cpu().numpy())
     return {
         "target": explanation.targets[0],

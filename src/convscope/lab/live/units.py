@@ -21,6 +21,7 @@ from convscope.see.units import (
     iter_index_units,
     known_index,
     one_unit,
+    storage,
 )
 from convscope.see.visualization import VisualizeRecipe
 from convscope.system.progress import Progress
@@ -185,13 +186,15 @@ def _copied(net: Net) -> Net:
 
 
 def _indexing(net: Net, data: LabelledDataset, address: str) -> Iterator[Progress[UnitIndex | None]]:
-    """Find the strongest inputs of all units of a layer, or take an index of the user's cache."""
+    """Find the strongest inputs of all units of a layer; the index is kept in the user's cache."""
     place = one_unit(net, address)
     known = known_index(net, data, place, TOP)
     if known is not None:
         yield Progress(1.0, "known", lambda: known)
         return
-    yield from iter_index_units(net, data, [place.layer_only], k=TOP, batch=BATCH)
+    wanted = {"places": [str(place.layer_only)], "k": TOP, "batch": BATCH}
+    folder = storage.cache_dir(net, data) / storage.cache_key(wanted)
+    yield from iter_index_units(net, data, [place.layer_only], k=TOP, batch=BATCH, folder=folder)
 
 
 def _visualizing(net: Net, address: str) -> Iterator[Progress[Visualization | None]]:
