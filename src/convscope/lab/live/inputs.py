@@ -55,7 +55,7 @@ def open_input(given: Mapping[str, Any], data: bytes, net: Net, folder: LabFolde
             raise UsageError(world_of(spec).thing, received="a game", hint="Choose a network for boards.")
         from convscope.lab.live.games import board_of  # with numba, which not everybody has
 
-        return open_sample(board_of(given["game"]), spec)
+        return world_of(spec).open(board_of(given["game"]), spec)
     if "text" in given:
         return _sentence(str(given["text"]), spec)
     if "sample" in given:
