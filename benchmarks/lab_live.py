@@ -78,9 +78,9 @@ async def flooded(tab: ClientConnection, pages: list[bytes]) -> tuple[list[float
     return ages, len(ages) / FLOOD
 
 
-async def measured(address: str) -> dict[str, Any]:
+async def measured(address: str, headers: dict[str, str]) -> dict[str, Any]:
     pages = strokes(STROKES + WARM)
-    opening = {"compression": None, "max_size": None}
+    opening = {"compression": None, "max_size": None, "additional_headers": headers}
     async with connect(address, **opening) as tab:
         await drawn(tab, pages[:WARM])
         one = await drawn(tab, pages[WARM:])
@@ -113,7 +113,8 @@ def run() -> Result:
     with tempfile.TemporaryDirectory() as folder:
         recipe = LabRecipe(folder=folder, port=0, browser=False)
         with Server(recipe, {"live": WORKERS["live"]}) as server:
-            found = asyncio.run(measured(f"ws://127.0.0.1:{server.port}/api/v1/socket"))
+            address = f"ws://127.0.0.1:{server.port}/api/v1/socket"
+            found = asyncio.run(measured(address, dict(server.session.headers)))
     one, many = found["one"], found["many"]
     means = [statistics.mean(times) for times in many]
     together = [value for times in many for value in times]

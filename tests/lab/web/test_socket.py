@@ -31,12 +31,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def tab(server: Server) -> Iterator[ClientConnection]:
-    with connect(f"ws://127.0.0.1:{server.port}/api/v1/socket", compression=None) as opened:
+    address = f"ws://127.0.0.1:{server.port}/api/v1/socket"
+    with connect(address, compression=None, additional_headers=server.session.headers) as opened:
         yield opened
 
 
 def request(server: Server, path: str) -> Any:
-    return urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=WAIT)
+    asked = urllib.request.Request(f"http://127.0.0.1:{server.port}{path}", headers=server.session.headers)
+    return urllib.request.urlopen(asked, timeout=WAIT)
 
 
 def get(server: Server, path: str) -> Any:

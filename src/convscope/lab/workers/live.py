@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.lab.folder import LabFolder
+from convscope.lab.live.answers import classified
 from convscope.lab.live.background import Background
 from convscope.lab.live.inputs import open_input, shipped
 from convscope.lab.live.maps import Watched, chosen
@@ -43,6 +44,7 @@ class Live:
             "networks": self.list_networks,
             "network": self.network,
             "forward": self.forward,
+            "classify": self.classify,
             "inspect": self.inspect,
             "unit": self.unit,
             "preferred": self.preferred,
@@ -98,6 +100,24 @@ class Live:
         watched = self.watched(net, layers)
         sample = open_input(given or {}, data, watched.net, self.folder)
         return {}, watched.frame(sample.input, seq, scales)
+
+    def classify(
+        self, net: str, top: int = 5, upload: str | None = None, name: str = "", data: bytes = b""
+    ) -> dict[str, Any]:
+        """Classify a file.
+
+        Args:
+            net: name of the network in the lab.
+            top: number of classes.
+            upload: id of the file; None where `data` is the file.
+            name: what the user calls it.
+            data: bytes of the file.
+
+        Returns:
+            What `classified` returns.
+        """
+        source = self.folder.upload(upload) if upload else data
+        return classified(self.networks.load(net), source, top)
 
     def inspect(
         self, net: str, address: str, given: Mapping[str, Any] | None = None, data: bytes = b""

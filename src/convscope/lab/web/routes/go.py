@@ -29,7 +29,7 @@ class Question(BaseModel):
     """A question about a game."""
 
     model_config = ConfigDict(extra="forbid")
-    game: Game = Field(default_factory=Game)
+    game: Game = Field(default_factory=lambda: Game.model_validate({}))
     net: str | None = Field(None, max_length=300)
 
 
