@@ -16,8 +16,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.result import Result, Target
 from convscope.lab.recipe import LabRecipe
-from convscope.lab.verb import WORKERS
 from convscope.lab.web.server import Server
+from convscope.lab.workers import WORKERS
 
 STROKES, WARM, TABS, PER_TAB = 400, 30, 20, 40
 FLOOD, RATE = 3.0, 60.0
