@@ -252,3 +252,16 @@ def test_other_networks_take_their_own_inputs(open_page: Open) -> None:
     page.get_by_label("Choose a network").select_option("efficientnet_lite0")
     page.locator(".answers.long").wait_for(timeout=60_000)
     assert page.locator(".answers .name").count() == 8
+
+
+def test_a_digit_drawn_in_a_corner_is_centred(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_answer(page, "7")
+    stroke(page, [(0.66 * x, 0.66 * y) for x, y in SEVEN])
+    wait_for_answer(page, "7")
+    ink = 255.0 - pixels(page, "input")[..., :3].astype(float).mean(-1)
+    ink -= ink.min()
+    for axis in (0, 1):
+        profile = ink.sum(1 - axis)
+        middle = (profile * np.arange(len(profile))).sum() / profile.sum() / len(profile)
+        assert abs(middle - 0.5) < 0.04
