@@ -1,6 +1,6 @@
 """What all jobs that train share: run the recipe's task, and lay out its table."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from convscope.errors import ConvscopeError, Interrupted
 from convscope.jobs.job import Document, mapped
 from convscope.jobs.output import results
+from convscope.jobs.output.controls import Controls
 from convscope.jobs.output.workspace import Artifact, Workspace
+from convscope.jobs.training_progress import document_so_far
 from convscope.learn import TrainRecipe
 from convscope.system import processes, signals
 from convscope.system.files import remove_parts, write_text
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
         Epoch,
         EvalResult,
         FreezeRecord,
+        LRChange,
         LRFinderResult,
         Run,
+        RunEvents,
         Task,
         TrainingSetup,
         TrainProgress,
@@ -74,9 +78,17 @@ class Training(Generic[AnyRecipe]):
         return Run(self.place, self.recipe, ()).frozen
 
     @property
-    def frozen_lines(self) -> list[str]:
-        """What was frozen, in a sentence for each part."""
-        return [record.text() for record in self.frozen if not record.momentary]
+    def lr_changes(self) -> "tuple[LRChange, ...]":
+        """How the learning rate was changed while it ran, as the run's last state says."""
+        from convscope.learn import Run
+
+        return Run(self.place, self.recipe, ()).lr_changes
+
+    @property
+    def lines(self) -> list[str]:
+        """What was frozen, in a sentence for each part, and each change of the learning rate."""
+        held = [record.text() for record in self.frozen if not record.momentary]
+        return [*held, *(change.text() for change in self.lr_changes)]
 
 
 def run(
@@ -93,7 +105,8 @@ def run(
         workspace: where the run goes, and what is logged.
 
     Yields:
-        The progress, without a document.
+        The progress; the document so far is that of `document_so_far`. What `workspace.controls` is asked for
+        is done between two of its events; while it is paused, the last one is repeated.
 
     Returns:
         The finished training; None in a process that does not write, of several that torchrun has started.
@@ -123,7 +136,11 @@ def run(
     def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
         if isinstance(event, learn.Epoch):
             done.add(event)
-        return Progress(event.done, _note(setup.task, event), lambda: None)
+        return Progress(
+            event.done,
+            _note(setup.task, event),
+            lambda: document_so_far(place, setup, events, event, workspace.controls),
+        )
 
     signals.working()
     events = learn.iter_train_run(
@@ -136,7 +153,7 @@ def run(
         validation=setup.validation,
     )
     try:
-        yield from mapped(events, convert)
+        yield from _controlled(events, convert, workspace.controls)
     except Interrupted:
         last = done.epochs[-1].tested if done.epochs else None
         if processes.rank() == 0:
@@ -147,6 +164,27 @@ def run(
     done = _tested(done)
     _report(done, workspace)
     return done
+
+
+def _controlled(
+    events: "RunEvents",
+    convert: "Callable[[Epoch | TrainProgress], Progress[Document | None]]",
+    controls: Controls,
+) -> Generator[Progress[Document | None], None, None]:
+    """Yield the progress of a training, and do between its events what is asked for."""
+    event = next(events, None)
+    while event is not None:
+        step = convert(event)
+        try:
+            yield step
+            while controls.carry_out(events) or controls.paused:
+                yield replace(step, message=f"paused  {step.message}") if controls.paused else step
+                if controls.paused:
+                    controls.wait()
+        except KeyboardInterrupt:
+            event = events.throw(KeyboardInterrupt())
+        else:
+            event = next(events, None)
 
 
 def _tested(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
@@ -204,7 +242,7 @@ def _report(done: Training[Any], workspace: Workspace) -> None:
     """Write the report of a training, finished or stopped, into the run's folder."""
     from convscope.show.pages import training as pages
 
-    found = done.all_epochs, done.tested, done.place, done.frozen
+    found = done.all_epochs, done.tested, done.place, done.frozen, done.lr_changes
     html = pages.page(pages.TrainedRun(done.recipe, done.setup, *found))
     write_text(done.place / REPORT, html)
     made = [Artifact(REPORT, "page", "the report of the training")]

@@ -140,6 +140,19 @@ class Queue:
             row = db.execute(query, (time.time(), id_, *self._me)).fetchone()
         return bool(self._mine(row, id_)[0])
 
+    def cancelled(self, id_: str) -> bool:
+        """Return whether a job was asked to end; without writing.
+
+        Args:
+            id_: the job.
+
+        Returns:
+            Whether it was; also where it was removed.
+        """
+        query = "SELECT cancelled FROM job WHERE id = ?"
+        row = self.database.connection.execute(query, (id_,)).fetchone()
+        return row is None or bool(row[0])
+
     def progress(self, id_: str, fraction: float, message: str, left: float | None) -> None:
         """Say how far a job of this process is; replaces what was said before.
 
@@ -249,6 +262,15 @@ class Queue:
             self._mine(done.rowcount or None, id_)
             db.execute("DELETE FROM control WHERE job = ?", (id_,))
             self._told(id_, "state", {"state": state, "error": error})
+
+    def went_on(self, id_: str) -> None:
+        """Note that a job has got further than at any try before: it is no reason to give up.
+
+        Args:
+            id_: the job.
+        """
+        with self.database.writing() as db:
+            db.execute("UPDATE job SET tries = 0 WHERE id = ?", (id_,))
 
     def give_back(self, id_: str, message: str) -> None:
         """Put a job of this process back, to be gone on with when a process is there again.

@@ -8,6 +8,7 @@ from convscope.errors import UsageError, nearest
 from convscope.jobs import JOBS
 from convscope.jobs.registry import schema_for
 from convscope.lab.queue.job import QueuedJob
+from convscope.learn import TrainRecipe
 from convscope.recipe.fields import flag_of
 
 NOT_OFFERED = ("lab", "gtp", "play", "runs prune", "replay")
@@ -53,6 +54,30 @@ def checked(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[st
             hint=nearest(unknown[0], schema.model_fields),
         )
     return schema.parse(shown).command()
+
+
+def check_control(job: QueuedJob, action: str, value: Any) -> None:
+    """Refuse what cannot be asked of a job, as far as that is known without the job.
+
+    Args:
+        job: the job.
+        action: what is asked for.
+        value: what belongs to it.
+
+    Raises:
+        UsageError: it is no training, or the value is of another kind.
+    """
+    if not issubclass(schema_for(job.verb, dict(job.settings)), TrainRecipe):
+        hint = f"Cancel it: POST /api/v1/jobs/{job.id}/cancel"
+        raise UsageError("a training", received=f"a job that does {job.verb}", hint=hint)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    texts = isinstance(value, str) or (isinstance(value, list) and bool(value))
+    needed = {"lr": (number, "a number"), "freeze": (texts, "addresses"), "thaw": (texts, "addresses")}
+    given, kind = needed.get(action, (True, ""))
+    if not given:
+        raise UsageError(
+            f"{kind} as value of {action}", received=str(value)[:80], hint="For example: conv2:7"
+        )
 
 
 def _refuse_paths(name: str, value: Any) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from convscope.jobs import Artifact, Document, Job
+from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import Queue
+from convscope.lab.workers.training import TrainingFollower
 from convscope.system.progress import Progress
 
 PROGRESS_INTERVAL = 0.25
@@ -23,12 +25,16 @@ class Follower:
 
     Args:
         queue: where it is told.
-        id_: the job's id.
+        row: the job as it was claimed.
         job: the running job.
+        training: tells what is special of a training; None for other jobs.
     """
 
-    def __init__(self, queue: Queue, id_: str, job: Job) -> None:
-        self.queue, self.id, self.job = queue, id_, job
+    def __init__(
+        self, queue: Queue, row: QueuedJob, job: Job, training: TrainingFollower | None = None
+    ) -> None:
+        self.queue, self.id, self.job, self.training = queue, row.id, job, training
+        self._before = row.fraction if row.tries > 1 else None
         self._shown, self._next_result = 0.0, time.monotonic() + RESULT_INTERVAL
         self._known: list[dict[str, Any]] = []
 
@@ -42,7 +48,14 @@ class Follower:
         if now - self._shown >= PROGRESS_INTERVAL:
             self._shown = now
             self.queue.progress(self.id, step.fraction, step.message, step.left)
-        if now >= self._next_result:
+        if self._before is not None and step.fraction > self._before:
+            self._before = None
+            self.queue.went_on(self.id)
+        if self.training is not None:
+            live = (step.result() or {}).get("training")
+            if live is not None:
+                self.training.step(live)
+        elif now >= self._next_result:
             step.result()  # writes the files so far
             spent = time.monotonic() - now
             self._next_result = time.monotonic() + max(RESULT_INTERVAL, spent / RESULT_SHARE)

@@ -6,18 +6,24 @@ says `interrupted`.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from convscope import jobs
 from convscope.errors import ConvscopeError, Interrupted
+from convscope.jobs import Job
+from convscope.jobs.output.failures import explained
 from convscope.jobs.output.results import as_json
 from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import LostJobError, Queue
 from convscope.lab.workers.following import Follower
-from convscope.lab.workers.requests import recipe_of
+from convscope.lab.workers.requests import recipe_of, trains
+from convscope.lab.workers.training import TrainingFollower
+from convscope.learn import FinishedRunError, Run, TrainRecipe
+from convscope.recipe import Recipe
 
 IDLE = 0.1
 """Seconds between two looks into an empty queue."""
@@ -93,9 +99,9 @@ def can_resume(job: QueuedJob) -> bool:
         job: the job.
 
     Returns:
-        True for a training that has stored a state.
+        True for a training that has begun its run.
     """
-    return bool(job.place) and (Path(job.place) / "state").is_dir()
+    return trains(job.verb, job.settings) and bool(job.place) and (Path(job.place) / "recipe.toml").is_file()
 
 
 class _Run:
@@ -104,7 +110,7 @@ class _Run:
     def __init__(self, queue: Queue, places: LabFolder, job: QueuedJob, closed: threading.Event) -> None:
         self.queue, self.places, self.row, self.closed = queue, places, job, closed
         self.over = threading.Event()
-        self.cancelled = False
+        self.cancelled, self.place = False, ""
 
     def perform(self) -> None:
         """Run the job, and note how it ended."""
@@ -114,14 +120,14 @@ class _Run:
             return  # it is another process's, or was removed
         except Interrupted as stop:
             self._stopped(stop)
+        except FinishedRunError as error:  # a kill came after its last epoch
+            document = {"verb": self.row.verb, "recipe": {}, "out": str(error.run.folder)}
+            self.queue.end(self.row.id, "done", document=as_json(document))
         except ConvscopeError as error:
             self.queue.end(self.row.id, "failed", error=_fields(error))
         except BaseException as error:
-            hint = "This is a fault of convscope; the terminal that runs the lab shows where."
-            surprise = ConvscopeError(
-                "an answer", received=f"{type(error).__name__}: {error}"[:400], hint=hint
-            )
-            self.queue.end(self.row.id, "failed", error=_fields(surprise))
+            traceback.print_exc()
+            self.queue.end(self.row.id, "failed", error=_fields(explained(error)))
             if not isinstance(error, Exception):
                 raise
         finally:
@@ -129,39 +135,65 @@ class _Run:
 
     def _steps(self) -> None:
         recipe = recipe_of(self.row, self.places)
-        place = self.places.result(self.row.id)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        self.queue.place(self.row.id, str(place))
-        job = jobs.run(recipe, place, log=self._log)
-        follower = Follower(self.queue, self.row.id, job)
-        threading.Thread(target=self._watch, args=(job.cancel,), name="watch", daemon=True).start()
+        if isinstance(recipe, TrainRecipe):
+            job, training = self._training(recipe)
+        else:
+            job, training = self._begun(recipe, self.places.result(self.row.id)), None
+        follower = Follower(self.queue, self.row, job, training)
+        threading.Thread(target=self._watch, args=(job,), name="watch", daemon=True).start()
         try:
             for step in job:
                 follower.step(step)
         finally:
-            follower.files(place)
+            follower.files(Path(self.place))
         self.queue.end(self.row.id, "done", document=as_json(job.document))
 
-    def _watch(self, cancel: Callable[[], None]) -> None:
-        """Beat while the job runs, and stop it when that is asked for or the server ends."""
+    def _training(self, recipe: TrainRecipe) -> tuple[Job, TrainingFollower]:
+        """Begin a training in a folder of its own, or go on with its run."""
+        training = TrainingFollower(self.queue, self.row.id, self.places.answers(self.row.id))
+        if can_resume(self.row):
+            run = Run.open(self.row.place, type(recipe))
+            training.resumed(run.epochs)
+            return self._begun(type(recipe).parse({"resume": run.folder}), run.folder), training
+        if recipe.resume is not None:
+            return self._begun(recipe, recipe.resume), training
+        about = getattr(recipe, "recipe", "") or getattr(recipe, "network", "") or ""
+        return self._begun(recipe, self.places.new_run(f"{recipe.verb}-{about}")), training
+
+    def _begun(self, recipe: Recipe, place: Path) -> Job:
+        """Begin a job, whose result lies or will lie at a place."""
+        place.parent.mkdir(parents=True, exist_ok=True)
+        self.place = str(place)
+        self.queue.place(self.row.id, self.place)
+        return jobs.run(recipe, None if getattr(recipe, "resume", None) else place, log=self._log)
+
+    def _watch(self, job: Job) -> None:
+        """Beat while the job runs, hand on what it is asked for, and stop it when the server ends."""
         beaten, stopping = 0.0, False
         while not self.over.wait(WATCH):
             try:
                 if time.monotonic() - beaten > BEAT:
                     beaten = time.monotonic()
                     self.queue.beat(self.row.id)
-                self.cancelled = self.cancelled or self.queue.job(self.row.id).cancelled
+                for control in self.queue.controls(self.row.id):
+                    job.workspace.controls.ask(control.action, control.value)
+                self.cancelled = self.cancelled or self.queue.cancelled(self.row.id)
             except ConvscopeError:  # it is not this process's any more
                 self.cancelled = True
             if not stopping and (self.cancelled or self.closed.is_set()):
                 stopping = True
-                cancel()
+                job.cancel()
         self.queue.database.close()
 
     def _stopped(self, stop: Interrupted) -> None:
         """Note that the job was stopped: by its user, or because the server ends."""
         if self.cancelled:
             self.queue.end(self.row.id, "cancelled", error=_fields(stop))
+            return
+        self.closed.set()  # a signal that the training has handled is one to this process
+        if trains(self.row.verb, self.row.settings):
+            self.queue.went_on(self.row.id)
+            self.queue.give_back(self.row.id, "goes on when the lab is started again")
         else:
             self.queue.end(self.row.id, "interrupted", error=_fields(stop))
 

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 
 from convscope.errors import PlaceError
 from convscope.lab.folder import LabFolder
-from convscope.lab.queue.job import State
+from convscope.lab.queue.job import QueuedJob, State
 from convscope.lab.queue.table import Queue
 from convscope.lab.web import jobs
 from convscope.lab.web.artifacts import SANDBOX, picture
@@ -133,7 +133,7 @@ def clear(queue: JobQueue, folder: Folder) -> dict[str, int]:
     """
     removed = queue.clear()
     for job in removed:
-        _remove_files(folder, job.id)
+        _remove_files(folder, job)
     return {"removed": len(removed)}
 
 
@@ -163,7 +163,7 @@ def remove(id: str, queue: JobQueue, folder: Folder) -> dict[str, str]:
     Returns:
         `removed`: the id.
     """
-    _remove_files(folder, queue.remove(id).id)
+    _remove_files(folder, queue.remove(id))
     return {"removed": id}
 
 
@@ -193,6 +193,7 @@ def control(id: str, request: ControlRequest, queue: JobQueue) -> dict[str, str]
     Returns:
         `asked`: the action.
     """
+    jobs.check_control(queue.job(id), request.action, request.value)
     queue.control(id, request.action, request.value)
     return {"asked": request.action}
 
@@ -265,8 +266,15 @@ def _within(folder: Path, name: str) -> Path:
     return path
 
 
-def _remove_files(folder: LabFolder, id: str) -> None:
-    for path in (folder.result(id), folder.inputs(id)):
+def _remove_files(folder: LabFolder, job: QueuedJob) -> None:
+    """Remove what lies in the lab's own folder; the run of a training, and what it learned from, stay."""
+    own = folder.own.resolve()
+    if job.place and not Path(job.place).resolve().is_relative_to(own):
+        return
+    unfinished = Path(job.folder or folder.result(job.id))
+    for path in {folder.result(job.id), folder.inputs(job.id), unfinished}:
+        if path.resolve().parent.parent != own:
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
