@@ -9,7 +9,9 @@ import pytest
 from markupsafe import escape
 
 from convscope import nets
-from convscope.learn import find_recipe, find_schema, recipe_names
+from convscope.cli.core.words import flags_of
+from convscope.learn import TASKS, find_recipe, find_schema, recipe_names
+from convscope.recipe.fields import field_form, flag_of
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +93,22 @@ def test_a_run_of_a_recipe_is_resumed_and_replayed_without_it(convscope):
     assert weights[0]["test_metrics"] == weights[1]["test_metrics"]
     both = convscope("train", "--resume", "run", "--recipe", "lenet5")
     assert both.code == 2 and "received: --recipe" in both.err.lower()
+
+
+@pytest.mark.parametrize("task", sorted(name for name, entry in TASKS.items() if "train" in entry.verbs))
+def test_every_setting_of_a_task_has_a_flag(task):
+    schema = find_schema(task)
+    words = ["train", "--task", task]
+    named = {flag_of(name) for name, field in schema.model_fields.items() if field_form(field) is not None}
+    assert named - {flag_of(name) for name in schema.positional} <= set(flags_of("train", words))
+
+
+def test_flags_of_a_task_reach_its_recipe(convscope):
+    done = convscope("train", "--recipe=go-9x9", "--test-samples", "1")
+    assert done.code == 2 and "test_samples: a whole number, at least 2" in done.err
+    done = convscope(
+        "train", "--task", "go", "--test-samples", "9", "--calibrate", "go-residual-9x9", "go-9x9"
+    )
+    assert done.code == 2 and "--calibrate, of the task classification" in done.err
+    assert "--test-samples" in convscope("train", "--task", "go", "--help").out
+    assert "--test-samples" not in convscope("train", "--help").out

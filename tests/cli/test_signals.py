@@ -201,7 +201,7 @@ def verify_pairs(convscope, verb: str, most: int) -> int:
     """Each flag that takes a value, with `--json`, or `--` and `--json`, in place of its value."""
     from convscope.cli.core.command import flags
 
-    valued = [flag for flag, takes in flags(verb).items() if takes]
+    valued = [flag for flag, takes in flags(verb, load(verb).schema).items() if takes]
     chosen = random.Random(verb).sample(valued, min(most, len(valued)))
     for flag, words in itertools.product(chosen, (["--json"], ["--", "--json"])):
         done = convscope(*verb.split(), *SOUND[verb], flag, *words)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.reference.random_graphs import graphs
 
 from convscope.errors import GraphError
-from convscope.graph import LAYERS, Graph, Node, chain, text
+from convscope.graph import LAYERS, Graph, Node, chain, read_chain, text
 from convscope.graph.chain import layer_usage
 from convscope.graph.layers.classics.lenet import C3
 from convscope.graph.layers.conv import Conv1d, Conv2d
@@ -168,3 +168,18 @@ def test_usage_names_every_option():
     assert layer_usage(LAYERS["maxpool2d"]) == (
         "maxpool2d KERNEL_SIZE [stride] [padding=0] [dilation=1] [ceil_mode=false]"
     )
+
+
+def test_a_chain_is_read_up_to_its_first_error():
+    read = read_chain("1x28x28", "conv 8 3x3, relu, conv 9 40x40, dense 10")
+    assert read.graph == chain("1x28x28", "conv 8 3x3, relu")
+    assert read.layer == 2
+    with pytest.raises(GraphError) as raised:
+        chain("1x28x28", "conv 8 3x3, relu, conv 9 40x40, dense 10")
+    assert str(read.error) == str(raised.value)
+
+
+def test_a_whole_chain_is_read_without_an_error():
+    assert read_chain((1, 8, 8), "conv 2 3x3, flatten").graph == chain("1x8x8", "conv 2 3x3, flatten")
+    assert read_chain("1x8x8", "").graph is None
+    assert read_chain("no shape", "relu").layer is None

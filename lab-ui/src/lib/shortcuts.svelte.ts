@@ -1,4 +1,6 @@
 /** Every key that does something, registered where it does it, and listed by `?`. */
+import { untrack } from 'svelte';
+
 import type { Key } from './i18n/index.svelte';
 
 export interface Shortcut {
@@ -14,7 +16,7 @@ class Shortcuts {
 
   /** Add shortcuts for as long as a component lives: `$effect(() => shortcuts.add([...]))`. */
   add(added: Shortcut[]): () => void {
-    this.list.push(...added);
+    untrack(() => (this.list = [...this.list, ...added]));
     const keys = new Set(added.map(({ key, title }) => key + title));
     return () => {
       this.list = this.list.filter(({ key, title }) => !keys.has(key + title));

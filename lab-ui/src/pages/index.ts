@@ -7,9 +7,11 @@ const watch = () => import('./Watch.svelte');
 export const PAGES: Page[] = [
   { pattern: '/', load: watch },
   { pattern: '/m/:net', load: watch },
+  { pattern: '/build', load: () => import('./Build.svelte') },
 ];
 
 /** What the header lists, in the order of the work: watch, build, teach, ask, use. */
 export const NAVIGATION: { href: string; title: Key; under: RegExp }[] = [
   { href: '/', title: 'common.watch', under: /^\/($|m(\/|$))/ },
+  { href: '/build', title: 'build.title', under: /^\/build/ },
 ];

@@ -15,7 +15,10 @@ from convscope.graph.analysis.receptive_field import Field as Field
 from convscope.graph.analysis.receptive_field import receptive_fields as receptive_fields
 from convscope.graph.branches import Branch as Branch
 from convscope.graph.branches import graph_of_branches as graph_of_branches
+from convscope.graph.chain import ReadChain as ReadChain
 from convscope.graph.chain import chain as chain
+from convscope.graph.chain import layer_usages as layer_usages
+from convscope.graph.chain import read_chain as read_chain
 from convscope.graph.chain import text as text
 from convscope.graph.document import from_json as from_json
 from convscope.graph.document import to_json as to_json

@@ -7,6 +7,7 @@ from typing import Any
 from convscope.errors import GraphError, nearest
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layer import Layer
+from convscope.graph.layers import LAYERS
 from convscope.graph.names import NAME, is_chainable, kind_of, named, short, unnamed, words
 from convscope.graph.spec import Shape
 from convscope.recipe import real_number
@@ -51,26 +52,70 @@ def chain(shape: str | Shape, text: str) -> Graph:
         GraphError: a token is unknown, an option is wrong, a name is taken, or shapes do not fit; the message
             names the column.
     """
-    incoming = read_shape(shape) if isinstance(shape, str) else tuple(shape)
+    read = read_chain(shape, text)
+    if read.error is not None:
+        raise read.error
+    if read.graph is None:
+        raise GraphError("a chain of at least one layer", received=repr(text), hint='Try "conv 8 3x3, relu".')
+    return read.graph
+
+
+@dataclass(frozen=True)
+class ReadChain:
+    """A chain as far as its text makes sense.
+
+    Attributes:
+        graph: the layers before the first error; None if there are none.
+        error: the first error; None if there is none.
+        layer: index of the layer that is wrong, from 0; None where no single one is.
+    """
+
+    graph: Graph | None
+    error: GraphError | None = None
+    layer: int | None = None
+
+
+def read_chain(shape: str | Shape, text: str) -> ReadChain:
+    """Read a chain up to its first error, for text that is still being written.
+
+    Args:
+        shape: channels, then the spatial extent, as for `chain`.
+        text: the layers.
+
+    Returns:
+        The layers before the first error, and the error.
+    """
+    try:
+        incoming = read_shape(shape) if isinstance(shape, str) else tuple(shape)
+        clauses = _clauses(text)
+        if len(clauses) > MOST_LAYERS:
+            raise GraphError(
+                f"a chain of at most {MOST_LAYERS:,} layers",
+                received=f"{len(clauses):,}",
+                hint="Larger networks are written as a module: convscope.wrap(module, spec).",
+            )
+    except GraphError as error:
+        return ReadChain(None, error)
     given: list[str | None] = []
     layers: list[Layer] = []
     before = incoming
-    clauses = _clauses(text)
-    if len(clauses) > MOST_LAYERS:
-        raise GraphError(
-            f"a chain of at most {MOST_LAYERS:,} layers",
-            received=f"{len(clauses):,}",
-            hint="Larger networks are written as a module: convscope.wrap(module, spec).",
-        )
-    for clause in clauses:
-        name, layer = _layer(clause, len(before) - 1)
-        before = _checked_output_shape(layer, before, clause[0])
-        if name in {INPUT, *given} - {None}:
-            raise _error_at(clause[0], "every layer has a name of its own", str(name))
+    for index, clause in enumerate(clauses):
+        try:
+            name, layer = _layer(clause, len(before) - 1)
+            before = _checked_output_shape(layer, before, clause[0])
+            if name in {INPUT, *given} - {None}:
+                raise _error_at(clause[0], "every layer has a name of its own", str(name))
+        except GraphError as error:
+            return ReadChain(_sequential(incoming, layers, given), error, index)
         given.append(name)
         layers.append(layer)
+    return ReadChain(_sequential(incoming, layers, given))
+
+
+def _sequential(incoming: Shape, layers: list[Layer], given: list[str | None]) -> Graph | None:
+    """Return the graph of layers that each read the one before; None without layers."""
     if not layers:
-        raise GraphError("a chain of at least one layer", received=repr(text), hint='Try "conv 8 3x3, relu".')
+        return None
     names = named(layers, given, (INPUT,))
     sources = (INPUT, *names)
     nodes = tuple(Node(n, layer, (source,)) for n, layer, source in zip(names, layers, sources, strict=False))
@@ -259,6 +304,16 @@ def layer_usage(kind: type[Layer]) -> str:
         else:
             parts.append(f"[{f.name}]" if f.default is None else f"[{f.name}={write(f.default)}]")
     return " ".join(parts)
+
+
+def layer_usages() -> dict[str, str]:
+    """Return the syntax of every kind of layer that can stand in a chain.
+
+    Returns:
+        Syntax as by `layer_usage`, by the kind without its number of axes; of kinds for several numbers that
+        of the largest.
+    """
+    return {short(kind): layer_usage(layer) for kind, layer in LAYERS.items() if is_chainable(layer)}
 
 
 def _value(word: Word, name: str) -> Any:

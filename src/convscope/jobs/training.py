@@ -9,8 +9,8 @@ from convscope.errors import ConvscopeError, Interrupted
 from convscope.jobs.job import Document, mapped
 from convscope.jobs.output import results
 from convscope.jobs.output.controls import Controls
+from convscope.jobs.output.training_view import TrainingView
 from convscope.jobs.output.workspace import Artifact, Workspace
-from convscope.jobs.training_progress import document_so_far
 from convscope.learn import TrainRecipe
 from convscope.system import processes, signals
 from convscope.system.files import remove_parts, write_text
@@ -48,6 +48,7 @@ class Training(Generic[AnyRecipe]):
         epochs: the epochs that were run now.
         lr_finder: the curve from which the learning rate was taken; None where it was not looked for.
         tested: the evaluation of the network that the run saved, where an epoch was run now; else None.
+        view: what the training shows while it runs.
     """
 
     recipe: AnyRecipe
@@ -56,6 +57,13 @@ class Training(Generic[AnyRecipe]):
     epochs: "list[Epoch]"
     lr_finder: "LRFinderResult | None" = None
     tested: "EvalResult | None" = None
+    view: TrainingView | None = None
+
+    @property
+    def shown(self) -> Document:
+        """What was shown while it ran, as the field `training`; nothing where nobody has asked for it."""
+        watched = self.view is not None and self.view.watched
+        return {"training": self.view.document()} if watched and self.view else {}
 
     def add(self, epoch: "Epoch") -> None:
         """Add a finished epoch; of the evaluations only its own is kept, whose evidence may be large."""
@@ -105,8 +113,9 @@ def run(
         workspace: where the run goes, and what is logged.
 
     Yields:
-        The progress; the document so far is that of `document_so_far`. What `workspace.controls` is asked for
-        is done between two of its events; while it is paused, the last one is repeated.
+        The progress; its document has the field `training`: what `TrainingView.document` shows of it so far.
+        What `workspace.controls` is asked for is done between two of its events; while it is paused, the last
+        one is repeated.
 
     Returns:
         The finished training; None in a process that does not write, of several that torchrun has started.
@@ -131,16 +140,14 @@ def run(
         found = yield from _found_lr(followed, setup, workspace)
         recipe = followed = learn.with_found_lr(followed, found)
     place = Path(workspace.out or recipe.resume or results.named(f"{recipe.verb}-{setup.net.name}"))
-    done = Training(followed, setup, place, [], found)
+    view = TrainingView(followed, setup, place, workspace)
+    done = Training(followed, setup, place, [], found, view=view)
 
     def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
         if isinstance(event, learn.Epoch):
             done.add(event)
-        return Progress(
-            event.done,
-            _note(setup.task, event),
-            lambda: document_so_far(place, setup, events, event, workspace.controls),
-        )
+        view.add(event, events.trainer)
+        return Progress(event.done, _note(setup.task, event), lambda: {"training": view.document()})
 
     signals.working()
     events = learn.iter_train_run(

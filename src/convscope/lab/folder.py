@@ -118,20 +118,6 @@ class LabFolder:
             found = first.with_name(f"{first.name}-{number}")
         return found
 
-    def answers(self, job: str) -> Path:
-        """Return the file of what a training answers for its test samples.
-
-        Args:
-            job: id of the job.
-
-        Returns:
-            The path.
-
-        Raises:
-            PlaceError: it is no id.
-        """
-        return self._of(job, "answers").with_suffix(".json")
-
     def _of(self, job: str, kind: str) -> Path:
         if not JOB.fullmatch(job):
             raise PlaceError("the id of a job", received=job[:40], hint="See: GET /api/v1/jobs")

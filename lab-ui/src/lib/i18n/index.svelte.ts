@@ -4,16 +4,30 @@
  * A page keeps its own pair of files (`build.en.json`, `build.zh.json`); its keys start with the file's name:
  * `t('build.title')`. A key that lacks its Chinese twin is a type error, the other way round a failing test.
  */
+import buildEn from './build.en.json';
+import buildZh from './build.zh.json';
 import commonEn from './common.en.json';
 import commonZh from './common.zh.json';
 import watchEn from './watch.en.json';
 import watchZh from './watch.zh.json';
+import workEn from './work.en.json';
+import workZh from './work.zh.json';
 
-export const en = { common: commonEn, watch: watchEn };
+export const en = {
+  build: buildEn,
+  common: commonEn,
+  watch: watchEn,
+  work: workEn,
+};
 
 type Tables = { [Page in keyof typeof en]: Record<keyof (typeof en)[Page], string> };
 
-export const zh: Tables = { common: commonZh, watch: watchZh };
+export const zh: Tables = {
+  build: buildZh,
+  common: commonZh,
+  watch: watchZh,
+  work: workZh,
+};
 
 export type Key = { [Page in keyof typeof en]: `${Page}.${keyof (typeof en)[Page] & string}` }[keyof typeof en];
 

@@ -13,10 +13,10 @@ from typer.core import TyperCommand, TyperGroup
 from convscope.cli.core import failures, terminal
 from convscope.cli.core.arguments import check_arguments
 from convscope.cli.core.command import command, summary
-from convscope.cli.core.words import check, wants_json, with_text
+from convscope.cli.core.words import check, schema_of, wants_json, with_text
 from convscope.errors import ConvscopeError, Interrupted, UsageError, nearest
 from convscope.jobs.output.results import as_json
-from convscope.jobs.registry import JOBS, VERB_ALIASES
+from convscope.jobs.registry import JOBS, VERB_ALIASES, load
 from convscope.system import processes, signals
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -76,7 +76,7 @@ class Verbs(TyperGroup):
         if ctx.meta.get("convscope.listing"):
             return TyperCommand(cmd_name, help=summary(verb))
         app = typer.Typer(rich_markup_mode="rich", context_settings=HELP, add_completion=False)
-        app.command(cmd_name)(command(verb))
+        app.command(cmd_name)(command(verb, _schema(verb, ctx)))
         return typer.main.get_command(app)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -108,6 +108,11 @@ class Verbs(TyperGroup):
         """
         ctx.meta["convscope.listing"] = True
         super().format_help(ctx, formatter)
+
+
+def _schema(verb: str, ctx: Any) -> Any:
+    """Return the schema of a verb as the command line decides it; an import that fails is reported."""
+    return schema_of(verb, ctx.find_root().obj or ()) or load(verb).schema
 
 
 def _nearest_verb(word: str) -> str:
@@ -209,7 +214,7 @@ def _called(words: list[str]) -> int:
     Raises:
         Interrupted: the parser was interrupted.
     """
-    code = application().main(args=words, prog_name="convscope", standalone_mode=False)
+    code = application().main(args=words, obj=words, prog_name="convscope", standalone_mode=False)
     sys.stdout.flush()
     if code == Interrupted.exit_code:  # the parser returns this on Ctrl-C, without a message; verbs raise
         raise Interrupted(signals.EXPECTED, hint=signals.HINT)

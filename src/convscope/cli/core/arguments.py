@@ -67,14 +67,14 @@ def check_arguments(words: Sequence[str]) -> None:
         UsageError: there are such; the hint is the command that works, if one is recognised.
     """
     verb = verb_of(words)
-    schema = schema_of(verb)
+    schema = schema_of(verb, words)
     if schema is None or {"-h", "--help"} & {word for word, _ in pairs(words)}:
         return
     arguments, options = split(words)
     _check_second_word(verb, arguments)
     _check_flags(verb, schema, words)
     given = {word.partition("=")[0] for word, _ in pairs(words) if word.startswith("-")}
-    if not given <= set(flags_of(verb)):  # the parser refuses them
+    if not given <= set(flags_of(verb, words)):  # the parser refuses them
         return
     flagged = {name for name in schema.model_fields if _slot(schema, name).flag in given}
     slots = [_slot(schema, name) for name in schema.positional_fields(flagged)]
@@ -167,7 +167,7 @@ def _check_second_word(verb: str, arguments: Sequence[str]) -> None:
 
 def _check_flags(verb: str, schema: Any, words: Sequence[str]) -> None:
     """Refuse a flag that the verb does not have, with the command that has the nearest one instead."""
-    known, listed = flags_of(verb), list(words)
+    known, listed = flags_of(verb, words), list(words)
     end = listed.index("--") if "--" in listed else len(listed)
     for position, word in enumerate(listed[:end]):
         flag, equals, value = word.partition("=")

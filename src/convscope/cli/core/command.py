@@ -39,29 +39,30 @@ def summary(verb: str) -> str:
     return text.partition("\n")[0]
 
 
-def flags(verb: str) -> dict[str, bool]:
+def flags(verb: str, schema: Any) -> dict[str, bool]:
     """Return every flag of a verb, and whether a value follows it.
 
     Args:
         verb: a key of `JOBS`.
+        schema: the subclass of `Recipe` that the command line has chosen.
 
     Returns:
         Flag with its dashes -> whether it takes a value; switches come with their `--no-` form.
     """
     found = {f"--{name}": kind is not bool for name, (kind, _default, _help) in SHELL_FLAGS.items()}
-    schema = load(verb).schema
-    for name, field in schema.model_fields.items():
+    for name, field in _all_fields(verb, schema).items():
         form, flag = field_form(field), flag_of(name)
         if form is not None and name not in schema.positional:
             found |= {flag: False, f"--no-{flag[2:]}": False} if form.switch else {flag: True}
     return found
 
 
-def command(verb: str) -> Callable[..., int]:
+def command(verb: str, schema: Any) -> Callable[..., int]:
     """Build the function whose signature typer reads as the verb's command line.
 
     Args:
         verb: a key of `JOBS`.
+        schema: the subclass of `Recipe` that the command line has chosen.
 
     Returns:
         A function of keyword arguments, one for each field that the command line can hold and each of
@@ -76,7 +77,7 @@ def command(verb: str) -> Callable[..., int]:
         except KeyboardInterrupt as stop:  # before typer, which would exit without a message
             raise Interrupted(signals.EXPECTED, hint=signals.HINT) from stop
 
-    parameters = [*_fields(module.schema), *_shell_flags()]
+    parameters = [*_fields(verb, schema), *_shell_flags()]
     call.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     call.__annotations__ = {p.name: p.annotation for p in parameters}
     below = [other for other in JOBS if other.startswith(f"{verb} ")]
@@ -163,10 +164,16 @@ def _from_file(verb: str, schema: Any, path: str) -> dict[str, Any]:
     return values
 
 
-def _fields(schema: Any) -> list[inspect.Parameter]:
+def _all_fields(verb: str, schema: Any) -> dict[str, Any]:
+    """Return the fields of a schema, and those that only the verb's own has, which `schema_for` refuses."""
+    return {**load(verb).schema.model_fields, **schema.model_fields}
+
+
+def _fields(verb: str, schema: Any) -> list[inspect.Parameter]:
     """Return one parameter for each field that the command line can hold, positional ones first."""
-    ordered = [*schema.positional, *(n for n in schema.model_fields if n not in schema.positional)]
-    found = [_parameter(name, schema.model_fields[name], name in schema.positional) for name in ordered]
+    fields = _all_fields(verb, schema)
+    ordered = [*schema.positional, *(name for name in fields if name not in schema.positional)]
+    found = [_parameter(name, fields[name], name in schema.positional) for name in ordered]
     return [parameter for parameter in found if parameter is not None]
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from convscope.errors import UsageError
-from convscope.jobs.registry import JOBS
+from convscope.errors import ConvscopeError, UsageError
+from convscope.jobs.registry import JOBS, schema_for
 
 
 def verb_of(words: Sequence[str]) -> str:
@@ -31,7 +31,7 @@ def wants_json(words: Sequence[str]) -> bool:
         True if it is given.
     """
     verb = verb_of(words)
-    known = {*flags_of(verb), "--help"}
+    known = {*flags_of(verb, words), "--help"}
     for flag, value in pairs(words):
         if "--json" in (flag.partition("=")[0], value):
             return True
@@ -76,7 +76,7 @@ def check(words: Sequence[str]) -> None:
     """
     verb = verb_of(words)
     for flag, value in pairs(words):
-        if value is not None and (value in ("--", "-h", "--help") or value in flags_of(verb)):
+        if value is not None and (value in ("--", "-h", "--help") or value in flags_of(verb, words)):
             raise UsageError(
                 f"a value after {flag}", received=value, hint=f"Write {flag}={value} if that is the value."
             )
@@ -112,7 +112,7 @@ def pairs(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
         A flag that takes a value, with that value; any other word with None.
     """
     verb = verb_of(words)
-    flags, position = flags_of(verb), len(verb.split())
+    flags, position = flags_of(verb, words), len(verb.split())
     while position < len(words) and words[position] != "--":
         word = words[position]
         valued = flags.get(word, False) and position + 1 < len(words)
@@ -120,25 +120,28 @@ def pairs(words: Sequence[str]) -> Iterator[tuple[str, str | None]]:
         position += 2 if valued else 1
 
 
-def flags_of(verb: str) -> dict[str, bool]:
+def flags_of(verb: str, words: Sequence[str] = ()) -> dict[str, bool]:
     """Return the flags of a verb, each with whether a value follows.
 
     Args:
         verb: a verb, or an empty text.
+        words: arguments of the command line, some of which may decide which flags there are.
 
     Returns:
         As `command.flags`; empty for an unknown verb, or one whose module cannot be imported.
     """
     from convscope.cli.core.command import flags
 
-    return {} if schema_of(verb) is None else flags(verb)
+    schema = schema_of(verb, words)
+    return {} if schema is None else flags(verb, schema)
 
 
-def schema_of(verb: str) -> Any:
+def schema_of(verb: str, words: Sequence[str] = ()) -> Any:
     """Return the schema of a verb.
 
     Args:
         verb: a verb, or an empty text.
+        words: arguments of the command line, some of which may decide: the task of a training.
 
     Returns:
         A subclass of `Recipe`; None for an unknown verb, or one whose module cannot be imported.
@@ -148,8 +151,21 @@ def schema_of(verb: str) -> Any:
     from convscope.cli.core.command import load
 
     try:
-        return load(verb).schema
+        module = load(verb)
     except (
         Exception
     ):  # whatever a broken installation raises; it is raised again, and reported, when the verb runs
         return None
+    try:
+        return schema_for(verb, dict(_deciding(words, getattr(module, "SCHEMA_SETTINGS", ()))))
+    except ConvscopeError:  # raised again when the recipe is made
+        return module.schema
+
+
+def _deciding(words: Sequence[str], settings: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the settings that decide about a verb's schema, as far as the command line names them."""
+    for position, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        name = flag[2:].replace("-", "_")
+        if flag.startswith("--") and name in settings and (equals or position + 1 < len(words)):
+            yield name, value if equals else words[position + 1]

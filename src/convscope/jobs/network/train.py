@@ -42,6 +42,10 @@ from convscope.recipe.fields import as_text, flag_of
 schema = ClassificationRecipe
 
 
+SCHEMA_SETTINGS = ("task", "recipe")
+"""The settings that decide which others there are."""
+
+
 def schema_for(values: Mapping[str, Any]) -> type[TaskRecipe]:
     """Return the recipe schema of the task that is named.
 
@@ -85,17 +89,18 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress, and at the end the document; JSON fields `recipe` (the settings that were followed, the
-        task among them), `network`, `unread` (number of files that could not be used), `train` (number of
-        training samples), `frozen` (`FreezeRecord.to_json()` of each part that was frozen: what, when, and
-        the SHA-256 of its values at the freezing, at the thawing and at the end), `lr_changes`
-        (`LRChange.to_json()` of each one while it ran), `classes` (number of them
-        by class; null without labels), `validation` (number of those held out of them to choose by), `input`
-        (size of the input and of the pictures; null for other data), `epochs` (`Epoch.to_json()` of each one
-        run now), `kept_epoch` (with `--patience` the number of the epoch whose weights are saved, else null),
-        `test` (`EvalResult.to_json()` of the network that is saved: for a classifier `Evaluation.to_json()`),
-        `table` (see `training.table`), `lr_finder` (of `--find-lr`: `LRFinderResult.to_json()`, else null),
-        `report` (file name of the page) and `out` (the folder).
+        The progress with what there is to show so far, as field `training` (`TrainingView.document()`; at the
+        end only where it was asked for before), and at the end the document; JSON fields `recipe` (the
+        settings that were followed, the task among them), `network`, `unread` (number of files that could not
+        be used), `train` (number of training samples), `frozen` (`FreezeRecord.to_json()` of each part that
+        was frozen: what, when, and the SHA-256 of its values at the freezing, at the thawing and at the end),
+        `lr_changes` (`LRChange.to_json()` of each one while it ran), `classes` (number of them by class; null
+        without labels), `validation` (number of those held out of them to choose by), `input` (size of the
+        input and of the pictures; null for other data), `epochs`
+        (`Epoch.to_json()` of each one run now), `kept_epoch` (with `--patience` the number of the epoch whose
+        weights are saved, else null), `test` (`EvalResult.to_json()` of the network that is saved: for a
+        classifier `Evaluation.to_json()`), `table` (see `training.table`), `lr_finder` (of `--find-lr`:
+        `LRFinderResult.to_json()`, else null), `report` (file name of the page) and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -141,6 +146,7 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         "table": training.table(done, lines),
         "lr_finder": None if done.lr_finder is None else done.lr_finder.to_json(),
         "report": training.REPORT,
+        **done.shown,
         "out": str(done.place),
     }
     yield finished(document)

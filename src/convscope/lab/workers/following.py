@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.jobs import Artifact, Document, Job
+from convscope.jobs.output.results import as_json
 from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import Queue
 from convscope.lab.workers.training import TrainingFollower
@@ -12,7 +13,7 @@ from convscope.system.progress import Progress
 
 PROGRESS_INTERVAL = 0.25
 """Seconds between two events of progress."""
-RESULT_INTERVAL = 1.0
+RESULT_INTERVAL = 0.5
 """Least seconds between two times that the result so far is computed."""
 RESULT_SHARE = 0.1
 """Largest share of the time that is spent on results so far."""
@@ -27,16 +28,15 @@ class Follower:
         queue: where it is told.
         row: the job as it was claimed.
         job: the running job.
-        training: tells what is special of a training; None for other jobs.
+        place: folder of files that are written in place, as those of a training.
     """
 
-    def __init__(
-        self, queue: Queue, row: QueuedJob, job: Job, training: TrainingFollower | None = None
-    ) -> None:
-        self.queue, self.id, self.job, self.training = queue, row.id, job, training
-        self._before = row.fraction if row.tries > 1 else None
+    def __init__(self, queue: Queue, row: QueuedJob, job: Job, place: Path | None = None) -> None:
+        self.queue, self.id, self.job, self.place = queue, row.id, job, place
         self._shown, self._next_result = 0.0, time.monotonic() + RESULT_INTERVAL
         self._known: list[dict[str, Any]] = []
+        self._training = TrainingFollower(queue, row)
+        self._before = row.fraction if row.tries > 1 else None
 
     def step(self, step: Progress[Document | None]) -> None:
         """Tell a step: its progress, and from time to time its result so far.
@@ -51,15 +51,23 @@ class Follower:
         if self._before is not None and step.fraction > self._before:
             self._before = None
             self.queue.went_on(self.id)
-        if self.training is not None:
-            live = (step.result() or {}).get("training")
-            if live is not None:
-                self.training.step(live)
-        elif now >= self._next_result:
-            step.result()  # writes the files so far
+        if now >= self._next_result or step.fraction >= 1:
+            self.result(step)
             spent = time.monotonic() - now
             self._next_result = time.monotonic() + max(RESULT_INTERVAL, spent / RESULT_SHARE)
-            self.files()
+
+    def result(self, step: Progress[Document | None]) -> None:
+        """Store the document so far, which writes the files so far, and tell what is new.
+
+        Args:
+            step: the step.
+        """
+        document = step.result()
+        if document is not None:
+            if "training" in document:
+                document["training"] = self._training.told(document["training"])
+            self.queue.document(self.id, as_json(document))
+        self.files()
 
     def files(self, place: Path | None = None) -> None:
         """Note the files that are there, and tell those that are new or changed.
@@ -67,7 +75,7 @@ class Follower:
         Args:
             place: the folder in which they lie; that of the unfinished result if left out.
         """
-        folder = place or self.job.workspace.pending
+        folder = place or self.job.workspace.pending or self.place
         if folder is None:
             return
         found = [_described(folder, artifact) for artifact in self.job.workspace.artifacts]

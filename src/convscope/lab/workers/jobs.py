@@ -21,8 +21,7 @@ from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import LostJobError, Queue
 from convscope.lab.workers.following import Follower
 from convscope.lab.workers.requests import recipe_of, trains
-from convscope.lab.workers.training import TrainingFollower
-from convscope.learn import FinishedRunError, Run, TrainRecipe
+from convscope.learn import FinishedRunError, TrainRecipe
 from convscope.recipe import Recipe
 
 IDLE = 0.1
@@ -121,7 +120,7 @@ class _Run:
         except Interrupted as stop:
             self._stopped(stop)
         except FinishedRunError as error:  # a kill came after its last epoch
-            document = {"verb": self.row.verb, "recipe": {}, "out": str(error.run.folder)}
+            document = {**(self.row.document or {}), "out": str(error.run.folder)}
             self.queue.end(self.row.id, "done", document=as_json(document))
         except ConvscopeError as error:
             self.queue.end(self.row.id, "failed", error=_fields(error))
@@ -136,10 +135,11 @@ class _Run:
     def _steps(self) -> None:
         recipe = recipe_of(self.row, self.places)
         if isinstance(recipe, TrainRecipe):
-            job, training = self._training(recipe)
+            job = self._training(recipe)
+            follower = Follower(self.queue, self.row, job, Path(self.place))
         else:
-            job, training = self._begun(recipe, self.places.result(self.row.id)), None
-        follower = Follower(self.queue, self.row, job, training)
+            job = self._begun(recipe, self.places.result(self.row.id))
+            follower = Follower(self.queue, self.row, job)
         threading.Thread(target=self._watch, args=(job,), name="watch", daemon=True).start()
         try:
             for step in job:
@@ -148,17 +148,15 @@ class _Run:
             follower.files(Path(self.place))
         self.queue.end(self.row.id, "done", document=as_json(job.document))
 
-    def _training(self, recipe: TrainRecipe) -> tuple[Job, TrainingFollower]:
+    def _training(self, recipe: TrainRecipe) -> Job:
         """Begin a training in a folder of its own, or go on with its run."""
-        training = TrainingFollower(self.queue, self.row.id, self.places.answers(self.row.id))
         if can_resume(self.row):
-            run = Run.open(self.row.place, type(recipe))
-            training.resumed(run.epochs)
-            return self._begun(type(recipe).parse({"resume": run.folder}), run.folder), training
+            place = Path(self.row.place)
+            return self._begun(type(recipe).parse({"resume": place}), place)
         if recipe.resume is not None:
-            return self._begun(recipe, recipe.resume), training
+            return self._begun(recipe, recipe.resume)
         about = getattr(recipe, "recipe", "") or getattr(recipe, "network", "") or ""
-        return self._begun(recipe, self.places.new_run(f"{recipe.verb}-{about}")), training
+        return self._begun(recipe, self.places.new_run(f"{recipe.verb}-{about}"))
 
     def _begun(self, recipe: Recipe, place: Path) -> Job:
         """Begin a job, whose result lies or will lie at a place."""

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from convscope.lab.folder import LabFolder
 from convscope.lab.live.inputs import open_input
 from convscope.lab.live.maps import Watched, chosen
 from convscope.lab.live.networks import Networks, describe_network
+from convscope.lab.live.samples import Samples
 from convscope.lab.workers.channel import Channel, Operation
 
 MOST_WATCHED = 16
@@ -23,12 +25,14 @@ class Live:
 
     def __init__(self, folder: Path) -> None:
         self.networks = Networks(folder)
+        self.samples = Samples(LabFolder(folder))
         self.uploads = folder / ".lab" / "uploads"
         self._watched: OrderedDict[tuple[str, tuple[str, ...] | None], Watched] = OrderedDict()
         self.operations: dict[str, Operation] = {
             "networks": self.list_networks,
             "network": self.network,
             "forward": self.forward,
+            "sample": self.sample,
         }
 
     def list_networks(self) -> dict[str, Any]:
@@ -76,6 +80,19 @@ class Live:
         watched = self.watched(net, layers)
         sample = open_input(given or {}, data, watched.net, self.uploads)
         return {}, watched.frame(sample.input, seq, scales)
+
+    def sample(self, run: str, index: int, size: int) -> tuple[dict[str, Any], bytes]:
+        """Draw a test sample of a training.
+
+        Args:
+            run: name of the run.
+            index: number of the sample.
+            size: longest side in pixels.
+
+        Returns:
+            No values, and a PNG.
+        """
+        return {}, self.samples.picture(run, index, size)
 
     def watched(self, name: str, layers: Sequence[str] | None) -> Watched:
         """Return a network with hooks on its layers; the same one as long as its files are the same.

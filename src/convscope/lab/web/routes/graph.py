@@ -5,8 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from convscope.errors import GraphError
-from convscope.graph import chain, describe
+from convscope.graph import describe, layer_usages, read_chain
 
 router = APIRouter(tags=["graph"])
 EMPTY = {"inputs": {}, "outputs": [], "layers": [], "edges": [], "parameters": 0, "macs": 0}
@@ -27,11 +26,23 @@ def graph(given: GraphText) -> dict[str, Any]:
         given: the text.
 
     Returns:
-        What `convscope.graph.describe` returns, and `errors`, each with `at` (the layer), `expected`,
-        `received` and `hint`.
+        What `convscope.graph.describe` returns of the layers before the first error, and `errors`, each with
+        `at` (index of the layer; null where no single one is wrong), `expected`, `received` and `hint`.
     """
-    try:
-        return {**describe(chain(given.input, given.text)), "errors": []}
-    except GraphError as error:
-        found = {"at": None, "expected": error.expected, "received": error.received, "hint": error.hint}
-        return {**EMPTY, "errors": [found]}
+    read = read_chain(given.input, given.text)
+    found = EMPTY if read.graph is None else describe(read.graph)
+    if read.error is None:
+        return {**found, "errors": []}
+    error = read.error
+    said = {"expected": error.expected, "received": error.received, "hint": error.hint}
+    return {**found, "errors": [{"at": read.layer, **said}]}
+
+
+@router.get("/graph/kinds")
+def kinds() -> list[dict[str, str]]:
+    """Return the kinds of layers that stand in a chain, each with its syntax.
+
+    Returns:
+        `kind` and `usage` of each (`conv OUT_CHANNELS KERNEL_SIZE [stride=1] ...`).
+    """
+    return [{"kind": kind, "usage": usage} for kind, usage in layer_usages().items()]

@@ -18,6 +18,7 @@ from convscope.lab.queue.job import QueuedJob, State
 from convscope.lab.queue.table import Queue
 from convscope.lab.web import jobs
 from convscope.lab.web.artifacts import SANDBOX, picture
+from convscope.lab.web.state import Lab
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 POLL = 0.1
@@ -256,6 +257,28 @@ def artifact(
     if entry["kind"] == "page":
         return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": SANDBOX})
     return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+
+
+@router.get("/{id}/samples/{index}")
+async def sample(
+    id: str, index: int, queue: JobQueue, lab: Lab, size: Annotated[int, Query(ge=16, le=1024)] = 256
+) -> Response:
+    """Return the picture of a test sample of a training, as the live worker draws it.
+
+    Args:
+        id: the job.
+        index: number of the sample, as in the training's document.
+        queue: the jobs.
+        lab: the lab, whose live worker is asked.
+        size: longest side in pixels.
+
+    Returns:
+        PNG.
+    """
+    job = await asyncio.to_thread(queue.job, id)
+    run = Path(job.place).name
+    drawn = await lab.workers["live"].ask("sample", run=run, index=index, size=size)
+    return Response(drawn.data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
 def _within(folder: Path, name: str) -> Path:
