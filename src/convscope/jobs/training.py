@@ -184,10 +184,9 @@ def _controlled(
         step = convert(event)
         try:
             yield step
-            while controls.carry_out(events) or controls.paused:
-                yield replace(step, message=f"paused  {step.message}") if controls.paused else step
-                if controls.paused:
-                    controls.wait()
+            while controls.carry_out(events):
+                yield replace(step, message=f"paused  {step.message}")
+                controls.wait()
         except KeyboardInterrupt:
             event = events.throw(KeyboardInterrupt())
         else:

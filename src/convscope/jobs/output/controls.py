@@ -90,7 +90,7 @@ class Controls:
             events: the training.
 
         Returns:
-            Whether anything was asked for.
+            Whether the training is to stand still.
         """
         with self._changed:
             asked, self._asked = self._asked, []
@@ -104,7 +104,7 @@ class Controls:
             self.outcomes.append(Outcome(action, value, trainer.epoch + 1, trainer.step, error))
         if asked:
             events.store()  # so that a kill loses none of it
-        return bool(asked)
+        return self.paused
 
     def _act(self, action: str, value: Any, events: "RunEvents") -> None:
         trainer = events.trainer

@@ -4,6 +4,7 @@ A training stores its state, and goes on from there when the worker was killed. 
 says `interrupted`.
 """
 
+import os
 import threading
 import time
 import traceback
@@ -16,7 +17,7 @@ from convscope.errors import ConvscopeError, Interrupted
 from convscope.jobs import Job
 from convscope.jobs.output.failures import explained
 from convscope.jobs.output.results import as_json
-from convscope.lab.folder import LabFolder
+from convscope.lab.folder import OWN, LabFolder
 from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import LostJobError, Queue
 from convscope.lab.workers.following import Follower
@@ -41,8 +42,12 @@ def run(channel: Any, settings: Mapping[str, Any]) -> None:
         channel: see `convscope.lab.workers.channel`.
         settings: `folder`, that of the runs.
     """
+    folder = Path(settings["folder"]).resolve()
+    empty = folder / OWN / "empty"
+    empty.mkdir(parents=True, exist_ok=True)
+    os.chdir(empty)  # a name in a setting is never a file that happens to lie in the current folder
     channel.ready()
-    work(Path(settings["folder"]), channel.closed)
+    work(folder, channel.closed)
 
 
 def work(folder: Path, closed: threading.Event, *, until_idle: bool = False) -> None:
