@@ -135,6 +135,7 @@ def test_a_training_goes_on_when_the_lab_is_started_again(folder: LabFolder, que
     assert len(Run.open(job.place).epochs) == 30
 
 
+@pytest.mark.slow  # another process imports torch
 def test_a_killed_training_goes_on_from_its_state(folder: LabFolder, queue: Queue) -> None:
     id_ = queue.add("train", TRAIN)
     code = (
@@ -147,7 +148,7 @@ def test_a_killed_training_goes_on_from_its_state(folder: LabFolder, queue: Queu
         os.kill(child.pid, signal.SIGKILL)
     assert queue.job(id_).state == "running"  # it could not say anything any more
     stored = Run.open(queue.job(id_).place).state()
-    assert stored is not None and stored.values["epoch"] == 0 and stored.values["step"] > 0
+    assert stored is not None and (0, 0) < (stored.values["epoch"], stored.values["step"]) < (2, 0)
     worker.work(folder.runs, threading.Event(), until_idle=True)
     job = queue.job(id_)
     assert job.state == "done", job.error

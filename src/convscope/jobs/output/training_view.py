@@ -71,21 +71,24 @@ class TrainingView:
             self.epochs.append(event.to_json())
             if event.tested is not None:
                 self._tested, self._samples = event.tested, None
-            return
-        at = event.epoch - 1 + event.step / max(event.steps, 1)
-        self._now = {
-            "epoch": event.epoch,
-            "step": event.step,
-            "steps": event.steps,
-            "lr": event.lr,
-            "samples_per_second": event.samples_per_second,
-            "loss": event.loss,
-            "metrics": dict(event.metrics),
-        }
+            steps = trainer.batch_source.steps
+            self._now = {"epoch": event.index, "step": steps, "steps": steps}
+            self._now |= {"loss": event.metrics.get("loss"), "metrics": dict(event.metrics)}
+        else:
+            self._now = {"epoch": event.epoch, "step": event.step, "steps": event.steps}
+            self._now |= {"loss": event.loss, "metrics": dict(event.metrics)}
+        self._now |= {"lr": event.lr, "samples_per_second": event.samples_per_second}
+        if isinstance(event, Epoch) or event.preparing is None:
+            self._add_point()
+
+    def _add_point(self) -> None:
+        """Add where the training is to the curve, which is thinned when it has too many points."""
+        now = self._now
         self._skipped += 1
-        if event.preparing is None and self._skipped >= self._every:
+        if self._skipped >= self._every:
             self._skipped = 0
-            self.points.append({"at": round(at, 4), "loss": event.loss, "lr": event.lr, **event.metrics})
+            at = round(now["epoch"] - 1 + now["step"] / max(now["steps"], 1), 4)
+            self.points.append({"at": at, "loss": now["loss"], "lr": now["lr"], **now["metrics"]})
         if len(self.points) > MOST_POINTS:
             self.points, self._every = self.points[::2], 2 * self._every
 
