@@ -158,6 +158,12 @@ def test_a_killed_training_goes_on_from_its_state(folder: LabFolder, queue: Queu
     assert Run.open(job.place).finished and not (folder.own / "results" / id_).exists()
 
 
+def width(path: Path) -> int:
+    with Image.open(path) as picture:
+        picture.load()
+        return picture.width
+
+
 def claimed_by_the_dead(queue: Queue, id_: str) -> None:
     """Have a process claim a job, and die."""
     code = (
@@ -201,12 +207,12 @@ def test_a_cancelled_dream_keeps_its_last_picture(folder: LabFolder, queue: Queu
         assert first[0].body["kind"] == "picture" and "file" not in first[0].body
         running = queue.job(id_)
         shown = Path(running.folder) / running.artifacts[0]["file"]
-        assert running.state == "running" and Image.open(shown).width > 20
+        assert running.state == "running" and width(shown) > 20
         queue.cancel(id_)
         job = ended(queue, id_)
     assert job.state == "cancelled", job.error
     assert Path(job.folder) == folder.result(id_)
-    assert Image.open(Path(job.folder) / job.artifacts[0]["file"]).width > 20
+    assert width(Path(job.folder) / job.artifacts[0]["file"]) > 20
     assert "picture so far" in (job.error or {})["expected"]
     assert not list(folder.result(id_).parent.glob(".convscope-part-*"))
 
