@@ -28,6 +28,8 @@ export interface Field {
   size: number[];
   stride: number[];
   offset: number[];
+  /** For each axis, whether every unit reads the input from end to end. */
+  covers_all: boolean[];
 }
 
 export interface Layer {
@@ -46,29 +48,41 @@ export interface Network {
   world: string;
   spec: { shape: number[]; axes: string; kind: string; value_range: [number, number]; classes: string[] };
   layers: Layer[];
+  /** Names of the layers that are watched where none are named. */
+  watched: string[];
+  trained: boolean;
+  parameters: number;
+  macs: number;
   text: string | null;
   command: string;
 }
 
+/** A real input on which a unit is strong. */
 export interface Patch {
   image: string;
+  /** Its index in the data that ships. */
+  sample: number;
   value: number;
   position: number[];
   class: string;
+  /** What the unit depends on: first position of each axis, then the one after the last. */
   crop: number[];
 }
 
 export interface Unit {
   address: string;
   layer: Layer;
-  formula: { latex?: string; text: string; terms: number };
+  formula: { latex: string | null; text: string; terms: number };
   kernel: { shape: number[]; values: number[] } | null;
   bias: number | null;
   activation: string | null;
-  stride: number[];
-  padding: number[];
+  stride: number[] | null;
+  padding: number[] | string | null;
   top: Patch[];
-  preferred: { job: string } | { url: string } | null;
+  /** The share of the data that was looked through, null where no data ships. */
+  indexed: number | null;
+  data: string | null;
+  preferred: { url: string } | null;
   code: string;
   command: string;
 }

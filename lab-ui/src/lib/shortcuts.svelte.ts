@@ -11,7 +11,7 @@ export interface Shortcut {
 }
 
 class Shortcuts {
-  list = $state<Shortcut[]>([]);
+  list = $state.raw<Shortcut[]>([]);
   open = $state(false);
 
   /** Add shortcuts for as long as a component lives: `$effect(() => shortcuts.add([...]))`. */
@@ -19,7 +19,7 @@ class Shortcuts {
     untrack(() => (this.list = [...this.list, ...added]));
     const keys = new Set(added.map(({ key, title }) => key + title));
     return () => {
-      this.list = this.list.filter(({ key, title }) => !keys.has(key + title));
+      untrack(() => (this.list = this.list.filter(({ key, title }) => !keys.has(key + title))));
     };
   }
 

@@ -7,6 +7,7 @@ const watch = () => import('./Watch.svelte');
 export const PAGES: Page[] = [
   { pattern: '/', load: watch },
   { pattern: '/m/:net', load: watch },
+  { pattern: '/m/:net/:layer/:unit', load: watch },
   { pattern: '/build', load: () => import('./Build.svelte') },
 ];
 

@@ -8,6 +8,8 @@ import buildEn from './build.en.json';
 import buildZh from './build.zh.json';
 import commonEn from './common.en.json';
 import commonZh from './common.zh.json';
+import unitEn from './unit.en.json';
+import unitZh from './unit.zh.json';
 import watchEn from './watch.en.json';
 import watchZh from './watch.zh.json';
 import workEn from './work.en.json';
@@ -16,6 +18,7 @@ import workZh from './work.zh.json';
 export const en = {
   build: buildEn,
   common: commonEn,
+  unit: unitEn,
   watch: watchEn,
   work: workEn,
 };
@@ -25,6 +28,7 @@ type Tables = { [Page in keyof typeof en]: Record<keyof (typeof en)[Page], strin
 export const zh: Tables = {
   build: buildZh,
   common: commonZh,
+  unit: unitZh,
   watch: watchZh,
   work: workZh,
 };

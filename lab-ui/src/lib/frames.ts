@@ -1,0 +1,71 @@
+/**
+ * Binary frames of maps, as the live worker sends them.
+ *
+ * `uint32 length | JSON header | padding to 4 bytes`, then for each layer at its `offset` from the beginning of
+ * the frame: float32 lo[c], float32 hi[c], uint8 c*h*w; little-endian, each map scaled from its own lo to its hi.
+ */
+
+/** The maps of one layer. */
+export interface Maps {
+  name: string;
+  /** Maps, rows, columns. */
+  shape: [number, number, number];
+  lo: Float32Array;
+  hi: Float32Array;
+  values: Uint8Array;
+}
+
+export interface Frame {
+  seq: number;
+  /** What the forward pass took in the worker. */
+  ms: number;
+  layers: Map<string, Maps>;
+  /** Probabilities of the classes; null for a network that is no classifier. */
+  answer: number[] | null;
+  /** Those with scaled units, where any are. */
+  steered: number[] | null;
+}
+
+interface Header {
+  seq: number;
+  ms: number;
+  layers: { name: string; shape: [number, number, number]; offset: number }[];
+  answer: number[] | null;
+  steered: number[] | null;
+}
+
+/** The layer under which a frame has the input, as the network sees it. */
+export const INPUT = 'input';
+
+/** Read a frame; the arrays are views of it, nothing is copied. */
+export function decodeFrame(buffer: ArrayBuffer): Frame {
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length))) as Header;
+  const layers = new Map<string, Maps>();
+  for (const { name, shape, offset } of header.layers) {
+    const [c, h, w] = shape;
+    layers.set(name, {
+      name,
+      shape,
+      lo: new Float32Array(buffer, offset, c),
+      hi: new Float32Array(buffer, offset + 4 * c, c),
+      values: new Uint8Array(buffer, offset + 8 * c, c * h * w),
+    });
+  }
+  return { seq: header.seq, ms: header.ms, layers, answer: header.answer, steered: header.steered };
+}
+
+/** The value of one unit at one position, within half a step of 255 between its map's lo and hi. */
+export function valueAt(maps: Maps, unit: number, row: number, column: number): number {
+  const [, h, w] = maps.shape;
+  const [lo, hi] = [maps.lo[unit] ?? 0, maps.hi[unit] ?? 0];
+  return lo + ((maps.values[(unit * h + row) * w + column] ?? 0) / 255) * (hi - lo);
+}
+
+/** The message of an input: uint32 number, then one byte for each value. */
+export function encodeInput(seq: number, pixels: Uint8Array): ArrayBuffer {
+  const message = new ArrayBuffer(4 + pixels.length);
+  new DataView(message).setUint32(0, seq, true);
+  new Uint8Array(message, 4).set(pixels);
+  return message;
+}

@@ -1,0 +1,183 @@
+/** The one WebSocket of a tab: inputs go in, maps and events of jobs come back. */
+import type { LabError, Layer } from './api';
+import { decodeFrame, encodeInput, type Frame } from './frames';
+
+/** An input: values as bytes, an uploaded file, a sentence, or a bundled example. */
+export type Input = { pixels: Uint8Array } | { upload: string } | { text: string } | { sample: number };
+
+/** One event of a job, as the socket carries it. */
+export interface JobEvent {
+  type: 'job';
+  id: string;
+  seq: number;
+  [field: string]: unknown;
+}
+
+/** The numbers behind one unit at one position: those of `see.unit_terms`. */
+export interface Inspection {
+  type: 'inspected';
+  /** The address that was asked for, and the one that was inspected: with its position. */
+  asked: string;
+  address: string;
+  kind: string;
+  /** Of window and weights: channels, then the kernel's axes. */
+  shape: number[];
+  window: number[];
+  weights: number[] | null;
+  bias: number | null;
+  sum: number | null;
+  value: number;
+  /** For each axis the positions that are read; those outside the layer are padding. */
+  taps: number[][];
+  channels: [number, number];
+  following: { layer: string; kind: string; value: number }[];
+}
+
+interface Heard {
+  frame: Frame;
+  watching: { type: 'watching'; net: string; layers: Layer[] };
+  inspected: Inspection;
+  job: JobEvent;
+  error: LabError;
+}
+
+type Listener<Kind extends keyof Heard> = (message: Heard[Kind]) => void;
+
+const FIRST_RETRY = 300;
+const LAST_RETRY = 5000;
+/** After so long without an answer the next input is sent all the same. */
+const PATIENCE = 3000;
+
+class Live {
+  connected = $state(false);
+
+  private socket: WebSocket | null = null;
+  private retry = FIRST_RETRY;
+  private seq = 0;
+  private waitingSince = 0;
+  private queued: Input | null = null;
+  private watched: { net: string; layers: string[] | null } | null = null;
+  private given: Input | null = null;
+  private steered: { address: string; scale: number }[] = [];
+  private after: number | null = null;
+  private readonly listeners: { [Kind in keyof Heard]: Set<Listener<Kind>> } = {
+    frame: new Set(),
+    watching: new Set(),
+    inspected: new Set(),
+    job: new Set(),
+    error: new Set(),
+  };
+
+  /** Hear of something until the returned function is called; the socket opens with the first listener. */
+  on<Kind extends keyof Heard>(kind: Kind, listener: Listener<Kind>): () => void {
+    this.listeners[kind].add(listener);
+    this.open();
+    return () => this.listeners[kind].delete(listener);
+  }
+
+  /** Choose the network, and the layers whose maps are sent; null for those that the server chooses. */
+  watch(net: string, layers: string[] | null = null): void {
+    const same = this.watched?.net === net;
+    if (same && this.watched?.layers?.join() === layers?.join()) return;
+    this.watched = { net, layers };
+    if (!same) {
+      this.given = this.queued = null;
+      this.steered = [];
+    }
+    this.waitingSince = 0;
+    this.tell({ type: 'watch', net, layers });
+    if (same) this.repeat();
+  }
+
+  /** Give an input. While one is on its way, only the newest of those that follow is kept. */
+  input(input: Input): void {
+    this.given = input;
+    if (this.waitingSince && performance.now() - this.waitingSince < PATIENCE) this.queued = input;
+    else this.sendInput(input);
+  }
+
+  /** Multiply units while the rest of the network runs on; an empty list ends it. */
+  steer(units: { address: string; scale: number }[]): void {
+    this.steered = units;
+    this.tell({ type: 'steer', units });
+  }
+
+  /** Ask for the numbers behind one unit at one position of the present input. */
+  inspect(address: string): void {
+    this.tell({ type: 'inspect', address });
+  }
+
+  /** Hear of the events of jobs after a sequence number; the last one heard is remembered. */
+  jobs(after: number): void {
+    this.after = after;
+    this.tell({ type: 'jobs', after });
+  }
+
+  private sendInput(input: Input): void {
+    this.queued = null;
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    this.seq += 1;
+    this.waitingSince = performance.now();
+    if ('pixels' in input) this.socket.send(encodeInput(this.seq, input.pixels));
+    else this.tell({ type: 'input', seq: this.seq, ...input });
+  }
+
+  /** After a change of what is watched, and after a connection was lost: give what was given last. */
+  private repeat(): void {
+    if (this.steered.length > 0) this.tell({ type: 'steer', units: this.steered });
+    if (this.given) this.sendInput(this.given);
+  }
+
+  private tell(message: object): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  private open(): void {
+    if (this.socket) return;
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    const socket = new WebSocket(`${scheme}://${location.host}/api/v1/socket`);
+    socket.binaryType = 'arraybuffer';
+    socket.onopen = () => {
+      this.connected = true;
+      this.retry = FIRST_RETRY;
+      this.waitingSince = 0;
+      if (this.watched) this.tell({ type: 'watch', ...this.watched });
+      if (this.after !== null) this.tell({ type: 'jobs', after: this.after });
+      this.repeat();
+    };
+    socket.onmessage = ({ data }) => this.hear(data as ArrayBuffer | string);
+    socket.onclose = () => {
+      this.connected = false;
+      this.socket = null;
+      this.waitingSince = 0;
+      window.setTimeout(() => this.open(), this.retry);
+      this.retry = Math.min(2 * this.retry, LAST_RETRY);
+    };
+    this.socket = socket;
+  }
+
+  private hear(data: ArrayBuffer | string): void {
+    if (typeof data !== 'string') {
+      this.heardFrame(decodeFrame(data));
+      return;
+    }
+    const message = JSON.parse(data) as { type: string };
+    if (message.type === 'job') this.after = Math.max(this.after ?? 0, (message as JobEvent).seq);
+    if (message.type === 'error') this.answered();
+    if (message.type in this.listeners && message.type !== 'frame') {
+      for (const listener of this.listeners[message.type as keyof Heard]) (listener as (m: unknown) => void)(message);
+    }
+  }
+
+  private heardFrame(frame: Frame): void {
+    this.answered();
+    for (const listener of this.listeners.frame) listener(frame);
+  }
+
+  private answered(): void {
+    this.waitingSince = 0;
+    if (this.queued) this.sendInput(this.queued);
+  }
+}
+
+export const live = new Live();
