@@ -1,5 +1,6 @@
 from . import graph as graph
 from . import jobs as jobs
+from . import lab as lab
 from . import learn as learn
 from . import nets as nets
 from . import see as see

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from convscope.cli import tables
-from convscope.cli.core.command import summary
 from convscope.jobs import JOBS
-from convscope.jobs.registry import load
+from convscope.jobs.registry import load, summary
 
 HELP = [[], ["--help"], *([*verb.split(), "--help"] for verb in JOBS)]
 

@@ -7,8 +7,10 @@ bad data, 4 something missing, 130 interrupted. How a terminal shows the documen
 `cli/tables` may have a table for it.
 """
 
-import importlib
+import ast
+import importlib.util
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any, Protocol
 
 from convscope.jobs.output.workspace import Workspace
@@ -140,6 +142,20 @@ def load(verb: str) -> JobModule:
         The module.
     """
     return importlib.import_module(JOBS[verb])  # pyright: ignore[reportReturnType]
+
+
+def summary(verb: str) -> str:
+    """Return the first line of a verb's docstring, read without importing its module.
+
+    Args:
+        verb: a key of `JOBS`.
+
+    Returns:
+        The line; empty if the module has no docstring.
+    """
+    spec = importlib.util.find_spec(JOBS[verb])
+    text = ast.get_docstring(ast.parse(Path(str(spec and spec.origin)).read_text(encoding="utf-8"))) or ""
+    return text.partition("\n")[0]
 
 
 def schema_for(verb: str, values: dict[str, Any]) -> Any:

@@ -21,6 +21,10 @@ class LabRecipe(OnDevice):
         pattern=r"^[A-Za-z0-9.:-]{1,253}$",
         description="address or name to listen at; 0.0.0.0 lets other machines in, if they have the token",
     )
+    name: list[str] = Field(
+        default_factory=list,
+        description="a name by which browsers on other machines address this one, for --host 0.0.0.0",
+    )
     port: int = Field(PORT, ge=0, le=65_535, description="0 for any free one")
     browser: bool = Field(True, description="open the page in the browser")
     lang: Literal["auto", "en", "zh"] = Field(

@@ -1,14 +1,18 @@
 """Serve the lab: a browser page to build, train, watch and question networks.
 
-It runs on this machine, offline, without an account and without telemetry. The address that is printed lets
-the browser in that opens it. Ctrl-C ends it; jobs that were running go on at the next start.
+It runs on this machine, offline, without an account and without telemetry. The link that is printed lets one
+browser in; programs send the token. Ctrl-C ends it; jobs that were running go on at the next start.
 
     convscope lab
     convscope lab --port 0 --no-browser
 """
 
+import os
+import sys
 import time
 import webbrowser
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.output.workspace import Workspace
@@ -16,11 +20,44 @@ from convscope.lab.recipe import LabRecipe
 from convscope.system import signals
 from convscope.system.progress import Progress
 
+if TYPE_CHECKING:
+    from convscope.lab.web.server import Server
+
 schema = LabRecipe
-WORKERS: dict[str, str] = {"live": "convscope.lab.workers.live", "jobs": "convscope.lab.workers.jobs"}
-"""Name -> module of each worker process."""
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PULSE = 0.25
 """Seconds between two steps."""
+
+
+def banner(server: "Server", recipe: LabRecipe) -> list[str]:
+    """Return what is said when the server has started.
+
+    Args:
+        server: the server.
+        recipe: the settings.
+
+    Returns:
+        The lines.
+    """
+    from convscope.lab.web.access.session import VARIABLE
+
+    token = f"the token in {VARIABLE}" if os.environ.get(VARIABLE) else server.session.token
+    everywhere = (
+        [] if recipe.host in LOOPBACK else ["  note      other machines reach it, without encryption"]
+    )
+    return [
+        f"convscope {version('convscope')} lab: offline, no account, no telemetry. Ctrl-C stops it.",
+        f"  page      {server.link} (works once)",
+        f"  programs  Authorization: Bearer {token}",
+        f"  results   {recipe.folder}",
+        *everywhere,
+    ]
+
+
+def has_screen() -> bool:
+    """Return whether a browser can show itself: without a screen one might open inside the terminal."""
+    known = sys.platform in ("darwin", "win32")
+    return known or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
@@ -41,17 +78,22 @@ def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
 
     started = time.monotonic()
     signals.working()
-    with Server(recipe, WORKERS) as server:
+    with Server(recipe) as server:
 
         def document() -> Document:
             seconds = round(time.monotonic() - started, 1)
             return {"address": server.address, "folder": recipe.folder, "seconds": seconds}
 
         try:
-            workspace.log(f"Lab at {server.address}")
-            if recipe.browser:
-                webbrowser.open(server.address)
+            for line in banner(server, recipe):
+                workspace.log(line)
+            if recipe.browser and has_screen():
+                webbrowser.open(server.link)
+            used = server.session.used
             while server.wait(PULSE):
+                if server.session.used > used:
+                    used = server.session.used
+                    workspace.log(f"A link for another browser: {server.link}")
                 yield Progress(0.0, "", document)
         except KeyboardInterrupt:
             workspace.log("Stopping ...")

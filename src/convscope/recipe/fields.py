@@ -123,6 +123,49 @@ def field_form(field: Any) -> Form | None:
     return replace(found, takes=named[0]) if found and named else found
 
 
+def describe_field(name: str, field: Any, *, positional: bool = False) -> dict[str, Any]:
+    """Describe a field for a form: what a page needs to ask for its value.
+
+    Args:
+        name: name of the field.
+        field: pydantic's description of it.
+        positional: whether the terminal takes it without a flag.
+
+    Returns:
+        JSON-ready: `name`, `title` and `flag` (the name in words and for the terminal), `type` (`switch`,
+        `choice`, `integer`, `number`, `text`, or `table` for what only a file can hold), `choices` or None,
+        `default`, `required`, `minimum` and `maximum` (inclusive unless `exclusive` names them), `repeats`,
+        `help`, `positional` and `takes` (what a text names: `a picture`) or None.
+    """
+    form = field_form(field)
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    bounds = {
+        key: limit
+        for rule in field.metadata
+        for key in LIMITS
+        if (limit := getattr(rule, key, None)) is not None and abs(limit) < 2**53
+    }
+    words = form.word.split("|") if form else []
+    types = {"INTEGER": "integer", "NUMBER": "number"}
+    plain = types.get(words[0], "text") if len(words) == 1 else "text"
+    return {
+        "name": name,
+        "title": name.rstrip("_").replace("_", " "),
+        "flag": flag_of(name),
+        "type": "table" if form is None else "switch" if form.switch else "choice" if form.choices else plain,
+        "choices": list(form.choices) if form and form.choices else None,
+        "default": default if isinstance(default, str | int | float | bool | list | None) else str(default),
+        "required": field.is_required(),
+        "minimum": bounds.get("ge", bounds.get("gt")),
+        "maximum": bounds.get("le", bounds.get("lt")),
+        "exclusive": [side for key, side in (("gt", "minimum"), ("lt", "maximum")) if key in bounds],
+        "repeats": form is not None and form.repeats,
+        "help": field.description or "",
+        "positional": positional,
+        "takes": form.takes.noun if form and form.takes else "a path" if words == ["PATH"] else None,
+    }
+
+
 def converted(name: str, value: Any, form: Form | None) -> Any:
     """Convert a value to what the command line would hand over for it.
 

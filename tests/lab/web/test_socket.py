@@ -29,12 +29,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def tab(server: Server) -> Iterator[ClientConnection]:
-    with connect(f"ws://127.0.0.1:{server.port}/api/v1/socket", compression=None) as opened:
+    address = f"ws://127.0.0.1:{server.port}/api/v1/socket"
+    with connect(address, compression=None, additional_headers=server.session.headers) as opened:
         yield opened
 
 
 def get(server: Server, path: str) -> Any:
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/api/v1{path}", timeout=WAIT) as answer:
+    address = f"http://127.0.0.1:{server.port}/api/v1{path}"
+    asked = urllib.request.Request(address, headers=server.session.headers)
+    with urllib.request.urlopen(asked, timeout=WAIT) as answer:
         return json.load(answer)
 
 

@@ -12,11 +12,11 @@ from typer.core import TyperCommand, TyperGroup
 
 from convscope.cli.core import failures, terminal
 from convscope.cli.core.arguments import check_arguments
-from convscope.cli.core.command import command, summary
+from convscope.cli.core.command import command
 from convscope.cli.core.words import check, schema_of, wants_json, with_text
 from convscope.errors import ConvscopeError, Interrupted, UsageError, nearest
 from convscope.jobs.output.results import as_json
-from convscope.jobs.registry import JOBS, VERB_ALIASES, load
+from convscope.jobs.registry import JOBS, VERB_ALIASES, load, summary
 from convscope.system import processes, signals
 
 HELP = {"help_option_names": ["-h", "--help"]}

@@ -4,8 +4,6 @@ Fields named in `Recipe.positional` become arguments, all others flags; descript
 flags override those of the TOML file, which override the defaults; only the schema validates.
 """
 
-import ast
-import importlib.util
 import inspect
 from collections.abc import Callable
 from functools import partial
@@ -23,20 +21,6 @@ from convscope.errors import Interrupted, UsageError
 from convscope.jobs.registry import JOBS, load, schema_for
 from convscope.recipe.fields import field_form, flag_of, limits
 from convscope.system import processes, signals
-
-
-def summary(verb: str) -> str:
-    """Return the first line of a verb's docstring, read without importing its module.
-
-    Args:
-        verb: a key of `JOBS`.
-
-    Returns:
-        The line; empty if the module has no docstring.
-    """
-    spec = importlib.util.find_spec(JOBS[verb])
-    text = ast.get_docstring(ast.parse(Path(str(spec and spec.origin)).read_text(encoding="utf-8"))) or ""
-    return text.partition("\n")[0]
 
 
 def flags(verb: str, schema: Any) -> dict[str, bool]:

@@ -1,6 +1,7 @@
 """What `convscope doctor` checks. A new check is one function and one entry in `CHECKS`."""
 
 import importlib.util
+import itertools
 import os
 import platform
 import shutil
@@ -16,6 +17,8 @@ from convscope.recipe import OnDevice
 
 ROOM = 2 * 2**30
 """Bytes of free disk below which a warning is given."""
+STARLETTE = (1, 0, 1)
+"""First version without CVE-2026-48710."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,36 @@ def optional(recipe: OnDevice) -> CheckResult:
         for name, what in wanted.items()
     ]
     return CheckResult(True, ", ".join(found))
+
+
+def web_server(recipe: OnDevice) -> CheckResult:
+    """Check the packages of the lab's server, and that Starlette checks the name by which it is addressed.
+
+    Args:
+        recipe: not used; all checks have the same signature.
+
+    Returns:
+        Their versions; ok if Starlette has no known hole.
+
+    Source: CVE-2026-48710, a `Host` header with a path that passed for another name, mended in 1.0.1.
+    """
+    names, found, missing = ("fastapi", "starlette", "uvicorn", "websockets"), {}, []
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            missing.append(name)
+    shown = ", ".join(f"{name} {number}" for name, number in found.items())
+    if missing:
+        return CheckResult(False, shown or "none", f"pip install {' '.join(missing)}")
+    safe = _release(found["starlette"]) >= STARLETTE
+    return CheckResult(safe, shown, "" if safe else "pip install --upgrade 'starlette>=1.6'")
+
+
+def _release(number: str) -> tuple[int, ...]:
+    """Return the numbers of a version up to the first that is none: `1.0.1rc1` is (1, 0)."""
+    parts = number.split(".")
+    return tuple(int(part) for part in itertools.takewhile(str.isdecimal, parts))
 
 
 def devices(recipe: OnDevice) -> CheckResult:
@@ -250,6 +283,7 @@ CHECKS: dict[str, Callable[[OnDevice], CheckResult]] = {
     "python": python,
     "packages": packages,
     "optional": optional,
+    "web server": web_server,
     "devices": devices,
     "threads": threads,
     "precision": precision,

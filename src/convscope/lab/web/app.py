@@ -1,19 +1,31 @@
 """The web application: routes, workers while it runs, and what protects it."""
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from convscope.lab.web import pages
-from convscope.lab.web.routes import graph, jobs, networks, socket, status
+from convscope.lab.web import failures, pages
+from convscope.lab.web.reference import page as reference
+from convscope.lab.web.routes import classify, graph, jobs, networks, socket, status, uploads, verbs
 from convscope.lab.web.state import LabState
 
 API = "/api/v1"
-ROUTERS = (status.router, graph.router, networks.router, socket.router, jobs.router)
+ROUTERS = (
+    status.router,
+    graph.router,
+    networks.router,
+    classify.router,
+    socket.router,
+    uploads.router,
+    verbs.router,
+    jobs.router,
+)
 """Routers of the API, below `API`."""
 
 
@@ -40,13 +52,22 @@ def create(state: LabState) -> FastAPI:
         try:
             yield
         finally:
-            for worker in state.workers.values():
-                await worker.stop()
+            await asyncio.gather(*(worker.stop() for worker in state.workers.values()))
 
-    app = FastAPI(title="convscope", lifespan=lifespan, docs_url=None, redoc_url=None, **_silent())
+    app = FastAPI(
+        title="convscope",
+        version=version("convscope"),
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        **_silent(),
+    )
     app.state.lab = state
+    failures.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=API)
+    app.include_router(reference.router)
     app.include_router(pages.router)
     if (pages.STATIC / "assets").is_dir():
         app.mount("/assets", StaticFiles(directory=pages.STATIC / "assets"))

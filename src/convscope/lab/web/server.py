@@ -1,18 +1,25 @@
 """The server: a socket, uvicorn in a thread with an event loop of its own."""
 
+import logging
 import socket
 import threading
+from collections.abc import Mapping
 
 import uvicorn
 
-from convscope.errors import UsageError
+from convscope.errors import ConvscopeError, UsageError
 from convscope.lab.recipe import LabRecipe
+from convscope.lab.web.access.security import protected
+from convscope.lab.web.access.session import Session
 from convscope.lab.web.app import create
 from convscope.lab.web.state import LabState
+from convscope.lab.workers import WORKERS
 from convscope.lab.workers.supervisor import Worker
 
 LARGEST_MESSAGE = 2**20
 """Bytes of a WebSocket message."""
+ANY = ("0.0.0.0", "::")
+"""Addresses that stand for all of this machine's."""
 
 
 class Server:
@@ -20,23 +27,28 @@ class Server:
 
     Args:
         recipe: where it listens, and where its folder is.
-        workers: names and modules of the workers.
+        workers: names and modules of the workers; without the live one, there are no answers about networks.
 
     Attributes:
         port: the port.
+        session: who may come in.
 
     Raises:
         UsageError: the address cannot be listened at.
+        ConvscopeError: the server did not start; raised by `with`.
     """
 
-    def __init__(self, recipe: LabRecipe, workers: dict[str, str]) -> None:
+    def __init__(self, recipe: LabRecipe, workers: Mapping[str, str] = WORKERS) -> None:
         self._socket = _listen(recipe.host, recipe.port)
         self.port: int = self._socket.getsockname()[1]
         settings = {"folder": recipe.folder, "device": recipe.device}
         made = {name: Worker(name, module, settings) for name, module in workers.items()}
         self.state = LabState(recipe, self.port, made)
+        logging.getLogger("uvicorn.error").addFilter(_worth_saying)
+        self.session = Session(self.state.folder.own, self.port)
+        names = () if recipe.host in ANY else (host_name(recipe.host),)
         config = uvicorn.Config(
-            create(self.state),
+            protected(create(self.state), self.session, (*names, *recipe.name)),
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -57,13 +69,20 @@ class Server:
     def address(self) -> str:
         """Address of the first page."""
         host = self.state.recipe.host
-        host = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+        return f"http://{'127.0.0.1' if host in ANY else host_name(host)}:{self.port}/"
+
+    @property
+    def link(self) -> str:
+        """Address that lets one browser in; it works once."""
+        return f"{self.address}?token={self.session.code}"
 
     def __enter__(self) -> "Server":
         self._thread.start()
         while self._thread.is_alive() and not self._server.started:
             self._thread.join(0.01)
+        if not self._server.started:
+            self._socket.close()
+            raise ConvscopeError("a server that starts", received="it has ended; see above")
         return self
 
     def wait(self, seconds: float) -> bool:
@@ -82,6 +101,23 @@ class Server:
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
+
+
+def host_name(host: str) -> str:
+    """Return an address or name as it stands in a URL.
+
+    Args:
+        host: the address.
+
+    Returns:
+        The address; in brackets if it is one of IPv6.
+    """
+    return f"[{host}]" if ":" in host else host
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    """Leave out that connections of open pages are closed when the server ends."""
+    return not record.getMessage().startswith("Cancel ")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -7,11 +7,10 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from convscope.lab.folder import LabFolder
 from convscope.lab.recipe import LabRecipe
+from convscope.lab.web.uploads import Uploads
 from convscope.lab.workers.supervisor import Worker
-
-OWN = ".lab"
-"""Folder inside that of the runs, for what only the lab reads."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,14 @@ class LabState:
         return Path(self.recipe.folder)
 
     @property
-    def own(self) -> Path:
-        """Folder of the queue, uploads and results of jobs."""
-        return self.runs / OWN
+    def folder(self) -> LabFolder:
+        """Where the lab keeps what is its own."""
+        return LabFolder(self.runs)
+
+    @property
+    def uploads(self) -> Uploads:
+        """Files that users have handed over."""
+        return Uploads(self.folder)
 
 
 def state_of(connection: HTTPConnection) -> LabState:

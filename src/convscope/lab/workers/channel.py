@@ -133,6 +133,7 @@ class Channel:
             error: what is wrong.
         """
         fields = {name: getattr(error, name) for name in ("expected", "received", "hint", "exit_code")}
+        fields["kind"] = type(error).__name__
         self._send({"number": request.number, "error": fields})
 
     def _send(self, header: Mapping[str, Any], data: bytes = b"") -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from convscope.lab.folder import LabFolder
-from convscope.lab.live.inputs import open_input
+from convscope.lab.live.answers import classified
+from convscope.lab.live.inputs import open_input, uploaded
 from convscope.lab.live.maps import Watched, chosen
 from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.live.samples import Samples
@@ -33,6 +34,7 @@ class Live:
             "network": self.network,
             "forward": self.forward,
             "sample": self.sample,
+            "classify": self.classify,
         }
 
     def list_networks(self) -> dict[str, Any]:
@@ -93,6 +95,24 @@ class Live:
             No values, and a PNG.
         """
         return {}, self.samples.picture(run, index, size)
+
+    def classify(
+        self, net: str, top: int = 5, upload: str | None = None, name: str = "", data: bytes = b""
+    ) -> dict[str, Any]:
+        """Classify a file.
+
+        Args:
+            net: name of the network in the lab.
+            top: number of classes.
+            upload: id of the file; None where `data` is the file.
+            name: what the user calls it.
+            data: bytes of the file.
+
+        Returns:
+            What `classified` returns.
+        """
+        source = uploaded(upload, self.uploads) if upload else data
+        return classified(self.networks.load(net), source, top)
 
     def watched(self, name: str, layers: Sequence[str] | None) -> Watched:
         """Return a network with hooks on its layers; the same one as long as its files are the same.

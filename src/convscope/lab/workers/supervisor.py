@@ -39,11 +39,25 @@ class Answer:
 
 
 class RemoteError(ConvscopeError):
-    """An error that a worker has answered with; it has the exit code of the original."""
+    """An error that a worker has answered with.
 
-    def __init__(self, expected: str, *, received: str = "", hint: str = "", exit_code: int = 1) -> None:
+    Args:
+        expected: as in every error.
+        received: as in every error.
+        hint: as in every error.
+        exit_code: that of the original.
+        kind: name of the original's class.
+    """
+
+    def __init__(
+        self, expected: str, *, received: str = "", hint: str = "", exit_code: int = 1, kind: str = ""
+    ) -> None:
         super().__init__(expected, received=received, hint=hint)
-        self.exit_code = exit_code
+        self.exit_code, self.kind = exit_code, kind
+
+
+class WorkerGone(MissingError):
+    """A worker that has died, before it answered; it is started again."""
 
 
 class Worker:
@@ -107,7 +121,7 @@ class Worker:
 
         Raises:
             RemoteError: the worker answers with an error.
-            MissingError: the worker died, or the server stops.
+            WorkerGone: the worker died, or the server stops.
         """
         await self._up.wait()
         process = self._process
@@ -196,10 +210,10 @@ class Worker:
             if not answer.done():
                 answer.set_exception(self._gone())
 
-    def _gone(self) -> ConvscopeError:
+    def _gone(self) -> WorkerGone:
         stopped = self.state == "stopped"
         hint = "Start it again: convscope lab" if stopped else "It is started again: try once more."
-        return MissingError(f"an answer of the {self.name} worker", received="it has ended", hint=hint)
+        return WorkerGone(f"an answer of the {self.name} worker", received="it has ended", hint=hint)
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

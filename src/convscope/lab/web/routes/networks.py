@@ -23,11 +23,26 @@ def network_name(net: str) -> str:
 
 @router.get("/networks")
 async def networks(lab: Lab) -> list[dict[str, Any]]:
-    """List this package's networks and the trainings."""
+    """List this package's networks and the trainings.
+
+    Args:
+        lab: the server's state.
+
+    Returns:
+        The networks.
+    """
     return (await lab.workers["live"].ask("networks")).result["networks"]
 
 
 @router.get("/networks/{net}")
 async def network(net: str, lab: Lab) -> dict[str, Any]:
-    """Return the specification and the layers of a network."""
+    """Return the specification and the layers of a network.
+
+    Args:
+        net: its name, with `~` for `/`.
+        lab: the server's state.
+
+    Returns:
+        The network.
+    """
     return (await lab.workers["live"].ask("network", net=network_name(net))).result

@@ -1,0 +1,2 @@
+from .recipe import LabRecipe as LabRecipe
+from .web.server import Server as Server

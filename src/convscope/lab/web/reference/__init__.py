@@ -1,0 +1,1 @@
+"""The reference of the API, and programs that use it."""

@@ -1,0 +1,44 @@
+"""Programs that use a network over HTTP, as text to be copied."""
+
+import shlex
+from urllib.parse import quote
+
+from convscope.lab.web.access.session import VARIABLE
+
+CURL = """curl --data-binary @photo.jpg -H "Authorization: Bearer ${variable}" \\
+  {address}"""
+PYTHON = """import json
+import os
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+request = Request(
+    "{address}",
+    data=Path("photo.jpg").read_bytes(),
+    headers={{"Authorization": "Bearer " + os.environ["{variable}"]}},
+)
+with urlopen(request) as reply:
+    for entry in json.load(reply)["top"]:
+        print(f"{{entry['probability']:.3f}} {{entry['label']}}")
+"""
+
+
+def snippets(net: str, base: str, runs: str) -> dict[str, str]:
+    """Return programs that classify a file with a network.
+
+    Args:
+        net: its name in an address, with `~` for `/`.
+        base: address of the server.
+        runs: folder of the trainings.
+
+    Returns:
+        Language -> text.
+    """
+    address = f"{base.rstrip('/')}/api/v1/networks/{quote(net, safe='~')}/classify"
+    name = net.replace("~", "/")
+    name = f"{runs}/{name.removeprefix('run:')}" if name.startswith("run:") else name
+    return {
+        "curl": CURL.format(variable=VARIABLE, address=shlex.quote(address)),
+        "python": PYTHON.format(variable=VARIABLE, address=address),
+        "terminal": f"convscope classify photo.jpg --net {shlex.quote(name)}",
+    }

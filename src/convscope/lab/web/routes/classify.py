@@ -1,0 +1,57 @@
+"""Use a network over HTTP: a file in, the most probable classes out."""
+
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Header, Query
+from starlette.requests import Request
+
+from convscope.lab.web.reference.snippets import snippets
+from convscope.lab.web.routes.networks import network_name
+from convscope.lab.web.state import Lab
+
+router = APIRouter(tags=["networks"])
+
+
+@router.post("/networks/{net}/classify")
+async def classify(
+    net: str,
+    request: Request,
+    lab: Lab,
+    top: Annotated[int, Query(ge=1, le=1000)] = 5,
+    upload: Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$")] = None,
+    x_filename: Annotated[str, Header(max_length=2000)] = "",
+) -> dict[str, Any]:
+    """Classify a file: the body is its bytes, a picture, a sound or a text, as the network takes them.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        request: its body.
+        lab: the server's state.
+        top: number of classes.
+        upload: id of a file that was uploaded before, in place of a body.
+        x_filename: name of the file, percent-encoded; for messages.
+
+    Returns:
+        `net`, `milliseconds` (of the network with its input), and `top`, the most probable classes in
+        descending order, each with `unit`, `label` and `probability`.
+    """
+    body = b"" if upload else await request.body()
+    asked = {"net": network_name(net), "top": top, "upload": upload, "name": unquote(x_filename)}
+    return (await lab.workers["live"].ask("classify", body, **asked)).result
+
+
+@router.get("/networks/{net}/classify")
+def examples(net: str, request: Request, lab: Lab) -> dict[str, str]:
+    """Return programs that classify a file with this network.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        request: says by which address the server was reached.
+        lab: the server's state.
+
+    Returns:
+        `curl`, `python` and `terminal`: the text of a program each; the first two read the token from the
+        environment variable `CONVSCOPE_TOKEN`.
+    """
+    return snippets(net, str(request.base_url), lab.recipe.folder)

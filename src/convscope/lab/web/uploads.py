@@ -1,0 +1,104 @@
+"""Files that users hand over: kept by their checksum, never opened here, never served as they came."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from convscope.errors import DataError
+from convscope.lab.folder import LabFolder
+from convscope.system.files import read_json, replace_file, write_text
+
+MOST_BYTES = 16 * 2**30
+"""Bytes of all uploads together."""
+LONGEST_NAME = 255
+"""Characters of a name that are kept."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was handed over.
+
+    Attributes:
+        id: SHA-256 of its bytes, in hexadecimal.
+        bytes: its size.
+        name: what the user calls it; text to be shown, never a path to be opened.
+    """
+
+    id: str
+    bytes: int
+    name: str
+
+
+class Uploads:
+    """The folder of uploads.
+
+    Args:
+        lab: the lab's folder; that of the uploads is made when the first comes.
+    """
+
+    def __init__(self, lab: LabFolder) -> None:
+        self.lab, self.folder = lab, lab.own / "uploads"
+
+    async def receive(self, chunks: AsyncIterator[bytes], name: str) -> Upload:
+        """Store a file.
+
+        Args:
+            chunks: its bytes; their number is limited by the server.
+            name: what the user calls it.
+
+        Returns:
+            The upload; the same bytes are stored once.
+
+        Raises:
+            DataError: it is empty, or there is no room.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        checksum, data = hashlib.sha256(), bytearray()
+        room = MOST_BYTES - sum(file.stat().st_size for file in self.folder.iterdir())
+        async for chunk in chunks:
+            data += chunk
+            checksum.update(chunk)
+        if not data:
+            raise DataError("a file with something in it", received=f"{shown(name)}: 0 bytes")
+        if len(data) > room:
+            raise DataError("room for uploads", hint=f"Remove some files from {self.folder}.")
+        upload = Upload(checksum.hexdigest(), len(data), shown(name))
+        await run_in_threadpool(self._write, upload, bytes(data))
+        return upload
+
+    def _write(self, upload: Upload, data: bytes) -> None:
+        write_text(self.folder / f"{upload.id}.json", json.dumps(asdict(upload)))
+        with replace_file(self.folder / upload.id) as part:
+            part.write_bytes(data)
+
+    def find(self, number: str) -> Upload:
+        """Return an upload.
+
+        Args:
+            number: its id.
+
+        Returns:
+            The upload.
+
+        Raises:
+            PlaceError: there is none of this id.
+        """
+        place = self.lab.upload(number)
+        found: dict[str, Any] = read_json(place.with_suffix(".json"))
+        return Upload(number, place.stat().st_size, str(found.get("name", "")))
+
+
+def shown(name: str) -> str:
+    """Return a name as it is kept: without control characters, and not too long.
+
+    Args:
+        name: any text.
+
+    Returns:
+        The text; `file` if nothing is left.
+    """
+    return "".join(letter for letter in name if letter.isprintable())[:LONGEST_NAME].strip() or "file"

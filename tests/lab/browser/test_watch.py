@@ -1,0 +1,258 @@
+"""Watching a network in a browser: strokes, receptive fields, units, languages, keyboard, phones."""
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope.graph import receptive_fields
+from convscope.nets import load
+from convscope.worlds import digits
+
+pytestmark = pytest.mark.slow
+Open = Callable[..., Any]
+AXE = Path(__file__).resolve().parents[3] / "lab-ui" / "node_modules" / "axe-core" / "axe.min.js"
+SEVEN = [(0.25, 0.25), (0.5, 0.25), (0.75, 0.24), (0.62, 0.5), (0.5, 0.68), (0.44, 0.84)]
+ONE = [(0.52, 0.16), (0.51, 0.4), (0.5, 0.62), (0.49, 0.85)]
+
+
+def stroke(page: Any, points: Sequence[tuple[float, float]]) -> None:
+    """Draw on the pad with the mouse, as a hand does: in many small moves."""
+    box = page.locator(".pad canvas").bounding_box()
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for x, y in at[1:]:
+        page.mouse.move(x, y, steps=6)
+    page.mouse.up()
+
+
+def answer(page: Any) -> str:
+    return page.locator(".answers .name.best").inner_text()
+
+
+def wait_for_answer(page: Any, name: str) -> None:
+    page.wait_for_function(
+        "name => document.querySelector('.answers .name.best')?.innerText === name", arg=name
+    )
+
+
+def maps_of(page: Any, layer: str) -> Any:
+    return page.locator(f"section[aria-labelledby='layer-{layer}'] .stage")
+
+
+def pixels(page: Any, layer: str, overlay: bool = False) -> np.ndarray:
+    """Read the canvas of a layer's maps, `[h w 4]`."""
+    url = maps_of(page, layer).evaluate(
+        "(stage, overlay) => stage.querySelectorAll('canvas')[overlay ? 1 : 0].toDataURL()", overlay
+    )
+    with Image.open(BytesIO(b64decode(url.split(",")[1]))) as picture:
+        return np.asarray(picture.convert("RGBA"))
+
+
+def test_strokes_are_answered_and_repaint_every_layer(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_answer(page, "7")  # the faint one that is there already
+    names = [layer.name for layer in load("digits").graph.nodes]
+    page.locator("#layer-dense2").wait_for()
+    shown = page.locator("section.layer h3").all_inner_texts()
+    assert shown == ["input", *names]
+    before = {name: pixels(page, name) for name in ("conv1", "conv2")}
+    assert all(np.unique(found.reshape(-1, 4), axis=0).shape[0] > 50 for found in before.values())
+    stroke(page, ONE)
+    wait_for_answer(page, "1")
+    after = {name: pixels(page, name) for name in ("conv1", "conv2")}
+    changed = {name: (before[name] != after[name]).any(-1).mean() for name in before}
+    assert min(changed.values()) > 0.05, changed
+    page.keyboard.press("c")
+    stroke(page, SEVEN)
+    wait_for_answer(page, "7")
+
+
+def test_pointing_at_a_map_lights_its_receptive_field_in_the_input(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_answer(page, "7")
+    stage = maps_of(page, "conv2")
+    box = stage.bounding_box()
+    page.mouse.move(box["x"] + 0.31 * box["width"], box["y"] + 0.22 * box["height"])
+    page.wait_for_function("document.querySelector('.readout').innerText.includes('conv2')")
+    words = page.locator(".readout").inner_text()
+    row, column = map(int, re.findall(r"row (\d+), column (\d+)", words)[0])
+    assert "depends on 8×8 pixels" in words
+    lit = pixels(page, "input", overlay=True)
+    glow = np.array(page.evaluate("getComputedStyle(document.body).getPropertyValue('--glow')").strip()[1:])
+    red, green, blue = (int(str(glow)[at : at + 2], 16) for at in (0, 2, 4))
+    edge = (np.abs(lit[..., :3].astype(int) - (red, green, blue)).sum(-1) < 24) & (lit[..., 3] > 200)
+    ys, xs = np.nonzero(edge)
+    found = [[low, high + 1] for low, high in ((ys.min(), ys.max()), (xs.min(), xs.max()))]  # of the canvas
+    scale = lit.shape[0] / 28
+    expected = receptive_fields(load("digits").graph)["conv2"].box((row, column))
+    assert np.abs(np.array(found) / scale - np.array(expected)).max() < 0.75
+    marked = page.locator("section.layer.lit h3").all_inner_texts()
+    assert marked == ["input", "conv1", "relu1", "pool1"]
+
+
+def test_a_unit_has_an_address_and_its_numbers_add_up(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_answer(page, "7")
+    box = maps_of(page, "conv2").bounding_box()
+    page.mouse.click(box["x"] + 5, box["y"] + 5)
+    page.wait_for_url(re.compile(r"/m/digits/conv2/0\?at="))
+    sums = page.locator("p.sum b")
+    sums.first.wait_for()
+    total, bias, value = (float(text.replace("−", "-")) for text in sums.all_inner_texts()[:3])
+    sign = -1 if "−" in page.locator("p.sum > .sign").first.inner_text() else 1
+    assert abs(total + sign * bias - value) < 0.02
+    exact = load("digits").module.state_dict()["conv2.bias"][0]
+    assert abs(sign * bias - float(exact)) < 0.01
+    page.keyboard.press("]")
+    page.wait_for_url("**/m/digits/conv2/1")
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/m/digits")
+    page.locator("#layer-conv1").wait_for()
+
+
+def test_the_kernel_steps_by_itself_and_waits_where_one_points(open_page: Open) -> None:
+    page = open_page("/m/digits/conv2/7")
+    where = page.locator(".controls .where")
+    where.wait_for()
+    first = where.inner_text()
+    page.wait_for_function(
+        "first => document.querySelector('.controls .where').innerText !== first", arg=first
+    )
+    page.locator(".flow canvas").last.hover()
+    page.get_by_role("button", name="Play").wait_for()
+    assert where.inner_text() == "row 5, column 5"
+    page.locator("h1").hover()
+    page.keyboard.press("ArrowRight")
+    assert where.inner_text() == "row 5, column 6"
+    page.keyboard.press("ArrowDown")
+    assert where.inner_text() == "row 6, column 6"
+    page.keyboard.press(" ")
+    page.get_by_role("button", name="Pause").wait_for()
+
+
+def test_the_strongest_inputs_are_found_and_can_be_put_in(open_page: Open) -> None:
+    page = open_page("/m/digits/conv2/7")
+    patches = page.locator("button.patch")
+    patches.first.wait_for(timeout=120_000)
+    values = [float(text) for text in page.locator("button.patch .number").all_inner_texts()]
+    assert len(values) == 9
+    assert values == sorted(values, reverse=True)
+    patches.first.click()
+    page.get_by_text("100 % of the strongest example").wait_for()
+    page.locator(".card img[alt='Preferred picture']").wait_for()
+
+
+def test_a_steered_unit_changes_the_answer_beside_the_unsteered_one(open_page: Open) -> None:
+    page = open_page("/m/digits/relu3/0")
+    wait_for_answer(page, "7")
+    assert page.locator(".bar.steered").count() == 0
+    page.get_by_role("button", name="Off (0)").click()
+    page.locator(".bar.steered").first.wait_for()
+    assert page.locator(".bar.steered").count() == 10
+    page.get_by_text(re.compile("The answer (stays|changes from) 7")).wait_for()
+    page.get_by_role("button", name="As it is (1)").click()
+    page.wait_for_function("document.querySelectorAll('.bar.steered').length === 0")
+
+
+def test_a_frame_for_another_page_shows_the_parts_that_are_wanted(open_page: Open) -> None:
+    page = open_page("/m/digits/conv2/7?embed=true&steer=false&top=false")
+    page.locator("#kernel-title").wait_for()
+    assert page.locator("header").count() == 0
+    assert page.locator("#steer-title").count() == page.locator("#top-title").count() == 0
+    page = open_page("/m/digits/conv2/7?embed=true&kernel=false&test=false&link=false&top=false")
+    page.locator("#steer-title").wait_for()
+    assert page.locator("#kernel-title").count() == page.get_by_text("Copy link").count() == 0
+    assert not page.locator("aside").is_visible()
+
+
+def test_both_languages_by_browser_address_and_switch(open_page: Open) -> None:
+    page = open_page("/", locale="zh-CN")
+    page.get_by_role("link", name="观察").wait_for()
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    page.goto(page.url + "?lang=en")
+    page.get_by_role("link", name="Watch", exact=True).wait_for()
+    page.get_by_role("button", name="中文").click()
+    page.get_by_role("link", name="观察").wait_for()
+    page.goto(page.url.split("?")[0])
+    page.get_by_role("link", name="观察").wait_for()
+
+
+def test_the_keyboard_alone_reaches_units_and_their_values(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_answer(page, "7")
+    page.keyboard.press("?")
+    page.get_by_role("dialog").get_by_text("next colour scale").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    page.locator("button[aria-pressed=true]", has_text="whole network").wait_for()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.getAttribute('aria-label')?.startsWith('conv1: 25 maps')"):
+            break
+    assert "conv1 · map 0 · row 13, column 13" in page.locator(".readout").inner_text()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+ArrowRight")
+    assert "conv1 · map 1 · row 14, column 13" in page.locator(".readout").inner_text()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/m/digits/conv1/1?at=14,13")
+
+
+@pytest.mark.parametrize("path", ["/", "/m/digits/conv2/7"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_for_axe(open_page: Open, path: str, scheme: str) -> None:
+    if not AXE.exists():
+        pytest.skip("needs axe-core: npm ci in lab-ui")
+    page = open_page(path, color_scheme=scheme, reduced_motion="reduce")
+    wait_for_answer(page, "7")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run().then(result => result.violations)")
+    serious = [
+        (one["id"], [node["html"][:120] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert not serious
+
+
+@pytest.mark.parametrize("path", ["/", "/m/digits/conv2/7", "/m/digits/dense1/3"])
+def test_a_phone_needs_no_sideways_scrolling(open_page: Open, path: str) -> None:
+    page = open_page(path, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    wait_for_answer(page, "7")
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("innerWidth") <= 390
+
+
+def test_a_picture_of_a_digit_is_opened(open_page: Open, tmp_path: Path) -> None:
+    data = digits.test()
+    index = next(i for i in range(100) if int(data.labels[i]) == 4)
+    picture = 255 - (data.pixels([index])[0, 0].numpy()).astype(np.uint8)
+    Image.fromarray(picture).resize((112, 112)).save(tmp_path / "four.png")
+    page = open_page("/")
+    wait_for_answer(page, "7")
+    page.locator("input[type=file]").set_input_files(tmp_path / "four.png")
+    wait_for_answer(page, "4")
+
+
+def test_other_networks_take_their_own_inputs(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_answer(page, "7")
+    page.get_by_label("Choose a network").select_option("questions")
+    page.wait_for_url("**/m/questions")
+    text = page.get_by_label("Text")
+    wait_for_answer(page, "question")
+    text.fill("今天下雨了。")
+    wait_for_answer(page, "statement")
+    text.fill("什么是卷积？")
+    wait_for_answer(page, "question")
+    page.get_by_label("Choose a network").select_option("efficientnet_lite0")
+    page.locator(".answers.long").wait_for(timeout=60_000)
+    assert page.locator(".answers .name").count() == 8
