@@ -131,7 +131,10 @@ def test_a_training_goes_on_when_the_lab_is_started_again(folder: LabFolder, que
     assert job.state == "done", job.error
     assert [event.body["index"] for event in events(queue, id_, "epoch")] == list(range(1, 31))
     assert job.document is not None and Path(job.document["out"]) == Path(job.place)
-    assert [epoch["index"] for epoch in job.document["training"]["epochs"]] == list(range(stopped + 1, 31))
+    training = job.document["training"]
+    assert [epoch["index"] for epoch in training["epochs"]] == list(range(1, 31))
+    at = [point["at"] for point in training["curve"]]
+    assert at == sorted(at) and at[0] <= 1 and at[-1] == 30
     assert len(Run.open(job.place).epochs) == 30
 
 

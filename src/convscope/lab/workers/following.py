@@ -1,6 +1,7 @@
 """Follow a running job for the queue: progress, log, and its files as they come."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,22 @@ class Follower:
         row: the job as it was claimed.
         job: the running job.
         place: folder of files that are written in place, as those of a training.
+        epochs: finished epochs of a training that goes on.
     """
 
-    def __init__(self, queue: Queue, row: QueuedJob, job: Job, place: Path | None = None) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        row: QueuedJob,
+        job: Job,
+        place: Path | None = None,
+        epochs: Sequence[dict[str, Any]] = (),
+    ) -> None:
         self.queue, self.id, self.job, self.place = queue, row.id, job, place
         self._shown, self._next_result = 0.0, time.monotonic() + RESULT_INTERVAL
         self._known: list[dict[str, Any]] = []
-        self._training = TrainingFollower(queue, row)
+        self._training = TrainingFollower(queue, row, epochs)
+        self._untold: Progress[Document | None] | None = None
         self._before = row.fraction if row.tries > 1 else None
 
     def step(self, step: Progress[Document | None]) -> None:
@@ -45,6 +55,7 @@ class Follower:
             step: the step; called before the next one is made.
         """
         now = time.monotonic()
+        self._untold = step
         if now - self._shown >= PROGRESS_INTERVAL:
             self._shown = now
             self.queue.progress(self.id, step.fraction, step.message, step.left)
@@ -62,12 +73,29 @@ class Follower:
         Args:
             step: the step.
         """
+        self._untold = None
         document = step.result()
         if document is not None:
-            if "training" in document:
-                document["training"] = self._training.told(document["training"])
-            self.queue.document(self.id, as_json(document))
+            self.queue.document(self.id, as_json(self.whole(document)))
         self.files()
+
+    def whole(self, document: Document) -> Document:
+        """Tell what is new in a document, and put together a training that went on.
+
+        Args:
+            document: the document so far, or the last one.
+
+        Returns:
+            The document, with what a training was before it went on.
+        """
+        if "training" not in document:
+            return document
+        return {**document, "training": self._training.told(document["training"])}
+
+    def stopped(self) -> None:
+        """Store what a training has come to when it was stopped."""
+        if self.place is not None and self._untold is not None:
+            self.result(self._untold)
 
     def files(self, place: Path | None = None) -> None:
         """Note the files that are there, and tell those that are new or changed.

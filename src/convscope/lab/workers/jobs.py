@@ -22,7 +22,7 @@ from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import LostJobError, Queue
 from convscope.lab.workers.following import Follower
 from convscope.lab.workers.requests import recipe_of, trains
-from convscope.learn import FinishedRunError, TrainRecipe
+from convscope.learn import Epoch, FinishedRunError, Run, TrainRecipe
 from convscope.recipe import Recipe
 
 IDLE = 0.1
@@ -115,6 +115,7 @@ class _Run:
         self.queue, self.places, self.row, self.closed = queue, places, job, closed
         self.over = threading.Event()
         self.cancelled, self.place = False, ""
+        self.epochs: tuple[Epoch, ...] = ()
 
     def perform(self) -> None:
         """Run the job, and note how it ended."""
@@ -141,7 +142,8 @@ class _Run:
         recipe = recipe_of(self.row, self.places)
         if isinstance(recipe, TrainRecipe):
             job = self._training(recipe)
-            follower = Follower(self.queue, self.row, job, Path(self.place))
+            epochs = [epoch.to_json() for epoch in self.epochs]
+            follower = Follower(self.queue, self.row, job, Path(self.place), epochs)
         else:
             job = self._begun(recipe, self.places.result(self.row.id))
             follower = Follower(self.queue, self.row, job)
@@ -149,14 +151,18 @@ class _Run:
         try:
             for step in job:
                 follower.step(step)
+        except Interrupted:
+            follower.stopped()
+            raise
         finally:
             follower.files(Path(self.place))
-        self.queue.end(self.row.id, "done", document=as_json(job.document))
+        self.queue.end(self.row.id, "done", document=as_json(follower.whole(job.document or {})))
 
     def _training(self, recipe: TrainRecipe) -> Job:
         """Begin a training in a folder of its own, or go on with its run."""
         if can_resume(self.row):
             place = Path(self.row.place)
+            self.epochs = Run.open(place, type(recipe)).epochs
             return self._begun(type(recipe).parse({"resume": place}), place)
         if recipe.resume is not None:
             return self._begun(recipe, recipe.resume)

@@ -1,5 +1,6 @@
 """Tell the queue what is new of a training, and put together what it was before and after a restart."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from convscope.lab.queue.job import QueuedJob
@@ -17,15 +18,17 @@ class TrainingFollower:
     Args:
         queue: where it is told.
         row: the job as it was claimed; what its last document says of the training goes on.
+        epochs: finished epochs of a run that goes on, as its folder has them.
     """
 
-    def __init__(self, queue: Queue, row: QueuedJob) -> None:
+    def __init__(self, queue: Queue, row: QueuedJob, epochs: Sequence[dict[str, Any]] = ()) -> None:
         self.queue, self.id = queue, row.id
         earlier = (row.document or {}).get("training") or {}
         self._curve: list[dict[str, Any]] = earlier.get("curve", [])
-        self._epochs: list[dict[str, Any]] = earlier.get("epochs", [])
+        self._epochs = list(epochs)
         self._earlier_controls: list[dict[str, Any]] = earlier.get("controls", [])
-        self._told_epochs, self._told_controls = len(self._epochs), len(self._earlier_controls)
+        told = [event for event in queue.events(id_=row.id, limit=100_000) if event.kind == "epoch"]
+        self._told_epochs, self._told_controls = len(told), len(self._earlier_controls)
         self._state: dict[str, Any] = {}
 
     def told(self, training: dict[str, Any]) -> dict[str, Any]:
