@@ -161,7 +161,7 @@ def test_source_keeps_its_budgets() -> None:
     assert (long_files, long_functions, wide) == ([], [], [])
 
 
-TEXTS_AND_DATA = {"data", "text", "templates"}
+TEXTS_AND_DATA = {"data", "text", "templates", "static"}
 """Folders of what is no module: as many as there are."""
 OWN_FILES = {"__init__.py", "__init__.pyi", "__main__.py", "py.typed"}
 """Files that every package has: nobody looks for something in them by their name."""

@@ -8,6 +8,18 @@ import buildEn from './build.en.json';
 import buildZh from './build.zh.json';
 import commonEn from './common.en.json';
 import commonZh from './common.zh.json';
+import dreamEn from './dream.en.json';
+import dreamZh from './dream.zh.json';
+import explainEn from './explain.en.json';
+import explainZh from './explain.zh.json';
+import jobsEn from './jobs.en.json';
+import jobsZh from './jobs.zh.json';
+import trainEn from './train.en.json';
+import trainZh from './train.zh.json';
+import goEn from './go.en.json';
+import goZh from './go.zh.json';
+import useEn from './use.en.json';
+import useZh from './use.zh.json';
 import unitEn from './unit.en.json';
 import unitZh from './unit.zh.json';
 import watchEn from './watch.en.json';
@@ -18,6 +30,12 @@ import workZh from './work.zh.json';
 export const en = {
   build: buildEn,
   common: commonEn,
+  dream: dreamEn,
+  explain: explainEn,
+  go: goEn,
+  jobs: jobsEn,
+  use: useEn,
+  train: trainEn,
   unit: unitEn,
   watch: watchEn,
   work: workEn,
@@ -28,6 +46,12 @@ type Tables = { [Page in keyof typeof en]: Record<keyof (typeof en)[Page], strin
 export const zh: Tables = {
   build: buildZh,
   common: commonZh,
+  dream: dreamZh,
+  explain: explainZh,
+  go: goZh,
+  jobs: jobsZh,
+  use: useZh,
+  train: trainZh,
   unit: unitZh,
   watch: watchZh,
   work: workZh,

@@ -1,0 +1,142 @@
+/** Jobs of the queue: what the server says about them, and following one while it runs. */
+import { api, send, type LabError } from './api';
+
+export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
+
+export interface Artifact {
+  index: number;
+  kind: 'picture' | 'page' | 'table' | 'sound' | 'file';
+  title: string;
+  bytes: number;
+  /** Changes with the content. */
+  version: number;
+}
+
+export interface UploadedFile {
+  id: string;
+  name: string;
+}
+
+export interface JobSummary {
+  id: string;
+  verb: string;
+  settings: Record<string, unknown>;
+  uploads: Record<string, UploadedFile[]>;
+  state: JobState;
+  fraction: number;
+  message: string;
+  left: number | null;
+  created: number;
+  started: number | null;
+  ended: number | null;
+  error: LabError | null;
+  command: string;
+  cancelling: boolean;
+  artifacts: Artifact[];
+}
+
+export interface Job extends JobSummary {
+  document: Record<string, unknown> | null;
+}
+
+export const over = (state: JobState): boolean => state !== 'queued' && state !== 'running';
+
+/** Where a file of a job lies; `size` asks for a smaller picture. */
+export function artifactUrl(job: string, artifact: Artifact, size?: number): string {
+  const query = new URLSearchParams({ v: String(artifact.version) });
+  if (size) query.set('size', String(size));
+  return `/api/v1/jobs/${job}/artifacts/${artifact.index}?${query}`;
+}
+
+/** Put a job into the queue; returns its id. */
+export async function begin(
+  verb: string,
+  settings: Record<string, unknown>,
+  uploads: Record<string, UploadedFile[]> = {},
+): Promise<string> {
+  return (await send<{ id: string }>('POST', '/jobs', { verb, settings, uploads })).id;
+}
+
+export const cancel = (id: string): Promise<unknown> => send('POST', `/jobs/${id}/cancel`);
+export const remove = (id: string): Promise<unknown> => send('DELETE', `/jobs/${id}`);
+export const control = (id: string, action: string, value: unknown = null): Promise<unknown> =>
+  send('POST', `/jobs/${id}/control`, { action, value });
+
+/** Milliseconds between two questions for the whole job while events come. */
+const ASK = 400;
+const EVENTS = ['state', 'progress', 'artifact', 'log', 'metric', 'epoch', 'control', 'training'];
+
+/** One job, kept up to date by its events for as long as somebody follows it. */
+export class FollowedJob {
+  job = $state<Job | null>(null);
+  log = $state<string[]>([]);
+  error = $state<Error | null>(null);
+
+  private source: EventSource | null = null;
+  private timer = 0;
+  private ended = false;
+
+  constructor(readonly id: string) {}
+
+  /** Follow the job while the page is visible; returns what ends it. */
+  follow(): () => void {
+    const visible = () => (document.hidden ? this.close() : this.open());
+    document.addEventListener('visibilitychange', visible);
+    this.open();
+    return () => {
+      document.removeEventListener('visibilitychange', visible);
+      this.close();
+    };
+  }
+
+  /** Ask for the job now. */
+  async ask(): Promise<void> {
+    try {
+      this.job = await api<Job>(`/jobs/${this.id}`);
+      this.error = null;
+      if (over(this.job.state)) this.ended = true;
+    } catch (raised) {
+      this.error = raised as Error;
+      this.close();
+    }
+  }
+
+  private open(): void {
+    void this.ask();
+    if (this.source) return;
+    this.log = [];
+    this.source = new EventSource(`/api/v1/jobs/${this.id}/events`);
+    for (const kind of EVENTS) this.source.addEventListener(kind, (event) => this.hear(kind, event as MessageEvent<string>));
+    // The server ends the stream when the job has ended; the browser would ask again.
+    this.source.onerror = () => {
+      if (this.ended) this.close();
+      else void this.ask();
+    };
+  }
+
+  private close(): void {
+    this.source?.close();
+    this.source = null;
+    window.clearTimeout(this.timer);
+    this.timer = 0;
+  }
+
+  private hear(kind: string, event: MessageEvent<string>): void {
+    const body = JSON.parse(event.data) as Record<string, unknown>;
+    if (kind === 'log') this.log.push(String(body.text));
+    else if (kind === 'progress' && this.job) {
+      const { fraction, message, left } = body as Pick<Job, 'fraction' | 'message' | 'left'>;
+      Object.assign(this.job, { fraction, message, left });
+    }
+    if (kind !== 'progress' && kind !== 'log') this.soon();
+  }
+
+  /** Ask for the job in a moment, once for all events until then. */
+  private soon(): void {
+    if (this.timer) return;
+    this.timer = window.setTimeout(() => {
+      this.timer = 0;
+      void this.ask();
+    }, ASK);
+  }
+}

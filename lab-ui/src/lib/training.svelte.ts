@@ -1,0 +1,97 @@
+/** A training as the document of its job shows it while it runs, and after. */
+import type { LabError } from './api';
+import type { Artifact, Job } from './jobs.svelte';
+
+export interface Metric {
+  name: string;
+  heading: string;
+  higher_is_better: boolean;
+}
+
+export interface Point {
+  /** Epochs done, with a fraction. */
+  at: number;
+  loss: number | null;
+  lr: number;
+  [metric: string]: number | null;
+}
+
+export interface Epoch {
+  index: number;
+  epochs: number;
+  metrics: Record<string, number | null>;
+  test_metrics: Record<string, number | null>;
+  seconds: number;
+  lr: number;
+  worst: string;
+}
+
+export interface Kernels {
+  layer: string;
+  /** Units, input channels, extent. */
+  shape: number[];
+  low: number;
+  high: number;
+  /** A byte for each weight, from `low` to `high`, in base64. */
+  values: string;
+}
+
+export interface Sample {
+  index: number;
+  truth: number;
+  answer: number;
+  sure: number;
+  file?: string | null;
+}
+
+export interface Outcome {
+  action: string;
+  value: unknown;
+  epoch: number;
+  step: number;
+  error: LabError | null;
+}
+
+export interface Training {
+  run: string;
+  now: { epoch?: number; step?: number; steps?: number; lr?: number; samples_per_second?: number };
+  paused: boolean;
+  highest_lr: number | null;
+  controls: Outcome[];
+  planned: number;
+  metrics: Metric[];
+  curve: Point[];
+  epochs: Epoch[];
+  frozen: string[];
+  kernels: Kernels | null;
+  test: { confusion?: number[][] | null; [name: string]: unknown } | null;
+  samples: { picture: string; tile: number; columns: number; samples: Sample[] } | null;
+}
+
+/** What a job shows of its training; null before there is anything. */
+export function trainingOf(job: Job): Training | null {
+  return (job.document?.training as Training | undefined) ?? null;
+}
+
+/** The names of the classes, in the order of the confusion matrix. */
+export function classesOf(job: Job, training: Training): string[] {
+  const named = (training.test as { classes?: string[] } | null)?.classes ?? Object.keys((job.document?.classes as object | null) ?? {});
+  const count = training.test?.confusion?.length ?? 0;
+  return named.length === count ? named : Array.from({ length: count }, (_, index) => named[index] ?? String(index));
+}
+
+/** The sheet on which the test samples are drawn. */
+export function sheetOf(job: Job): Artifact | null {
+  return job.artifacts.find(({ kind, title }) => kind === 'picture' && title.startsWith('test samples')) ?? null;
+}
+
+/** The metric by which a training is judged. */
+export function primaryOf(training: Training): Metric {
+  const found = training.metrics.find(({ name }) => name === 'accuracy') ?? training.metrics.find(({ name }) => name !== 'loss');
+  return found ?? training.metrics[0] ?? { name: 'loss', heading: 'loss', higher_is_better: false };
+}
+
+/** The bytes of the kernels. */
+export function bytesOf(kernels: Kernels): Uint8Array {
+  return Uint8Array.from(atob(kernels.values), (character) => character.charCodeAt(0));
+}

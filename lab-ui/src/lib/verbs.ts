@@ -1,0 +1,134 @@
+/** Verbs and their settings, as the server's schema says: one schema for flags, files and this form. */
+import { api } from './api';
+import { quoted } from './command';
+import { t, type Key } from './i18n/index.svelte';
+import type { UploadedFile } from './jobs.svelte';
+
+export interface FieldSchema {
+  name: string;
+  title: string;
+  /** `switch`, `choice`, `integer`, `number` or `text`. */
+  type: string;
+  choices: string[] | null;
+  default: unknown;
+  minimum: number | null;
+  maximum: number | null;
+  help: string;
+  positional: boolean;
+  /** What a text names: `a picture`, `a network`, ...; null if nothing is known. */
+  takes: string | null;
+  repeats?: boolean;
+  required?: boolean;
+}
+
+export interface VerbSchema {
+  verb: string;
+  about: string;
+  help: string;
+  fields: FieldSchema[];
+}
+
+/** Values of a form by field: what was given; what is left out has its default. */
+export type Values = Record<string, string | boolean | string[]>;
+export type Files = Record<string, UploadedFile[]>;
+
+const known = new Map<string, Promise<VerbSchema>>();
+
+/** The schema of a verb, asked for once. */
+export function schemaOf(verb: string): Promise<VerbSchema> {
+  let found = known.get(verb);
+  if (!found) {
+    found = api<VerbSchema>(`/verbs/${encodeURIComponent(verb)}`);
+    found.catch(() => known.delete(verb));
+    known.set(verb, found);
+  }
+  return found;
+}
+
+const TITLES: Record<string, Key> = {
+  train: 'work.train',
+  explain: 'work.explain',
+  dream: 'work.dream',
+  style: 'work.style',
+  'style apply': 'work.styleApply',
+  visualize: 'work.visualize',
+  units: 'work.units',
+  unit: 'work.unit',
+  atlas: 'work.atlas',
+  classify: 'work.classify',
+  look: 'work.look',
+  caricature: 'work.caricature',
+  invert: 'work.invert',
+  factors: 'work.factors',
+  export: 'work.export',
+  'data check': 'work.dataCheck',
+  tour: 'work.tour',
+  replay: 'work.replay',
+};
+
+/** What a verb is called on the page; the verb itself where it has no title. */
+export function verbTitle(verb: string): string {
+  const key = TITLES[verb];
+  return key ? t(key) : verb;
+}
+
+/** The page on which a verb is begun; null where it has none. */
+export function pageOf(verb: string): string | null {
+  const pages: Record<string, string> = { train: '/train', explain: '/explain', dream: '/dream', style: '/dream/style' };
+  return pages[verb] ?? (verb in TITLES && !['replay', 'data check'].includes(verb) ? `/do/${verb.replaceAll(' ', '-')}` : null);
+}
+
+const asText = (value: unknown): string => (value === null || value === undefined ? '' : String(value));
+
+/** The settings to send: values that were given and differ from their defaults. */
+export function settingsOf(fields: FieldSchema[], values: Values, files: Files): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  for (const field of fields) {
+    const value = values[field.name];
+    if (value === undefined || files[field.name]?.length) continue;
+    if (Array.isArray(value)) {
+      const given = value.map((text) => text.trim()).filter(Boolean);
+      const usual = Array.isArray(field.default) ? field.default.map(asText) : [];
+      if (given.length && given.join('\n') !== usual.join('\n')) settings[field.name] = given;
+    } else if (typeof value === 'boolean') {
+      if (value !== Boolean(field.default)) settings[field.name] = value;
+    } else if (value.trim() && value.trim() !== asText(field.default)) {
+      settings[field.name] = value.trim();
+    }
+  }
+  return settings;
+}
+
+/** The command of the terminal with the same effect. */
+export function commandOf(schema: VerbSchema, values: Values, files: Files): string {
+  const settings = settingsOf(schema.fields, values, files);
+  const words: string[] = [];
+  for (const field of schema.fields.filter(({ positional }) => positional)) {
+    const named = files[field.name]?.map(({ name }) => name);
+    const given = named?.length ? named : (settings[field.name] ?? (field.required ? field.title.toUpperCase() : null));
+    if (given === null || given === undefined) {
+      if (words.length || !asText(field.default)) continue;
+      words.push(quoted(asText(field.default)));
+    } else words.push(...(Array.isArray(given) ? given : [given]).map((word) => quoted(String(word))));
+  }
+  for (const field of schema.fields.filter(({ positional }) => !positional)) {
+    const flag = `--${field.name.replace(/_$/, '').replaceAll('_', '-')}`;
+    const named = files[field.name]?.map(({ name }) => name);
+    const given = named?.length ? named : settings[field.name];
+    if (given === undefined) continue;
+    if (typeof given === 'boolean') words.push(given ? flag : `--no-${flag.slice(2)}`);
+    else for (const word of Array.isArray(given) ? given : [given]) words.push(flag, quoted(String(word)));
+  }
+  return ['convscope', schema.verb, ...words].join(' ');
+}
+
+/** Values of a form that repeat what a job was given. */
+export function valuesOf(fields: FieldSchema[], settings: Record<string, unknown>): Values {
+  const values: Values = {};
+  for (const { name } of fields) {
+    const value = settings[name];
+    if (value === undefined || value === null) continue;
+    values[name] = Array.isArray(value) ? value.map(String) : typeof value === 'boolean' ? value : String(value);
+  }
+  return values;
+}

@@ -1,0 +1,198 @@
+"""Building, training, dreaming, explaining and playing in the page, on real data."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from convscope.worlds import digits
+
+pytestmark = pytest.mark.slow
+Open = Callable[..., Any]
+PAGES = ("/build", "/train", "/explain", "/dream", "/dream/style", "/do/visualize", "/jobs", "/use", "/go")
+
+
+def shape_on_edge(page: Any, number: int) -> str:
+    return page.locator(".edge .shape").nth(number).inner_text()
+
+
+def test_shapes_follow_the_text_while_it_is_written(open_page: Open) -> None:
+    page = open_page("/build")
+    page.get_by_label("Text", exact=True).fill("conv 8 5x5, relu, maxpool 2, flatten, dense 10")
+    page.wait_for_function("document.querySelectorAll('.edge .shape').length === 6")
+    assert [shape_on_edge(page, n) for n in (1, 3, 4)] == ["8 × 24 × 24", "8 × 12 × 12", "1152"]
+    page.get_by_label("Layer 1", exact=True).fill("conv 6 3x3")
+    page.wait_for_function("document.querySelectorAll('.edge .shape')[1].innerText === '6 × 26 × 26'")
+    assert page.get_by_label("Text", exact=True).input_value().startswith("conv 6 3x3, relu")
+
+
+def test_a_wrong_shape_is_explained_on_its_edge(open_page: Open) -> None:
+    page = open_page("/build")
+    page.get_by_label("Text", exact=True).fill("conv 8 3x3, conv 9 40x40, dense 10")
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert "a kernel that fits" in alert.inner_text()
+    assert "Use a smaller kernel" in alert.inner_text()
+    assert page.locator(".edge.wrong .shape").inner_text() == "8 × 26 × 26"
+    assert page.locator(".block.wrong input").input_value() == "conv 9 40x40"
+
+
+def test_a_network_with_branches_is_drawn_searched_and_compared(open_page: Open) -> None:
+    page = open_page("/build?net=torchvision/resnet18")
+    page.locator(".node").first.wait_for(timeout=120_000)
+    page.get_by_label("Search layers").fill("kernel=7x7")
+    page.get_by_text("1 of", exact=False).first.wait_for()
+    page.get_by_label("Compare with").fill("lecture-relu")
+    page.get_by_label("Compare with").press("Tab")
+    page.locator("tr.added").first.wait_for(timeout=60_000)
+    page.locator("tr.gone").first.wait_for()
+
+
+def run_folder(lab: Any) -> Path:
+    return max(
+        (p for p in lab.folder.iterdir() if (p / "recipe.toml").exists()), key=lambda p: p.stat().st_mtime
+    )
+
+
+def weights(folder: Path) -> Any:
+    from safetensors.torch import load_file
+
+    return {name: value.clone() for name, value in load_file(folder / "model.safetensors").items()}
+
+
+def test_digits_are_learned_to_95_percent_and_a_frozen_map_stays(open_page: Open, lab: Any) -> None:
+    page = open_page("/train")
+    page.get_by_label("Epochs", exact=True).fill("3")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_url("**/train?job=*")
+    page.locator("[data-testid=score]").wait_for(timeout=180_000)
+    page.get_by_role("button", name="conv1:3, learning").click()
+    page.get_by_role("button", name="Let conv1:3 learn again").wait_for()
+    before = weights(run_folder(lab))["conv1.weight"]
+    page.reload()
+    page.get_by_role("button", name="conv1:3, frozen").wait_for()
+    page.get_by_text("done", exact=True).wait_for(timeout=240_000)
+    after = weights(run_folder(lab))["conv1.weight"]
+    moved = (after - before).flatten(1).abs().amax(1)
+    assert moved[3] == 0
+    assert (moved > 0).sum() == len(moved) - 1
+    score = float(page.locator("[data-testid=score] strong").inner_text().rstrip("%"))
+    assert score >= 95
+
+
+def test_a_cell_of_the_confusion_matrix_opens_its_pictures(open_page: Open, lab: Any) -> None:
+    page = open_page("/jobs")
+    page.get_by_role("link", name="Train").first.click()
+    page.get_by_role("link", name="Change and run again").click()
+    cell = page.locator("td button:not(.diagonal):not(.none)").first
+    cell.wait_for()
+    said = cell.get_attribute("aria-label")
+    cell.click()
+    count = int(str(said).rpartition(" ")[2])
+    page.get_by_text(f"of {count}, the largest loss first").wait_for()
+    assert page.locator("[data-testid=sample]").count() == min(count, 24)
+    page.wait_for_function(
+        "[...document.querySelectorAll('[data-testid=sample] img')].every(i => i.naturalWidth > 0)"
+    )
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A photograph-like picture: a gradient with a disc."""
+    made = Image.linear_gradient("L").resize((160, 120)).convert("RGB")
+    made.paste((200, 80, 30), (60, 30, 110, 80))
+    made.save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_a_dream_is_stopped_reloaded_and_restored(open_page: Open, photo: Path, tmp_path: Path) -> None:
+    page = open_page("/dream")
+    page.locator("#field-photo").set_input_files(photo)
+    page.get_by_text("photo.png").first.wait_for()
+    page.get_by_label("Octaves", exact=True).fill("2")
+    page.get_by_label("Steps", exact=True).fill("400")
+    page.get_by_label("Size", exact=True).fill("128")
+    page.get_by_role("button", name="Dream", exact=True).click()
+    page.wait_for_url("**/dream?job=*")
+    page.locator(".pictures img").first.wait_for(timeout=180_000)
+    page.get_by_role("button", name="Stop and keep the picture").click()
+    page.get_by_text("stopped", exact=True).wait_for(timeout=60_000)
+    page.reload()
+    page.wait_for_function("[...document.querySelectorAll('.pictures img')].some(i => i.naturalWidth > 0)")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Save").first.click()
+    made = tmp_path / "dream.png"
+    saved.value.save_as(made)
+    page.goto(page.url.split("?")[0])
+    drop(page, made)
+    page.get_by_text("The settings of this picture are restored.").wait_for()
+    assert page.get_by_label("Steps", exact=True).input_value() == "400"
+
+
+def drop(page: Any, file: Path) -> None:
+    """Drop a file on the result of the page, as a user does with the mouse."""
+    transfer = page.evaluate_handle(
+        """bytes => { const t = new DataTransfer();
+        t.items.add(new File([new Uint8Array(bytes)], 'dream.png', {type: 'image/png'})); return t }""",
+        list(file.read_bytes()),
+    )
+    page.locator("section.out").dispatch_event("drop", {"dataTransfer": transfer})
+
+
+@pytest.fixture
+def digit(tmp_path: Path) -> Path:
+    """A handwritten 7 of the bundled test data, as ink on paper."""
+    data = digits.test()
+    index = next(i for i in range(len(data)) if int(data.labels[i]) == 7)
+    pixels = 255 - (255 * data.inputs([index])[0][0]).byte().numpy()
+    Image.fromarray(pixels).resize((112, 112)).save(tmp_path / "seven.png")
+    return tmp_path / "seven.png"
+
+
+def test_methods_explain_a_digit_side_by_side(open_page: Open, digit: Path) -> None:
+    page = open_page("/explain?net=digits")
+    page.locator("#field-image").set_input_files(digit)
+    page.get_by_text("seven.png").first.wait_for()
+    page.get_by_role("button", name="Explain this picture").click()
+    page.get_by_role("heading", name="Why 7?").wait_for(timeout=180_000)
+    assert page.locator("li.card h3").count() == 3
+    assert page.locator("li.card img").count() == 3
+    assert page.get_by_text("weights are random").count() == 3
+
+
+def test_a_file_is_classified_and_programs_are_shown(open_page: Open, digit: Path) -> None:
+    page = open_page("/use?net=digits")
+    page.locator("#use-file").set_input_files(digit)
+    answers = page.locator("[data-testid=answers] li")
+    answers.first.wait_for(timeout=60_000)
+    assert answers.first.inner_text().startswith("7")
+    assert "/api/v1/networks/digits/classify" in page.get_by_text("curl --data-binary").inner_text()
+
+
+def test_a_game_of_go_is_begun_and_hints_are_hidden_until_wanted(open_page: Open) -> None:
+    page = open_page("/go")
+    board = page.get_by_role("application")
+    board.wait_for(timeout=180_000)
+    assert page.locator(".suggested").count() == 0
+    page.get_by_role("button", name="Hints").click()
+    page.locator(".suggested li").first.wait_for(timeout=60_000)
+    page.get_by_role("button", name="Hints").click()
+    board.focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**moves=E6.*", timeout=60_000)
+    page.get_by_text("Black to play").wait_for(timeout=60_000)
+    page.get_by_text("move 2").wait_for()
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_pages_fit_a_phone_in_both_languages(open_page: Open, path: str, locale: str) -> None:
+    page = open_page(path, locale=locale, viewport={"width": 390, "height": 844})
+    page.get_by_role("heading", level=1).wait_for()
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    text = page.locator("main").inner_text()
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in text) == (locale == "zh-CN")
