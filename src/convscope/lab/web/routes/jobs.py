@@ -277,7 +277,7 @@ async def sample(
     """
     job = await asyncio.to_thread(queue.job, id)
     run = Path(job.place).name
-    drawn = await lab.workers["live"].ask("sample", run=run, index=index, size=size)
+    drawn = await lab.workers["live"].ask("test_sample", run=run, index=index, size=size)
     return Response(drawn.data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
