@@ -61,9 +61,8 @@ class Server:
             timeout_graceful_shutdown=2,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, name="server", daemon=True
-        )
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="server", daemon=True)
 
     @property
     def address(self) -> str:
@@ -78,8 +77,8 @@ class Server:
 
     def __enter__(self) -> "Server":
         self._thread.start()
-        while self._thread.is_alive() and not self._server.started:
-            self._thread.join(0.01)
+        while self.wait(0.01) and not self._server.started:
+            pass
         if not self._server.started:
             self._socket.close()
             raise ConvscopeError("a server that starts", received="it has ended; see above")
@@ -94,13 +93,18 @@ class Server:
         Returns:
             Whether it still runs.
         """
-        self._thread.join(seconds)
-        return self._thread.is_alive()
+        return not self._ended.wait(seconds)  # a join that Ctrl-C interrupts takes the thread for ended
 
     def __exit__(self, *_error: object) -> None:
         self._server.should_exit = True
-        self._thread.join()
+        self._ended.wait()
         self._socket.close()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self._ended.set()
 
 
 def host_name(host: str) -> str:
