@@ -12,10 +12,10 @@ from convscope.lab.live.inputs import open_input, shipped
 from convscope.lab.live.maps import Watched, chosen
 from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.live.pictures import picture, preview, sound
-from convscope.lab.live.samples import Samples
 from convscope.lab.live.texts import tinted_words
 from convscope.lab.live.units import Units, inspection
 from convscope.lab.workers.channel import Channel, Operation
+from convscope.lab.workers.samples import Samples
 
 if TYPE_CHECKING:
     from torch import Tensor
