@@ -12,6 +12,8 @@ export interface Tiles {
 /** Sizes in CSS pixels. */
 const GAP = 3;
 const LARGEST = 96;
+/** A map of one row takes a pixel for each value, up to so many. */
+const LINE = 180;
 /** More single values than this are drawn as small cells. */
 const MANY = 240;
 
@@ -27,11 +29,12 @@ export function arrange(count: number, h: number, w: number, space: number, leas
   const wide = w / long;
   const dense = single && count > MANY;
   const between = dense ? 1 : GAP;
-  const smallest = dense ? 6 : single ? Math.max(9, least / 3) : least;
+  const line = h === 1 && !single;
+  const smallest = dense ? 6 : single ? Math.max(9, least / 3) : line ? Math.max(least, Math.min(w, LINE)) : least;
   const fit = Math.max(1, Math.floor((space + between) / (smallest * wide + between)));
   const rows = Math.max(1, Math.ceil(count / fit));
   const columns = Math.max(1, Math.ceil(count / rows));
-  const room = Math.min((space + between) / columns - between, single ? smallest * 2 : Math.max(LARGEST, least) * wide, space) * density;
+  const room = Math.min((space + between) / columns - between, single ? smallest * 2 : Math.max(LARGEST, smallest) * (line ? 1.5 : wide), space) * density;
   let unit = room / w;
   if (unit >= 1) unit = Math.floor(unit) >= unit * 0.8 ? Math.floor(unit) : Math.floor(room) / w;
   return {

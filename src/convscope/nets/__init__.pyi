@@ -42,6 +42,7 @@ from .network import Source as Source
 from .network import wrap as wrap
 from .tracing.tracer import trace as trace
 from .zoo import ZOO as ZOO
+from .zoo.entry import ZooEntry as ZooEntry
 from .zoo.keras_reference import KERAS_MODELS as KERAS_MODELS
 from .zoo.keras_reference import Counted as Counted
 from .zoo.keras_reference import keras_table as keras_table

@@ -219,16 +219,17 @@ class World(ABC):
         del tensor, spec
         return None
 
-    def example(self, spec: TensorSpec) -> Sample | None:
+    def example(self, spec: TensorSpec, index: int = 0) -> Sample | None:
         """Return a thing of this world that ships with the package.
 
         Args:
             spec: specification of the network's input.
+            index: which one, from 0; beyond the last one it begins again.
 
         Returns:
             The sample; None if none ships.
         """
-        del spec
+        del spec, index
         return None
 
     def recognises(self, file: Path) -> bool:

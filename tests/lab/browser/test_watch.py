@@ -38,9 +38,7 @@ def answer(page: Any) -> str:
 
 
 def wait_for_answer(page: Any, name: str) -> None:
-    page.wait_for_function(
-        "name => document.querySelector('.answers .name.best')?.innerText === name", arg=name
-    )
+    page.locator(".answers .name.best", has_text=re.compile(f"^{name}$")).wait_for()
 
 
 def maps_of(page: Any, layer: str) -> Any:
@@ -81,7 +79,7 @@ def test_pointing_at_a_map_lights_its_receptive_field_in_the_input(open_page: Op
     stage = maps_of(page, "conv2")
     box = stage.bounding_box()
     page.mouse.move(box["x"] + 0.31 * box["width"], box["y"] + 0.22 * box["height"])
-    page.wait_for_function("document.querySelector('.readout').innerText.includes('conv2')")
+    page.locator(".readout", has_text="conv2").wait_for()
     words = page.locator(".readout").inner_text()
     row, column = map(int, re.findall(r"row (\d+), column (\d+)", words)[0])
     assert "depends on 8×8 pixels" in words
@@ -123,9 +121,7 @@ def test_the_kernel_steps_by_itself_and_waits_where_one_points(open_page: Open) 
     where = page.locator(".controls .where")
     where.wait_for()
     first = where.inner_text()
-    page.wait_for_function(
-        "first => document.querySelector('.controls .where').innerText !== first", arg=first
-    )
+    where.filter(has_not_text=first).wait_for()
     page.locator(".flow canvas").last.hover()
     page.get_by_role("button", name="Play").wait_for()
     assert where.inner_text() == "row 5, column 5"
@@ -159,7 +155,7 @@ def test_a_steered_unit_changes_the_answer_beside_the_unsteered_one(open_page: O
     assert page.locator(".bar.steered").count() == 10
     page.get_by_text(re.compile("The answer (stays|changes from) 7")).wait_for()
     page.get_by_role("button", name="As it is (1)").click()
-    page.wait_for_function("document.querySelectorAll('.bar.steered').length === 0")
+    page.locator(".bar.steered").first.wait_for(state="detached")
 
 
 def test_a_frame_for_another_page_shows_the_parts_that_are_wanted(open_page: Open) -> None:
@@ -175,14 +171,14 @@ def test_a_frame_for_another_page_shows_the_parts_that_are_wanted(open_page: Ope
 
 def test_both_languages_by_browser_address_and_switch(open_page: Open) -> None:
     page = open_page("/", locale="zh-CN")
-    page.get_by_role("link", name="观察").wait_for()
+    page.get_by_role("link", name="观察", exact=True).wait_for()
     assert page.locator("html").get_attribute("lang") == "zh-CN"
     page.goto(page.url + "?lang=en")
     page.get_by_role("link", name="Watch", exact=True).wait_for()
     page.get_by_role("button", name="中文").click()
-    page.get_by_role("link", name="观察").wait_for()
+    page.get_by_role("link", name="观察", exact=True).wait_for()
     page.goto(page.url.split("?")[0])
-    page.get_by_role("link", name="观察").wait_for()
+    page.get_by_role("link", name="观察", exact=True).wait_for()
 
 
 def test_the_keyboard_alone_reaches_units_and_their_values(open_page: Open) -> None:
@@ -242,7 +238,7 @@ def test_a_picture_of_a_digit_is_opened(open_page: Open, tmp_path: Path) -> None
     wait_for_answer(page, "4")
 
 
-def test_other_networks_take_their_own_inputs(open_page: Open) -> None:
+def test_other_networks_take_their_own_inputs(open_page: Open, tmp_path: Path) -> None:
     page = open_page("/")
     wait_for_answer(page, "7")
     page.get_by_label("Choose a network").select_option("questions")
@@ -254,5 +250,21 @@ def test_other_networks_take_their_own_inputs(open_page: Open) -> None:
     text.fill("什么是卷积？")
     wait_for_answer(page, "question")
     page.get_by_label("Choose a network").select_option("efficientnet_lite0")
-    page.locator(".answers.long").wait_for(timeout=60_000)
+    page.get_by_text("Drop a photograph").wait_for(timeout=120_000)
+    Image.effect_mandelbrot((320, 240), (-2, -1, 1, 1), 50).convert("RGB").save(tmp_path / "picture.png")
+    page.locator("input[type=file]").set_input_files(tmp_path / "picture.png")
+    page.locator(".answers.long").wait_for(timeout=120_000)
     assert page.locator(".answers .name").count() == 8
+
+
+def test_a_digit_drawn_in_a_corner_is_centred(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_answer(page, "7")
+    stroke(page, [(0.66 * x, 0.66 * y) for x, y in SEVEN])
+    wait_for_answer(page, "7")
+    ink = 255.0 - pixels(page, "input")[..., :3].astype(float).mean(-1)
+    ink -= ink.min()
+    for axis in (0, 1):
+        profile = ink.sum(1 - axis)
+        middle = (profile * np.arange(len(profile))).sum() / profile.sum() / len(profile)
+        assert abs(middle - 0.5) < 0.04

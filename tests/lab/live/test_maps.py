@@ -1,4 +1,6 @@
+import os
 import struct
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from convscope.errors import DataError, PlaceError, UsageError
 from convscope.graph import TensorSpec
 from convscope.lab.live import frames, inputs
 from convscope.lab.live.maps import Watched
-from convscope.lab.live.networks import watchable
+from convscope.lab.live.networks import Networks, watchable
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def test_a_frame_is_what_the_contract_says_byte_for_byte() -> None:
     )
     (length,) = struct.unpack("<I", frame[:4])
     a, b = (layer["offset"] for layer in frames.decode(frame)[0]["layers"])
-    assert a % 4 == b % 4 == 0 and 4 + length <= a < 4 + length + 4
+    assert a % 4 == b % 4 == 0 and 4 + length <= a < 4 + length + 256
     assert struct.unpack_from("<2f4B", frame, a) == (0.0, 1.0, 0, 255, 128, 64)
     assert struct.unpack_from("<4f2B", frame, b) == (2.0, -3.0, 2.0, -3.0, 0, 0)
     assert b == a + 12 and len(frame) == b + 20
@@ -54,9 +56,19 @@ def test_a_frame_is_what_the_contract_says_byte_for_byte() -> None:
 
 @pytest.mark.parametrize("values", [[float("nan"), 1.0, 0.0], [float("inf"), 1.0, 0.0], [3e38, -3e38, 0.0]])
 def test_values_that_are_no_numbers_do_not_break_a_frame(values: list[float]) -> None:
-    low, high, found = frames.quantize(torch.tensor([values, [0.0, 1.0, 2.0]]))
+    _, found = frames.decode(frames.encode({"a": 1}, [("x", torch.tensor([[values], [[0.0, 1.0, 2.0]]]))]))
+    low, high, scaled = found["x"]
     assert bool(torch.isfinite(low).all() and torch.isfinite(high).all())
-    assert found[1].tolist() == [0, 128, 255]
+    assert scaled[1].tolist() == [[0, 128, 255]] and scaled[0].max() == 255
+
+
+def test_tiny_ranges_constant_maps_and_empty_layers() -> None:
+    tiny = torch.tensor([[1e-38, 3e-38], [5.0, 5.0], [-1.0, 1.0]])
+    _, found = frames.decode(
+        frames.encode({"a": 1}, [("x", tiny), ("none", torch.zeros(0, 3, 3)), ("half", tiny.half())])
+    )
+    assert found["x"][2][1:].reshape(2, 2).tolist() == [[0, 0], [0, 255]]
+    assert found["none"][2].shape == (0, 3, 3) and found["half"][1].tolist()[1:] == [5.0, 1.0]
 
 
 def test_maps_of_one_axis_are_rows_and_more_axes_are_units() -> None:
@@ -116,3 +128,45 @@ def test_a_place_that_does_not_exist_cannot_be_steered(digits: nets.Net) -> None
         watched.frame(image(0), 0, {"relu2:99": 0.0})
     watched.close()
     assert not any(module._forward_hooks for module in digits.module.modules())
+
+
+def test_trainings_are_listed_and_loaded_by_the_name_of_their_folder_only(tmp_path: Path) -> None:
+    runs, elsewhere = tmp_path / "runs", tmp_path / "elsewhere"
+    nets.save(nets.load("digits"), runs / "quiet-iris")
+    nets.save(nets.load("digits"), elsewhere)
+    (runs / "link").symlink_to(elsewhere)
+    (runs / "damaged").mkdir()
+    (runs / "damaged" / "model.json").write_text('{"inputs": []}')
+    networks = Networks(runs)
+    listed = {entry["name"]: entry for entry in networks.list()}
+    assert {name for name in listed if name.startswith("run:")} == {"run:quiet-iris"}
+    assert listed["run:quiet-iris"]["shape"] == [1, 28, 28] and listed["run:quiet-iris"]["origin"] == "run"
+    assert networks.load("run:quiet-iris") is networks.load("run:quiet-iris")
+    for wrong in (
+        "run:link",
+        "run:..",
+        "run:../elsewhere",
+        "run:",
+        str(elsewhere),
+        "hf://someone/net",
+        "../runs",
+    ):
+        with pytest.raises(UsageError):
+            networks.load(wrong)
+
+
+def test_a_training_that_goes_on_is_loaded_anew(tmp_path: Path) -> None:
+    nets.save(nets.load("digits"), tmp_path / "a")
+    networks = Networks(tmp_path)
+    before = networks.load("run:a")
+    nets.save(nets.load("lecture", seed=0), tmp_path / "a")
+    os.utime(tmp_path / "a" / "model.json", (1, 1))
+    assert networks.load("run:a") is not before
+
+
+def test_every_network_of_the_list_says_what_its_entry_says() -> None:
+    entries = {entry["name"]: entry for entry in Networks(Path("nowhere")).list()}
+    for name in ("digits", "efficientnet_lite0", "spoken-digits", "questions", "go-9x9"):
+        net, entry = nets.load(name), entries[name]
+        assert entry["shape"] == list(net.input_spec.shape) and entry["classes"] == len(net.classes)
+        assert entry["trained"] and entry["world"] == net.input_spec.kind

@@ -11,8 +11,10 @@ import pytest
 import torch
 from websockets.sync.client import ClientConnection, connect
 
-from convscope import nets, see
+from convscope import nets, see, worlds
+from convscope.lab.folder import LabFolder
 from convscope.lab.live import frames
+from convscope.lab.queue.table import Queue
 from convscope.lab.recipe import LabRecipe
 from convscope.lab.web.server import Server
 
@@ -34,10 +36,13 @@ def tab(server: Server) -> Iterator[ClientConnection]:
         yield opened
 
 
+def request(server: Server, path: str) -> Any:
+    asked = urllib.request.Request(f"http://127.0.0.1:{server.port}{path}", headers=server.session.headers)
+    return urllib.request.urlopen(asked, timeout=WAIT)
+
+
 def get(server: Server, path: str) -> Any:
-    address = f"http://127.0.0.1:{server.port}/api/v1{path}"
-    asked = urllib.request.Request(address, headers=server.session.headers)
-    with urllib.request.urlopen(asked, timeout=WAIT) as answer:
+    with request(server, f"/api/v1{path}") as answer:
         return json.load(answer)
 
 
@@ -151,3 +156,66 @@ def test_wrong_messages_are_answered_and_the_tab_goes_on(tab: ClientConnection, 
     assert ask(tab, type="watch", net="digits")["type"] == "watching"
     tab.send(struct.pack("<I", 1) + bytes(784))
     assert maps(tab)[0]["seq"] == 1
+
+
+def test_a_unit_is_inspected_on_the_present_input(tab: ClientConnection) -> None:
+    assert ask(tab, type="inspect", address="conv2:7@3,4")["type"] == "error"
+    tab.send(json.dumps({"type": "input", "seq": 8, "sample": 5}))
+    maps(tab)
+    found = ask(tab, type="inspect", address="conv2:7@3,4")
+    image = worlds.world_of(nets.load("digits").input_spec).example(nets.load("digits").input_spec, 5)
+    assert image is not None
+    terms = see.unit_terms("digits", image.input[None], "conv2:7@3,4")
+    assert found["type"] == "inspected" and found["seq"] == 8 and found["address"] == terms.place
+    assert found["value"] == pytest.approx(terms.value, abs=1e-5) and found["bias"] == pytest.approx(
+        terms.bias
+    )
+    assert found["following"][0]["layer"] == "relu2"
+
+
+def test_unit_cards_samples_and_preferred_pictures_over_http(server: Server) -> None:
+    card = get(server, "/networks/digits/layers/conv2/units/7")
+    assert card["address"] == "conv2:7" and card["kernel"]["shape"] == [25, 3, 3]
+    with request(server, "/m/digits/conv2/7.json") as answer:
+        assert json.load(answer)["formula"] == card["formula"]
+    with request(server, "/api/v1/networks/digits/samples/3.png") as answer:
+        assert answer.headers["Content-Type"] == "image/png" and answer.read(8) == b"\x89PNG\r\n\x1a\n"
+    with request(server, "/api/v1/networks/spoken-digits/samples/3.wav") as answer:
+        assert answer.headers["Content-Type"] == "audio/wav" and answer.read(4) == b"RIFF"
+    url, share = card["preferred"]["url"], 0.0
+    while share < 1:
+        with request(server, url) as answer:
+            share = float(answer.headers["X-Fraction"])
+            found = answer.read()
+    assert found.startswith(b"\x89PNG")
+
+
+def test_events_of_jobs_come_over_the_same_socket(server: Server, tab: ClientConnection) -> None:
+    queue = Queue(LabFolder(server.state.runs).queue)
+    number = queue.add("look", {}, uploads={}, command="convscope look")
+    first = ask(tab, type="jobs", after=0)
+    while first["id"] != number:
+        first = json.loads(tab.recv(WAIT))
+    assert first["type"] == "job" and first["event"] == "state" and first["state"] == "queued"
+    queue.cancel(number)
+    later = json.loads(tab.recv(WAIT))
+    assert later["id"] == number and later["seq"] > first["seq"]
+    again = ask(tab, type="jobs", after=first["seq"])
+    assert again == later
+
+
+def test_a_position_of_go_is_an_input(tab: ClientConnection) -> None:
+    pytest.importorskip("numba", reason="the rules of Go are compiled by numba")
+    watching = ask(tab, type="watch", net="go-9x9", layers=None)
+    assert watching["type"] == "watching"
+    tab.send(json.dumps({"type": "input", "seq": 1, "game": {"size": 9, "moves": ["E5", "C3"]}}))
+    header, found = maps(tab)
+    assert found["input"][2].shape[1:] == (9, 9) and len(header["answer"]) >= 81
+
+
+def test_a_text_is_tinted(tab: ClientConnection) -> None:
+    ask(tab, type="watch", net="questions")
+    tab.send(json.dumps({"type": "input", "seq": 1, "text": "what is it"}))
+    header, _ = maps(tab)
+    found = ask(tab, type="tint")
+    assert found["type"] == "tinted" and len(found["pieces"]) == len(header["pieces"])

@@ -8,13 +8,21 @@ is scaled from its own lowest to its own highest value.
 import json
 import struct
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 LEVELS = 255
 ALIGNED = 4
+STEP = 256
+"""The maps begin at a multiple of so many bytes, so that most frames have the same table of layers."""
+LARGEST = float(np.finfo(np.float32).max)
+
+Layout = tuple[tuple[str, tuple[int, int, int]], ...]
+"""Name and shape of the maps of each layer."""
 
 
 def map_shape(act: Tensor) -> tuple[int, int, int]:
@@ -33,61 +41,77 @@ def map_shape(act: Tensor) -> tuple[int, int, int]:
     return act.shape[:-2].numel(), act.shape[-2], act.shape[-1]
 
 
-def quantize(act: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def quantize(maps: np.ndarray, low: np.ndarray, high: np.ndarray, values: np.ndarray) -> None:
     """Scale each map to bytes, from its lowest to its highest value.
 
     Args:
-        act: `[c ...]` of any floating point dtype.
-
-    Returns:
-        Lowest and highest value of each map, float32 `[units]`, and the bytes `[units size]`. A constant map
-        is 0; values that are no numbers are 0, and do not count.
+        maps: float32 `[units size]`.
+        low: gets the lowest value of each map, `[units]`.
+        high: gets the highest.
+        values: gets the bytes, `[units size]`. A constant map is 0, and so is what is no number.
     """
-    units = map_shape(act)[0]
-    flat = act.detach().reshape(units, -1).float().cpu()
-    if flat.numel() and not bool(flat.sum().isfinite()):
-        flat = flat.nan_to_num(0.0, torch.finfo(torch.float32).max, torch.finfo(torch.float32).min)
-    if not flat.numel():
-        return torch.zeros(units), torch.zeros(units), flat.to(torch.uint8)
-    low, high = torch.aminmax(flat, dim=1)
-    if flat.shape[1] == 1:
-        return low, high, torch.zeros(units, 1, dtype=torch.uint8)
-    span = high.double() - low.double()
-    scale = torch.where(span > 0, LEVELS / span, 0.0).float()
-    values = ((flat - low[:, None]) * scale[:, None]).round_()
-    return low, high, values.clamp_(0, LEVELS).to(torch.uint8)
+    if not maps.size:
+        low[:], high[:] = 0, 0
+        return
+    np.min(maps, axis=1, out=low)
+    np.max(maps, axis=1, out=high)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        maps = np.nan_to_num(maps, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
+        np.min(maps, axis=1, out=low)
+        np.max(maps, axis=1, out=high)
+    if maps.shape[1] == 1:
+        values[:] = 0
+        return
+    span = high.astype(np.float64) - low
+    scale = np.divide(LEVELS, span, out=np.zeros_like(span), where=span > LEVELS / LARGEST)
+    scaled = maps - low[:, None] if span.max() < LARGEST else maps.astype(np.float64) - low[:, None]
+    scaled *= scale.astype(np.float32)[:, None]
+    scaled += 0.5
+    np.minimum(scaled, LEVELS, out=scaled)
+    values[:] = scaled
+
+
+@lru_cache(maxsize=256)
+def _table(layout: Layout, start: int) -> tuple[str, tuple[int, ...], int]:
+    """Return layers as JSON, offsets, and the size of a frame whose maps begin at `start`."""
+    entries, offsets, at = [], [], start
+    for name, (c, h, w) in layout:
+        entries.append({"name": name, "shape": [c, h, w], "offset": at})
+        offsets.append(at)
+        at += _padded(8 * c + c * h * w, ALIGNED)
+    return json.dumps(entries, separators=(",", ":")), tuple(offsets), at
 
 
 def encode(header: Mapping[str, Any], layers: Sequence[tuple[str, Tensor]]) -> bytes:
     """Return the frame of one forward pass.
 
     Args:
-        header: JSON values; `layers` is added.
+        header: JSON values, at least one; `layers` is added.
         layers: name and activation `[c ...]` of each, of one input.
 
     Returns:
         The frame.
     """
-    shapes = [map_shape(act) for _, act in layers]
-    sizes = [_padded(8 * c + c * h * w) for c, h, w in shapes]
+    layout = tuple((name, map_shape(act)) for name, act in layers)
+    text = json.dumps(header, separators=(",", ":"), allow_nan=False)
+    start, head = 0, b""
+    while not start or ALIGNED + len(head) > start:  # offsets have more digits as the header grows
+        start = _padded(max(ALIGNED + len(head), STEP), STEP)
+        head = f'{text[:-1]},"layers":{_table(layout, start)[0]}}}'.encode()
+    _, offsets, size = _table(layout, start)
+    frame = bytearray(size)
+    struct.pack_into("<I", frame, 0, len(head))
+    frame[ALIGNED : ALIGNED + len(head)] = head
+    for (_, act), (_, (c, h, w)), at in zip(layers, layout, offsets, strict=True):
+        low = np.frombuffer(frame, np.float32, c, at)
+        high = np.frombuffer(frame, np.float32, c, at + 4 * c)
+        values = np.frombuffer(frame, np.uint8, c * h * w, at + 8 * c).reshape(c, h * w)
+        quantize(_numbers(act).reshape(c, h * w), low, high, values)
+    return bytes(frame)
 
-    def text(start: int) -> bytes:
-        entries, at = [], start
-        for (name, _), shape, size in zip(layers, shapes, sizes, strict=True):
-            entries.append({"name": name, "shape": list(shape), "offset": at})
-            at += size
-        return json.dumps({**header, "layers": entries}, separators=(",", ":"), allow_nan=False).encode()
 
-    start = 0
-    while (wanted := _padded(4 + len(text(start)))) > start:  # offsets have more digits as the header grows
-        start = wanted
-    head = text(start)
-    parts = [struct.pack("<I", len(head)), head, bytes(start - 4 - len(head))]
-    for (_, act), size in zip(layers, sizes, strict=True):
-        low, high, values = quantize(act)
-        body = low.numpy().tobytes() + high.numpy().tobytes() + values.numpy().tobytes()
-        parts += [body, bytes(size - len(body))]
-    return b"".join(parts)
+def _numbers(act: Tensor) -> np.ndarray:
+    return act.detach().to("cpu", torch.float32).numpy()
 
 
 def decode(frame: bytes) -> tuple[dict[str, Any], dict[str, tuple[Tensor, Tensor, Tensor]]]:
@@ -111,5 +135,5 @@ def decode(frame: bytes) -> tuple[dict[str, Any], dict[str, tuple[Tensor, Tensor
     return header, found
 
 
-def _padded(size: int) -> int:
-    return -(-size // ALIGNED) * ALIGNED
+def _padded(size: int, step: int) -> int:
+    return -(-size // step) * step

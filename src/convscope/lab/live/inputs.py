@@ -1,8 +1,6 @@
 """What the page sends as an input: bytes of a drawing, an uploaded file, a sentence, a bundled example."""
 
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,37 +9,53 @@ from torch import Tensor
 
 from convscope.errors import DataError, UsageError
 from convscope.graph import TensorSpec
+from convscope.lab.folder import LabFolder
 from convscope.nets import Net
-from convscope.worlds import LabelledDataset, Sample, open_sample, require_labelled, world_of
+from convscope.worlds import (
+    LabelledDataset,
+    Sample,
+    open_sample,
+    require_labelled,
+    world_of,
+)
 from convscope.worlds import open as open_data
 
-UPLOADED = re.compile(r"[0-9a-f]{64}")
-"""Name of an uploaded file: the SHA-256 of its content."""
 LONGEST_TEXT = 20_000
+SPECIAL = 2
+"""Tokens that every vocabulary has: padding, and those that it lacks."""
+MOST_POSITIONS = 1000
+"""Positions of games among which the strongest for a unit are looked for."""
 
 
-def open_input(given: Mapping[str, Any], data: bytes, net: Net, uploads: Path) -> Sample:
+def open_input(given: Mapping[str, Any], data: bytes, net: Net, folder: LabFolder) -> Sample:
     """Read what the page sent as one input of a network.
 
     Args:
-        given: one of `upload` (id), `text`, `sample` (index of a bundled example); empty where `data` holds
-            the values.
+        given: one of `upload` (id), `text`, `game`, `sample` (index of a bundled example); empty where
+            `data` holds the values.
         data: one byte for each value of the input, 0 to 255 for the spec's value range.
         net: a network of one input.
-        uploads: the folder of uploaded files.
+        folder: the lab's folders.
 
     Returns:
         The sample.
 
     Raises:
         DataError: the file is damaged, or is no input of this network, or the number of bytes is wrong.
-        UsageError: there is no such upload or example, or the network has several inputs.
+        PlaceError: there is no such upload.
+        UsageError: there is no such example, or the network has several inputs.
     """
     if len(net.input_specs) != 1:
         raise UsageError("a network of one input", received=f"{net.name}, which has {len(net.input_specs)}")
     spec = net.input_spec
     if "upload" in given:
-        return open_sample(uploaded(str(given["upload"]), uploads), spec)
+        return open_sample(folder.upload(str(given["upload"])), spec)
+    if "game" in given:
+        if spec.kind != "go":
+            raise UsageError(world_of(spec).thing, received="a game", hint="Choose a network for boards.")
+        from convscope.lab.live.games import board_of  # with numba, which not everybody has
+
+        return world_of(spec).open(board_of(given["game"]), spec)
     if "text" in given:
         return _sentence(str(given["text"]), spec)
     if "sample" in given:
@@ -73,25 +87,6 @@ def from_bytes(data: bytes, spec: TensorSpec) -> Tensor:
     return values.mul_((high - low) / 255).add_(low)
 
 
-def uploaded(name: str, uploads: Path) -> Path:
-    """Return the file of an upload.
-
-    Args:
-        name: its id.
-        uploads: the folder of uploaded files.
-
-    Returns:
-        The path of a file in that folder.
-
-    Raises:
-        UsageError: there is no such upload.
-    """
-    path = uploads / name
-    if not UPLOADED.fullmatch(name) or path.is_symlink() or not path.is_file():
-        raise UsageError("the id of an upload", received=name[:100], hint="Upload the file again.")
-    return path
-
-
 def _sentence(text: str, spec: TensorSpec) -> Sample:
     world = world_of(spec)
     if spec.kind != "text":
@@ -114,17 +109,47 @@ def example(spec: TensorSpec, index: int) -> Sample:
     Raises:
         UsageError: nothing ships for inputs of this kind.
     """
-    data = bundled(spec)
-    if data is not None:
-        return Sample(data.inputs([index % len(data)], spec)[0], None)
-    found = world_of(spec).example(spec)
+    found = world_of(spec).example(spec, index)
     if found is None:
         raise UsageError(f"{world_of(spec).thing}", received="an example, and none ships", hint="Upload one.")
     return found
 
 
+def has_examples(spec: TensorSpec) -> bool:
+    """Return whether examples ship for inputs of a kind.
+
+    Args:
+        spec: specification of the input.
+
+    Returns:
+        Whether some do; for boards this does not compile the rules.
+    """
+    return spec.size == (9, 9) if spec.kind == "go" else world_of(spec).example(spec) is not None
+
+
+def shipped(spec: TensorSpec, index: int) -> Sample:
+    """Return an input of the data in which the strongest for a unit are looked for.
+
+    Args:
+        spec: specification of the input.
+        index: which one, from 0.
+
+    Returns:
+        The sample; an example where no data ships.
+
+    Raises:
+        UsageError: there is no such input, or none at all.
+    """
+    data = bundled(spec)
+    if data is None:
+        return example(spec, index)
+    if not 0 <= index < len(data):
+        raise UsageError(f"a number from 0 to {len(data) - 1}", received=str(index))
+    return Sample(data.inputs([index], spec)[0], None)
+
+
 def bundled(spec: TensorSpec) -> LabelledDataset | None:
-    """Return the data that ships for inputs of a kind: those to test on.
+    """Return labelled data that ships for inputs of a kind: those to test on.
 
     Args:
         spec: specification of the input.
@@ -132,6 +157,23 @@ def bundled(spec: TensorSpec) -> LabelledDataset | None:
     Returns:
         The data set; None where none ships.
     """
-    if spec.kind != "digit":
-        return None
-    return require_labelled(open_data("digits", "test"))
+    if spec.kind == "digit":
+        return require_labelled(open_data("digits", "test"))
+    if spec.kind == "text" and spec.text.tokens == "words" and len(spec.vocabulary) > SPECIAL:
+        return require_labelled(open_data("phrases", "test", spec=spec))
+    if spec.kind == "go" and spec.size == (9, 9):
+        data = require_labelled(open_data("go-9x9", "test", spec=spec))
+        return data.take(range(min(len(data), MOST_POSITIONS)))
+    return None
+
+
+def rounded(values: Tensor) -> list[float]:
+    """Return numbers for JSON, with six significant digits.
+
+    Args:
+        values: any tensor.
+
+    Returns:
+        Its values, row by row; what is no number is 0.
+    """
+    return [float(f"{value:.6g}") for value in values.detach().flatten().nan_to_num(0.0).tolist()]

@@ -1,20 +1,25 @@
 """All maps of one forward pass, for one input after another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from convscope.errors import UsageError, nearest
 from convscope.lab.live.frames import encode
 from convscope.lab.live.networks import Layer, watchable
-from convscope.nets import HookedNet, Net, read_output
+from convscope.lab.live.texts import pieces
+from convscope.nets import HookedNet, Net, describe, read_output
 
 INPUT = "input"
 """Name under which a frame has the input itself, as the network sees it."""
 MOST_VALUES = 2**22
 """Values of all maps of one frame, where the page does not say which layers it wants."""
+SMALL = 50_000_000
+"""Multiply-accumulates up to which a network runs on one thread: waking others takes longer than it saves."""
 
 
 class Watched:
@@ -31,6 +36,7 @@ class Watched:
 
     def __init__(self, net: Net, layers: Sequence[str] | None = None) -> None:
         self.net, self.layers = net, chosen(net, layers)
+        self._small = describe(net).macs <= SMALL
         self._hooked = HookedNet(net, [layer.name for layer in self.layers])
 
     def close(self) -> None:
@@ -54,15 +60,20 @@ class Watched:
             GraphError: the input does not fit.
         """
         began = perf_counter()
-        result, found = self._hooked.run(image[None])
-        answer, steered = self.answer(result), None
-        if scales:
-            result, found = self._hooked.run(image[None], scales=scales)
-            steered = self.answer(result)
+        with one_thread() if self._small else nullcontext():
+            result, found = self._hooked.run(image[None])
+            answer, steered = self.answer(result), None
+            if scales:
+                result, found = self._hooked.run(image[None], scales=scales)
+                steered = self.answer(result)
         maps = [(str(place), act[0]) for place, act in found.items()]
         header = {"type": "maps", "seq": seq, "answer": answer, "steered": steered}
+        words = pieces(self.net, image)
+        if words:
+            header["pieces"] = words
         header["ms"] = round(1000 * (perf_counter() - began), 3)
-        return encode(header, [(INPUT, image), *maps])
+        seen = image if self.net.input_spec.has_channels else image[None]
+        return encode(header, [(INPUT, seen), *maps])
 
     def answer(self, result: Any) -> list[float] | None:
         """Return the probabilities of the classes; None for a network that is no classifier.
@@ -78,6 +89,21 @@ class Watched:
             return None
         row = output.log_probabilities().exp()[0].nan_to_num(0.0).tolist()
         return [round(value, 6) for value in row]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread inside `with`.
+
+    Yields:
+        Nothing.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def chosen(net: Net, names: Sequence[str] | None) -> tuple[Layer, ...]:

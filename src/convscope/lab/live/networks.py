@@ -1,20 +1,26 @@
 """The networks that the lab knows by name, loaded once, and what is known of their layers."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 from convscope import graph
 from convscope.errors import ConvscopeError, UsageError, nearest
-from convscope.graph import Field, Graph, TensorSpec
-from convscope.nets import ZOO, Description, LayerInfo, Net, describe, known, layer_shapes, load
+from convscope.graph import Field, Graph
+from convscope.lab.live.inputs import has_examples
+from convscope.nets import ZOO, Description, LayerInfo, Net, ZooEntry, describe, known, layer_shapes, load
+from convscope.system.files import read_json
+from convscope.worlds import world_of
 
 RUN = "run:"
 """Prefix of the networks of trainings, by the name of their folder."""
 MODEL = "model.json"
 """File of a saved network, by which a folder is known as one."""
+LARGEST_MODEL = 2**26
+"""Bytes of the largest description that is read for the list."""
 MOST_LOADED = 6
 """Networks that are kept in memory; the one that was used longest ago goes first."""
 LITE = "efficientnet_lite0"
@@ -75,11 +81,9 @@ class Networks:
         Returns:
             JSON-ready entries; trainings that cannot be read are left out.
         """
-        own = [
-            _entry(name, e.summary, e.input_spec, 1000 if e.classes is None else len(e.classes), e.weights)
-            for name, e in ZOO.items()
-        ]
-        return [*own, *self._runs()]
+        about = "EfficientNet-Lite0, trained on ImageNet"
+        lite = _entry(LITE, about, "image", (3, 224, 224), 1000, True)
+        return [*map(_of_zoo, ZOO.values()), lite, *self._runs()]
 
     def load(self, name: str) -> Net:
         """Return a network by its name.
@@ -126,25 +130,35 @@ class Networks:
                 yield path
 
     def _runs(self) -> Iterator[dict[str, Any]]:
+        """Describe the trainings from the descriptions of their networks, without their weights."""
         for path in self._folders():
             try:
-                net = self.load(f"{RUN}{path.name}")
-            except ConvscopeError:
+                found = read_json(path / MODEL, LARGEST_MODEL)
+                spec, classes = found["inputs"][0], found["outputs"][0]["classes"]
+                about, world, shape = str(found["name"]), str(spec["kind"]), [int(n) for n in spec["shape"]]
+                yield _entry(f"{RUN}{path.name}", about, world, shape, len(classes), True)
+            except (OSError, ValueError, LookupError, TypeError):  # damaged, or something else
                 continue
-            spec, count = net.input_spec, len(net.classes)
-            yield {**_entry(f"{RUN}{path.name}", net.name, spec, count, "its own"), "origin": "run"}
 
 
-def _entry(name: str, about: str, spec: TensorSpec, classes: int, weights: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "about": about,
-        "world": spec.kind,
-        "shape": list(spec.shape),
-        "classes": classes,
-        "trained": bool(weights),
-        "origin": "shipped" if weights else "zoo",
-    }
+def _of_zoo(entry: ZooEntry) -> dict[str, Any]:
+    """Describe a network of this package; one that was trained has the vocabulary of its data."""
+    spec, classes = entry.input_spec, entry.classes
+    shape, count = spec.shape, 1000 if classes is None else len(classes)
+    if entry.weights:
+        with as_file(files("convscope.nets") / "data" / entry.weights / MODEL) as path:
+            if path.is_file():
+                found = read_json(path, LARGEST_MODEL)
+                shape, count = found["inputs"][0]["shape"], len(found["outputs"][0]["classes"])
+    return _entry(entry.name, entry.summary, spec.kind, shape, count, bool(entry.weights))
+
+
+def _entry(
+    name: str, about: str, world: str, shape: Sequence[int], classes: int, trained: bool
+) -> dict[str, Any]:
+    origin = "run" if name.startswith(RUN) else "shipped" if trained else "zoo"
+    facts = {"name": name, "about": about, "world": world, "shape": list(map(int, shape))}
+    return {**facts, "classes": classes, "trained": trained, "origin": origin}
 
 
 def watchable(net: Net) -> tuple[Layer, ...]:
@@ -199,6 +213,7 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
         JSON-ready: specification of the input, layers, text of a chain, and the command that describes it.
     """
     spec, description = net.input_spec, describe(net)
+    world = world_of(spec)
     nodes = {node.name: node.layer for node in description.graph.nodes}
     return {
         "name": name,
@@ -211,6 +226,8 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
             "classes": list(net.classes),
             "sample_rate": spec.sample_rate,
         },
+        "display": {"rows_upwards": world.rows_upwards, "ink": world.is_ink, "timeline": world.has_timeline},
+        "examples": has_examples(spec),
         "trained": net.source.weights != "none",
         "parameters": description.parameters,
         "macs": description.macs,

@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from convscope.lab.web import failures, pages
 from convscope.lab.web.reference import page as reference
-from convscope.lab.web.routes import classify, graph, jobs, networks, socket, status, uploads, verbs
+from convscope.lab.web.routes import classify, go, graph, jobs, networks, socket, status, uploads, verbs
 from convscope.lab.web.state import LabState
 
 API = "/api/v1"
@@ -25,6 +25,7 @@ ROUTERS = (
     uploads.router,
     verbs.router,
     jobs.router,
+    go.router,
 )
 """Routers of the API, below `API`."""
 
@@ -68,6 +69,7 @@ def create(state: LabState) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, prefix=API)
     app.include_router(reference.router)
+    app.include_router(networks.addresses)
     app.include_router(pages.router)
     if (pages.STATIC / "assets").is_dir():
         app.mount("/assets", StaticFiles(directory=pages.STATIC / "assets"))

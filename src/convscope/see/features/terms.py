@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from convscope.errors import PlaceError, UsageError
+from convscope.graph.analysis.readers import ACTIVATIONS, elementwise_readers
 from convscope.graph.graph import Graph
 from convscope.graph.layer import Layer
 from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, layer_shapes, record, resolve
@@ -19,19 +20,6 @@ from convscope.worlds import InputLike, open_inputs
 
 CONVOLUTIONS = ("conv1d", "conv2d")
 MAXIMA, MEANS = ("maxpool1d", "maxpool2d"), ("avgpool1d", "avgpool2d")
-ACTIVATIONS = (
-    "sigmoid",
-    "tanh",
-    "relu",
-    "relu6",
-    "leakyrelu",
-    "elu",
-    "gelu",
-    "silu",
-    "hardswish",
-    "hardsigmoid",
-)
-"""Kinds that act on each value by itself."""
 CLOSE = 1e-3
 """Largest deviation of the sum from the layer's own value, relative to the sum of the terms' magnitudes."""
 
@@ -114,15 +102,16 @@ def unit_terms(net: NetLike, image: InputLike | Sequence[InputLike], place: str 
         raise PlaceError("one unit, like conv2:7@3,4", received=str(place))
     graph = describe(net).graph
     layer, shape = _layer(graph, wanted)
-    after = _following(net, graph, wanted.layer)
+    shapes = layer_shapes(net)
+    after = [node for node in elementwise_readers(graph, wanted.layer) if node.name in shapes]
     with torch.no_grad(), _input_of(net, wanted) as given:
-        found = record(net, inputs, [wanted.layer_only, *(LayerAddress(name) for name, _ in after)])
+        found = record(net, inputs, [wanted.layer_only, *(LayerAddress(node.name) for node in after)])
     acts = {address.layer: act[0] for address, act in found.items()}
     read = given[(wanted.call or len(given)) - 1][0]
     wanted = _positioned(wanted, acts[wanted.layer])
     made = _terms(net, layer, shape, read.float().cpu(), wanted)
     following = tuple(
-        Following(name, kind, _value(acts[name], wanted)) for name, kind in after if name in acts
+        Following(node.name, node.layer.kind, _value(acts[node.name], wanted)) for node in after
     )
     terms = replace(made, value=_value(acts[wanted.layer], wanted), following=following)
     return _checked(terms)
@@ -139,22 +128,6 @@ def _layer(graph: Graph, place: LayerAddress) -> tuple[Layer, tuple[int, ...]]:
             hint="Choose a layer inside it, or before it.",
         )
     return node.layer, graph.input_shapes(node.name)[0]
-
-
-def _following(net: Net, graph: Graph, name: str) -> list[tuple[str, str]]:
-    """Return name and kind of the layers that read a layer alone, up to the first activation function."""
-    shapes, found, at = layer_shapes(net), [], name
-    while True:
-        readers = [node for node in graph.nodes if at in node.inputs]
-        if len(readers) != 1 or readers[0].inputs != (at,) or readers[0].name not in shapes:
-            return found
-        kind = readers[0].layer.kind
-        if kind not in ACTIVATIONS and not kind.startswith("batchnorm"):
-            return found
-        found.append((readers[0].name, kind))
-        at = readers[0].name
-        if kind in ACTIVATIONS:
-            return found
 
 
 @contextmanager

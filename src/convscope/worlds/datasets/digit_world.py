@@ -48,9 +48,10 @@ class DigitWorld(ImageWorld):
         return grayscale_alpha(in_unit_range(tensor, spec))
 
     @override
-    def example(self, spec: TensorSpec) -> Sample:
-        """Return the first digit of the packaged test set."""
-        pixels = digits.test().pixels([0])
+    def example(self, spec: TensorSpec, index: int = 0) -> Sample:
+        """Return a digit of the packaged test set."""
+        data = digits.test()
+        pixels = data.pixels([index % len(data)])
         return Sample(to_spec(pixels, spec)[0], pixels[0])
 
 

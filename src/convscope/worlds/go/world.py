@@ -83,13 +83,14 @@ class GoWorld(World):
         return draw_board(shown, last=last, strength=strength.numpy(), margin=False, part=part)  # pyright: ignore[reportArgumentType]
 
     @override
-    def example(self, spec: TensorSpec) -> Sample | None:
-        """Return a position of a packaged game, on 9x9."""
+    def example(self, spec: TensorSpec, index: int = 0) -> Sample | None:
+        """Return a position of one of the packaged games, on 9x9."""
         if spec.size != (9, 9):
             return None
         from convscope.worlds.go import read_games
 
-        return self.open(read_games("go-9x9").board(0, EXAMPLE), spec)
+        games = read_games("go-9x9")
+        return self.open(games.board(index % len(games), EXAMPLE), spec)
 
     @override
     def first_use(self) -> str:

@@ -78,9 +78,10 @@ class SoundWorld(World):
         return ".wav", to_wav(wave * (0.5 / peak) if 0 < peak < 0.5 else wave, rate_of(spec))
 
     @override
-    def example(self, spec: TensorSpec) -> Sample | None:
-        """Return the spoken digit that ships with the package."""
-        return self.open(EXAMPLE, spec)
+    def example(self, spec: TensorSpec, index: int = 0) -> Sample | None:
+        """Return one of the spoken digits that ship with the package, beginning with a seven."""
+        files = sorted(EXAMPLE.parent.glob("*.wav"))
+        return self.open(files[(files.index(EXAMPLE) + index) % len(files)], spec)
 
     @override
     def folder_spec(self, root: str | Path) -> TensorSpec | None:

@@ -130,12 +130,13 @@ class TextWorld(World):
         return ink(draw(tensor, spec))
 
     @override
-    def example(self, spec: TensorSpec) -> Sample | None:
-        """Return the first of `EXAMPLES` whose tokens the vocabulary has; None without one."""
+    def example(self, spec: TensorSpec, index: int = 0) -> Sample | None:
+        """Return one of `EXAMPLES` whose tokens the vocabulary has; None without one."""
         if len(spec.vocabulary) <= len(SPECIAL):
             return None
         samples = (self.open(text, spec) for text in EXAMPLES if tokenize(text, spec.text))
-        return next((sample for sample in samples if not sample.original.notes), None)
+        known = [sample for sample in samples if not sample.original.notes]
+        return known[index % len(known)] if known else None
 
     @override
     def notes(self, sample: Sample) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from convscope.lab.web.routes.go import Game
+
 LONGEST = 2**20
 """Characters of a message, which uvicorn limits to as many bytes."""
 
@@ -30,6 +32,7 @@ class Input(Message):
     data: str | None = Field(None, max_length=LONGEST)
     upload: str | None = Field(None, max_length=64)
     text: str | None = Field(None, max_length=20_000)
+    game: Game | None = None
     sample: int | None = Field(None, ge=0, lt=2**31)
 
 
@@ -54,6 +57,13 @@ class Inspect(Message):
     address: str = Field(max_length=300)
 
 
+class Tint(Message):
+    """Ask what each word of the present text adds to an answer: of the likeliest class, or another."""
+
+    type: Literal["tint"]
+    target: int | None = Field(None, ge=0, lt=2**31)
+
+
 class Jobs(Message):
     """Ask for the events of jobs after a sequence number."""
 
@@ -61,6 +71,6 @@ class Jobs(Message):
     after: int = Field(ge=0, lt=2**63)
 
 
-AnyMessage = Annotated[Watch | Input | Steer | Inspect | Jobs, Field(discriminator="type")]
+AnyMessage = Annotated[Watch | Input | Steer | Inspect | Tint | Jobs, Field(discriminator="type")]
 MESSAGES: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
 """Reads a message from its JSON text."""

@@ -1,12 +1,17 @@
-"""Networks and their layers, as the live worker describes them."""
+"""Networks, their layers and units, as the live worker describes them."""
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
+from starlette.responses import Response
 
 from convscope.lab.web.state import Lab
 
 router = APIRouter(tags=["networks"])
+addresses = APIRouter(include_in_schema=False)
+"""Data at the address of a page, with `.json` behind it; included before the pages."""
+MEDIA = {"png": "image/png", "wav": "audio/wav"}
+Kind = Literal["png", "wav"]
 
 
 def network_name(net: str) -> str:
@@ -46,3 +51,93 @@ async def network(net: str, lab: Lab) -> dict[str, Any]:
         The network.
     """
     return (await lab.workers["live"].ask("network", net=network_name(net))).result
+
+
+@router.get("/networks/{net}/layers/{layer}/units/{unit}")
+async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
+    """Return the card of a unit; its strongest real inputs come as soon as they are found.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        layer: name of the layer.
+        unit: number of the unit, or its label.
+        lab: the server's state.
+
+    Returns:
+        The card.
+    """
+    return (await lab.workers["live"].ask("unit", net=network_name(net), address=f"{layer}:{unit}")).result
+
+
+@addresses.get("/m/{net}/{layer}/{unit}.json")
+async def unit_data(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
+    """Return the card of a unit, at the address of its page.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        layer: name of the layer.
+        unit: number of the unit, or its label.
+        lab: the server's state.
+
+    Returns:
+        The card.
+    """
+    return (await lab.workers["live"].ask("unit", net=network_name(net), address=f"{layer}:{unit}")).result
+
+
+@router.get("/networks/{net}/layers/{layer}/units/{unit}/preferred.{kind}", response_class=Response)
+async def preferred(net: str, layer: str, unit: str, kind: Kind, lab: Lab) -> Response:
+    """Return the picture that a unit prefers, as far as it is: ask again until `X-Fraction` is 1.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        layer: name of the layer.
+        unit: number of the unit, or its label.
+        kind: `png`, or `wav` for a network of sounds.
+        lab: the server's state.
+
+    Returns:
+        The file; 204 before the first step.
+    """
+    asked = {"net": network_name(net), "address": f"{layer}:{unit}", "kind": kind}
+    answer = await lab.workers["live"].ask("preferred", **asked)
+    headers = {"X-Fraction": str(answer.result["fraction"]), "Cache-Control": "no-store"}
+    if not answer.data:
+        return Response(status_code=204, headers=headers)
+    return Response(answer.data, media_type=MEDIA[kind], headers=headers)
+
+
+@router.get("/networks/{net}/samples/{index}.{kind}", response_class=Response)
+async def sample(net: str, index: int, kind: Kind, lab: Lab) -> Response:
+    """Return an input of the data that ships, as the network sees it.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        index: which one.
+        kind: `png`, or `wav` for a network of sounds.
+        lab: the server's state.
+
+    Returns:
+        The file.
+    """
+    answer = await lab.workers["live"].ask("sample", net=network_name(net), index=index, kind=kind)
+    headers = {"Cache-Control": "private, max-age=3600"}
+    return Response(answer.data, media_type=MEDIA[kind], headers=headers)
+
+
+@router.get("/networks/{net}/uploads/{upload}.{kind}", response_class=Response)
+async def seen(net: str, upload: str, kind: Kind, lab: Lab) -> Response:
+    """Return an uploaded file as the network sees it.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        upload: id of the file.
+        kind: `png`, or `wav` for a network of sounds.
+        lab: the server's state.
+
+    Returns:
+        The file, encoded anew.
+    """
+    answer = await lab.workers["live"].ask("seen", net=network_name(net), upload=upload, kind=kind)
+    headers = {"Cache-Control": "private, max-age=3600"}
+    return Response(answer.data, media_type=MEDIA[kind], headers=headers)

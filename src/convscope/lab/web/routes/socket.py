@@ -15,7 +15,9 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from convscope.errors import ConvscopeError, DataError, UsageError
-from convscope.lab.web.routes.messages import MESSAGES, AnyMessage, Input, Inspect, Steer, Watch
+from convscope.lab.queue.table import Queue
+from convscope.lab.web.routes.jobs import POLL, JobQueue
+from convscope.lab.web.routes.messages import MESSAGES, AnyMessage, Input, Inspect, Jobs, Steer, Tint, Watch
 from convscope.lab.web.state import Lab
 from convscope.lab.workers.supervisor import Worker
 
@@ -24,18 +26,23 @@ NUMBER = struct.Struct("<I")
 
 
 @router.websocket("/socket")
-async def socket(websocket: WebSocket, lab: Lab) -> None:
-    """Carry the live view of one tab."""
+async def socket(websocket: WebSocket, lab: Lab, queue: JobQueue) -> None:
+    """Carry the live view of one tab, and the events of jobs.
+
+    Args:
+        websocket: the connection.
+        lab: the server's state.
+        queue: the jobs.
+    """
     await websocket.accept()
-    tab = Tab(websocket, lab.workers["live"])
-    answering = asyncio.create_task(tab.answer())
-    receiving = asyncio.create_task(tab.receive())
+    tab = Tab(websocket, lab.workers["live"], queue)
+    tasks = {asyncio.create_task(part()) for part in (tab.answer, tab.receive, tab.follow_jobs)}
     try:
-        await asyncio.wait({answering, receiving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (answering, receiving):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(answering, receiving, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Tab:
@@ -44,17 +51,25 @@ class Tab:
     Args:
         websocket: its connection, accepted.
         live: the live worker.
+        queue: the jobs, whose events are followed as soon as the tab asks for them.
     """
 
-    def __init__(self, websocket: WebSocket, live: Worker) -> None:
-        self.websocket, self.live = websocket, live
+    def __init__(self, websocket: WebSocket, live: Worker, queue: Queue) -> None:
+        self.websocket, self.live, self.queue = websocket, live, queue
         self.net = "digits"
         self.layers: list[str] | None = None
         self.scales: dict[str, float] = {}
         self.input: tuple[int, dict[str, Any], bytes] | None = None
-        self._wanted: dict[str, str] = {}
+        self._wanted: dict[str, Any] = {}
         self._awake = asyncio.Event()
-        self._send = {"watch": self._send_watch, "maps": self._send_maps}
+        self._after: int | None = None
+        self._following = asyncio.Event()
+        self._send = {
+            "watch": self._send_watch,
+            "maps": self._send_maps,
+            "inspect": self._send_inspection,
+            "tint": self._send_tint,
+        }
 
     async def receive(self) -> None:
         """Take messages until the tab goes."""
@@ -90,8 +105,13 @@ class Tab:
             self._ask("maps")
         elif isinstance(message, Inspect):
             self._ask("inspect", message.address)
+        elif isinstance(message, Tint):
+            self._ask("tint", message.target)
+        elif isinstance(message, Jobs):
+            self._after = message.after
+            self._following.set()
 
-    def _ask(self, what: str, detail: str = "") -> None:
+    def _ask(self, what: str, detail: Any = None) -> None:
         self._wanted[what] = detail
         self._awake.set()
 
@@ -110,12 +130,12 @@ class Tab:
                     return
             self._awake.clear()
 
-    async def _send_watch(self, _detail: str) -> None:
+    async def _send_watch(self, _detail: None) -> None:
         net = self.net
         found = (await self.live.ask("network", net=net)).result
         await self.websocket.send_json({"type": "watching", "net": net, "layers": found["layers"]})
 
-    async def _send_maps(self, _detail: str) -> None:
+    async def _send_maps(self, _detail: None) -> None:
         if self.input is None:
             return
         seq, given, data = self.input
@@ -123,6 +143,37 @@ class Tab:
             "forward", data, net=self.net, seq=seq, layers=self.layers, given=given, scales=self.scales
         )
         await self.websocket.send_bytes(answer.data)
+
+    async def _send_tint(self, target: int | None) -> None:
+        seq, given, data = self._present()
+        found = (await self.live.ask("tint", data, net=self.net, given=given, target=target)).result
+        await self.websocket.send_json({"type": "tinted", "seq": seq, **found})
+
+    def _present(self) -> tuple[int, dict[str, Any], bytes]:
+        """Return the present input."""
+        if self.input is None:
+            raise UsageError("an input", received="none yet", hint="Draw something, or choose an example.")
+        return self.input
+
+    async def _send_inspection(self, address: str) -> None:
+        seq, given, data = self._present()
+        found = (await self.live.ask("inspect", data, net=self.net, address=address, given=given)).result
+        await self.websocket.send_json({"type": "inspected", "asked": address, "seq": seq, **found})
+
+    async def follow_jobs(self) -> None:
+        """Send the events of jobs after the number that the tab has named, until it goes."""
+        await self._following.wait()
+        while True:
+            after = self._after or 0
+            found = await asyncio.to_thread(self.queue.events, after)
+            for event in found:
+                if self._after != after and event.seq > (self._after or 0):
+                    break  # the tab has asked anew meanwhile
+                await self.websocket.send_json({"type": "job", "seq": event.seq, **event.to_json()})
+            else:
+                if found and self._after == after:
+                    self._after = found[-1].seq
+            await asyncio.sleep(0 if found else POLL)
 
     async def _refuse(self, error: ConvscopeError) -> None:
         fields = {name: getattr(error, name) for name in ("expected", "received", "hint")}
@@ -143,9 +194,9 @@ def _read(text: str) -> AnyMessage:
 
 def _given(message: Input) -> tuple[int, dict[str, Any], bytes]:
     """Return number, description and bytes of an input."""
-    given = message.model_dump(exclude_none=True, include={"upload", "text", "sample"})
+    given = message.model_dump(exclude_none=True, include={"upload", "text", "game", "sample"})
     if len(given) + (message.data is not None) != 1:
-        raise UsageError("one of data, upload, text and sample", received=f"{len(given)} of them")
+        raise UsageError("one of data, upload, text, game and sample", received=f"{len(given)} of them")
     if message.data is None:
         return message.seq, given, b""
     try:

@@ -1,0 +1,215 @@
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from convscope import nets, see, worlds
+from convscope.errors import DataError, PlaceError, UsageError
+from convscope.graph import chain
+from convscope.lab.live import inputs, pictures
+from convscope.lab.live.background import Background
+from convscope.lab.live.formulas import formula
+from convscope.lab.live.units import STEPS, Units, inspection
+from convscope.system.progress import Progress
+
+
+@pytest.fixture(scope="module")
+def digits() -> nets.Net:
+    return nets.load("digits")
+
+
+@pytest.fixture
+def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Units:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return Units(Background())
+
+
+def test_the_strongest_inputs_come_as_soon_as_they_are_found(units: Units, digits: nets.Net) -> None:
+    card = units.card(digits, "digits", "conv2:7")
+    assert card["top"] == [] and card["indexed"] < 1
+    while units.background.step():
+        pass
+    card = units.card(digits, "digits", "conv2:7")
+    data = inputs.bundled(digits.input_spec)
+    assert data is not None and card["indexed"] == 1
+    peaks = torch.cat(
+        [see.activations(digits, x, ["conv2:7"])["conv2:7"].amax((1, 2)) for x in _batches(data)]
+    )
+    values, best = peaks.topk(len(card["top"]))
+    assert [entry["sample"] for entry in card["top"]] == best.tolist() and len(best) == 9
+    first = card["top"][0]
+    assert first["value"] == pytest.approx(float(values[0]), rel=1e-4)
+    y, x = first["position"]
+    assert first["crop"] == [2 * y, 2 * x, 2 * y + 8, 2 * x + 8]
+    assert first["class"] == data.classes[int(data.labels[best[0]])]
+    assert first["image"] == f"/api/v1/networks/digits/samples/{int(best[0])}.png"
+
+
+def _batches(data: worlds.LabelledDataset) -> Iterator[torch.Tensor]:
+    for first in range(0, len(data), 500):
+        yield data.inputs(range(first, min(first + 500, len(data))))
+
+
+def test_a_card_has_weights_formula_code_and_command(units: Units, digits: nets.Net) -> None:
+    card = units.card(digits, "digits", "conv2:7")
+    conv2 = digits.module.get_submodule("conv2")
+    assert card["kernel"]["shape"] == [25, 3, 3] and card["bias"] == float(conv2.bias.detach()[7])  # type: ignore[index]
+    assert card["kernel"]["values"] == pytest.approx(conv2.weight[7].flatten().tolist(), rel=1e-5)  # type: ignore[index]
+    assert card["formula"]["terms"] == 225 and card["activation"] == "relu"
+    assert card["command"] == "convscope unit digits conv2:7 --data digits --split test"
+    assert card["layer"]["options"]["stride"] == card["stride"] == [1, 1]
+    space: dict[str, object] = {}
+    exec("\n".join(card["code"].splitlines()[:-1]), space)  # without the picture, which takes a while
+    assert space["terms"].place.startswith("conv2:7@")  # type: ignore[attr-defined]
+    assert card["code"].splitlines()[-1] == "picture = see.visualize(net, 'conv2:7')"
+    dense = units.card(digits, "digits", "dense2:3")
+    assert dense["kernel"]["shape"] == [100] and dense["activation"] is None
+    assert units.card(digits, "digits", "pool1:0")["kernel"] is None
+    for wrong in ("conv2:50", "conv9:1", "conv2"):
+        with pytest.raises(PlaceError):
+            units.card(digits, "digits", wrong)
+
+
+def test_a_preferred_picture_grows_while_other_inputs_are_seen(units: Units, digits: nets.Net) -> None:
+    facts, image = units.preferred(digits, "conv2:7")
+    assert facts == {"fraction": 0} and image is None
+    with torch.no_grad():  # as a live view between two steps
+        for _ in range(STEPS // 2):
+            units.background.step()
+    assert torch.is_grad_enabled()
+    facts, early = units.preferred(digits, "conv2:7")
+    assert 0.4 < facts["fraction"] < 0.6 and early is not None
+    assert not any(module._forward_hooks for module in digits.module.modules())
+    while units.background.step():
+        pass
+    facts, late = units.preferred(digits, "conv2:7")
+    assert facts["fraction"] == 1 and late is not None
+    noise = torch.rand(16, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+
+    def mean(picture: torch.Tensor) -> float:
+        return float(see.activations(digits, picture, ["conv2:7"])["conv2:7"].mean())
+
+    assert mean(late[None]) > mean(noise) + 0.5 and mean(late[None]) >= mean(early[None]) - 0.1
+    assert Image.open(io.BytesIO(pictures.picture(late, digits))).size == (28, 28)
+
+
+def test_computations_that_stop_inside_no_grad_do_not_turn_gradients_off() -> None:
+    seen = []
+
+    def steps(gradients: bool) -> Iterator[Progress[None]]:
+        with torch.set_grad_enabled(gradients):
+            for k in range(3):
+                seen.append(torch.is_grad_enabled() == gradients)
+                yield Progress(k / 3, "", lambda: None)
+
+    background = Background()
+    for gradients in (True, False):
+        background.of(gradients, lambda gradients=gradients: steps(gradients))
+    for _ in range(3):
+        for gradients in (True, False):
+            background.of(gradients, lambda: iter(()))
+            assert background.step() and torch.is_grad_enabled()
+    assert seen == [True] * 6
+
+
+def test_a_failed_computation_raises_once_and_may_be_tried_again() -> None:
+    background = Background()
+
+    def failing() -> Iterator[Progress[None]]:
+        raise UsageError("nothing")
+        yield
+
+    background.of("a", failing)
+    assert background.step() and not background.step()
+    with pytest.raises(UsageError):
+        background.of("a", failing)
+    assert not background.of("a", failing).done
+
+
+def test_of_many_computations_the_oldest_are_given_up() -> None:
+    closed, background = [], Background()
+
+    def steps(name: int) -> Iterator[Progress[None]]:
+        try:
+            while True:
+                yield Progress(0.0, "", lambda: None)
+        finally:
+            closed.append(name)
+
+    for name in range(6):
+        background.of(name, lambda name=name: steps(name))
+        background.step()
+    assert closed == [0, 1]
+    background.close()
+    assert sorted(closed) == list(range(6))
+
+
+def test_the_numbers_behind_a_unit(digits: nets.Net) -> None:
+    image = inputs.example(digits.input_spec, 5).input
+    found = inspection(digits, image, "conv2:7@3,4")
+    act = see.activations(digits, image[None], ["conv2", "relu2", "pool1"])
+    products = torch.tensor(found["window"]) * torch.tensor(found["weights"])
+    assert found["shape"] == [25, 3, 3] and found["taps"] == [[3, 4, 5], [4, 5, 6]]
+    assert torch.tensor(found["window"]).reshape(25, 3, 3).allclose(act["pool1"][0, :, 3:6, 4:7], atol=1e-4)
+    assert float(products.sum()) + found["bias"] == pytest.approx(found["value"], abs=1e-3)
+    assert found["value"] == float(act["conv2"][0, 7, 3, 4])
+    assert found["following"] == [
+        {"layer": "relu2", "kind": "relu", "value": float(act["relu2"][0, 7, 3, 4])}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "formula_text"),
+    [
+        (
+            "conv 4 3x3 stride=2 padding=1, relu",
+            "conv1",
+            "relu(b + Σ_c Σ_i Σ_j w[c,i,j] · v[c, 2·y + i − 1, 2·x + j − 1])",
+        ),
+        ("conv 4 3x3 bias=false dilation=2", "conv1", "Σ_c Σ_i Σ_j w[c,i,j] · v[c, y + 2·i, x + 2·j]"),
+        ("maxpool 2", "pool1", "max of 2×2 v"),
+        ("flatten, dense 3, sigmoid", "dense1", "sigmoid(b + Σ_i w[i] · v[i])"),
+        ("flatten, dense 3, softmax", "dense1", "b + Σ_i w[i] · v[i]"),
+    ],
+)
+def test_formulas(text: str, name: str, formula_text: str) -> None:
+    graph = chain("3x8x8", text)
+    name = next(node.name for node in graph.nodes if node.name.startswith(name.rstrip("1")))
+    assert formula(graph, name)["text"] == formula_text
+
+
+def test_examples_of_every_world_that_has_some() -> None:
+    for name, count in (("digits", 2000), ("spoken-digits", 10), ("questions", 0)):
+        spec = nets.load(name).input_spec
+        first, second = inputs.example(spec, 0), inputs.example(spec, 1)
+        assert first.input.shape == second.input.shape == spec.shape and not torch.equal(
+            first.input, second.input
+        )
+        later = [count] if count else range(2, 10)
+        assert any(torch.equal(inputs.example(spec, index).input, first.input) for index in later)
+    with pytest.raises(UsageError):
+        inputs.example(nets.ZOO["alexnet-two-towers"].input_spec, 0)
+
+
+def test_files_are_shown_encoded_anew(tmp_path: Path) -> None:
+    Image.new("RGB", (900, 300), (255, 0, 0)).save(tmp_path / "a", format="JPEG")
+    kind, found = pictures.preview(tmp_path / "a", "a.jpg")
+    shown = Image.open(io.BytesIO(found))
+    assert kind == "image" and shown.format == "PNG" and max(shown.size) == 512
+    (tmp_path / "b").write_text("(;FF[4]SZ[9];B[ee];W[cc])")
+    assert pictures.preview(tmp_path / "b", "game.sgf")[0] == "go"
+    (tmp_path / "c").write_text("<script>alert(1)</script>")
+    with pytest.raises(DataError):
+        pictures.preview(tmp_path / "c", "c.png")
+    assert pictures.preview(tmp_path / "c", "c.txt")[0] == "text"
+
+
+def test_a_text_is_never_the_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret").write_text("what is it")
+    monkeypatch.chdir(tmp_path)
+    spec = nets.load("questions").input_spec
+    assert inputs.open_input({"text": "secret"}, b"", nets.load("questions"), None).original.text == "secret"  # type: ignore[arg-type]
+    assert worlds.open_sample("secret", spec).original.text == "what is it"
