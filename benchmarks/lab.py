@@ -191,7 +191,7 @@ def ready(page: Any) -> float:
 
 def drawn(page: Any) -> list[float]:
     """Draw each digit with the mouse; return milliseconds from each pointer event to its repaint."""
-    box = page.locator("canvas").first.bounding_box()
+    box = page.locator(".pad canvas").bounding_box()
     page.evaluate("measured.found.length = 0")
     for corners in STROKES.values():
         page.keyboard.press("c")
