@@ -119,7 +119,7 @@ def test_rates_grow_by_a_constant_factor_and_losses_are_those_of_the_same_steps(
     assert (float(rates[0]), float(rates[-1])) == pytest.approx((1e-4, 1e-2))
     again = small_net()
     loop = Trainer(again, train_images, recipe=PLAIN.model_copy(update={"epochs": 2}))
-    loop.schedule = lambda step: rates[step].item()
+    loop.rates.schedule = lambda step: rates[step].item()
     losses, events = [], iter(loop)
     while len(losses) < 9:
         loop.pause()

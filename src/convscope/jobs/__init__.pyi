@@ -1,6 +1,8 @@
 from .job import Document as Document
 from .job import Job as Job
 from .job import run as run
+from .output.controls import Controls as Controls
+from .output.controls import Outcome as Outcome
 from .output.dialogue import Dialogue as Dialogue
 from .output.dialogue import Script as Script
 from .output.workspace import Artifact as Artifact

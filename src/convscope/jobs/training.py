@@ -1,6 +1,6 @@
 """What all jobs that train share: run the recipe's task, and lay out its table."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from convscope.errors import ConvscopeError, Interrupted
 from convscope.jobs.job import Document, mapped
 from convscope.jobs.output import results
+from convscope.jobs.output.controls import Controls
 from convscope.jobs.output.training_view import TrainingView
 from convscope.jobs.output.workspace import Artifact, Workspace
 from convscope.learn import TrainRecipe
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
         Epoch,
         EvalResult,
         FreezeRecord,
+        LRChange,
         LRFinderResult,
         Run,
+        RunEvents,
         Task,
         TrainingSetup,
         TrainProgress,
@@ -83,9 +86,17 @@ class Training(Generic[AnyRecipe]):
         return Run(self.place, self.recipe, ()).frozen
 
     @property
-    def frozen_lines(self) -> list[str]:
-        """What was frozen, in a sentence for each part."""
-        return [record.text() for record in self.frozen if not record.momentary]
+    def lr_changes(self) -> "tuple[LRChange, ...]":
+        """How the learning rate was changed while it ran, as the run's last state says."""
+        from convscope.learn import Run
+
+        return Run(self.place, self.recipe, ()).lr_changes
+
+    @property
+    def lines(self) -> list[str]:
+        """What was frozen, in a sentence for each part, and each change of the learning rate."""
+        held = [record.text() for record in self.frozen if not record.momentary]
+        return [*held, *(change.text() for change in self.lr_changes)]
 
 
 def run(
@@ -103,6 +114,8 @@ def run(
 
     Yields:
         The progress; its document has the field `training`: what `TrainingView.document` shows of it so far.
+        What `workspace.controls` is asked for is done between two of its events; while it is paused, the last
+        one is repeated.
 
     Returns:
         The finished training; None in a process that does not write, of several that torchrun has started.
@@ -133,7 +146,7 @@ def run(
     def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
         if isinstance(event, learn.Epoch):
             done.add(event)
-        view.add(event, events.trainer.freezer.frozen)
+        view.add(event, events.trainer)
         return Progress(event.done, _note(setup.task, event), lambda: {"training": view.document()})
 
     signals.working()
@@ -147,7 +160,7 @@ def run(
         validation=setup.validation,
     )
     try:
-        yield from mapped(events, convert)
+        yield from _controlled(events, convert, workspace.controls)
     except Interrupted:
         last = done.epochs[-1].tested if done.epochs else None
         if processes.rank() == 0:
@@ -158,6 +171,26 @@ def run(
     done = _tested(done)
     _report(done, workspace)
     return done
+
+
+def _controlled(
+    events: "RunEvents",
+    convert: "Callable[[Epoch | TrainProgress], Progress[Document | None]]",
+    controls: Controls,
+) -> Generator[Progress[Document | None], None, None]:
+    """Yield the progress of a training, and do between its events what is asked for."""
+    event = next(events, None)
+    while event is not None:
+        step = convert(event)
+        try:
+            yield step
+            while controls.carry_out(events):
+                yield replace(step, message=f"paused  {step.message}")
+                controls.wait()
+        except KeyboardInterrupt:
+            event = events.throw(KeyboardInterrupt())
+        else:
+            event = next(events, None)
 
 
 def _tested(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
@@ -215,7 +248,7 @@ def _report(done: Training[Any], workspace: Workspace) -> None:
     """Write the report of a training, finished or stopped, into the run's folder."""
     from convscope.show.pages import training as pages
 
-    found = done.all_epochs, done.tested, done.place, done.frozen
+    found = done.all_epochs, done.tested, done.place, done.frozen, done.lr_changes
     html = pages.page(pages.TrainedRun(done.recipe, done.setup, *found))
     write_text(done.place / REPORT, html)
     made = [Artifact(REPORT, "page", "the report of the training")]

@@ -1,7 +1,9 @@
 """Where the lab keeps what is its own, inside the folder of trainings and results. Standard library."""
 
+import os
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from convscope.errors import PlaceError
@@ -98,6 +100,23 @@ class LabFolder:
             hint = "See the list of networks: GET /api/v1/networks"
             raise PlaceError("the name of a run", received=name[:80], hint=hint)
         return path
+
+    def new_run(self, name: str) -> Path:
+        """Return a folder for a training, which is not there yet.
+
+        Args:
+            name: what it is; other characters than letters, digits, `-` and `.` become dashes.
+
+        Returns:
+            `<date>-<name>` below the folder of the runs, with `-2`, `-3`, ... where that is taken.
+        """
+        plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name).strip("-.")
+        first = self.runs / f"{date.today().isoformat()}-{plain[:60] or 'training'}"
+        number, found = 1, first
+        while os.path.lexists(found):
+            number += 1
+            found = first.with_name(f"{first.name}-{number}")
+        return found
 
     def _of(self, job: str, kind: str) -> Path:
         if not JOB.fullmatch(job):

@@ -12,6 +12,8 @@ from .optimization.lr_finder import LRFinderResult as LRFinderResult
 from .optimization.lr_finder import find_lr as find_lr
 from .optimization.lr_finder import iter_find_lr as iter_find_lr
 from .optimization.lr_finder import with_found_lr as with_found_lr
+from .optimization.rates import LRChange as LRChange
+from .optimization.rates import highest_at as highest_at
 from .optimization.schedules import extends as extends
 from .optimization.schedules import rate as rate
 from .recipe import PUBLISHED as PUBLISHED
@@ -98,6 +100,7 @@ from .trainer.kept_weights import best_epoch_text as best_epoch_text
 from .trainer.run_folder.resume import FinishedRunError as FinishedRunError
 from .trainer.run_folder.resume import Run as Run
 from .trainer.run_folder.resume import resumed as resumed
+from .trainer.run_folder.train_run import RunEvents as RunEvents
 from .trainer.run_folder.train_run import check_restartable as check_restartable
 from .trainer.run_folder.train_run import iter_train_run as iter_train_run
 from .trainer.run_folder.train_run import restarted_recipe as restarted_recipe

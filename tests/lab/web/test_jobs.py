@@ -125,7 +125,7 @@ def test_an_upload_keeps_the_name_that_the_user_gave_it(client: TestClient) -> N
         ("visualize", {**TINY, "start": "file:///etc/passwd"}),
         ("train", {"network": "digits", "data": "./pictures"}),
         ("train", {"network": "digits", "data": "digits", "resume": "runs/mine"}),
-        ("visualize", {**TINY, "net": "pyproject.toml"}),
+        ("visualize", {**TINY, "net": ".hidden"}),
         ("style", {"content": ["a", "/etc/passwd"]}),
         ("train", {"network": "digits", "data": {"a": "/etc/passwd"}}),
         ("lab", {}),

@@ -94,8 +94,9 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         settings that were followed, the task among them), `network`, `unread` (number of files that could not
         be used), `train` (number of training samples), `frozen` (`FreezeRecord.to_json()` of each part that
         was frozen: what, when, and the SHA-256 of its values at the freezing, at the thawing and at the end),
-        `classes` (number of them by class; null without labels), `validation` (number of those held out of
-        them to choose by), `input` (size of the input and of the pictures; null for other data), `epochs`
+        `lr_changes` (`LRChange.to_json()` of each one while it ran), `classes` (number of them by class; null
+        without labels), `validation` (number of those held out of them to choose by), `input` (size of the
+        input and of the pictures; null for other data), `epochs`
         (`Epoch.to_json()` of each one run now), `kept_epoch` (with `--patience` the number of the epoch whose
         weights are saved, else null), `test` (`EvalResult.to_json()` of the network that is saved: for a
         classifier `Evaluation.to_json()`), `table` (see `training.table`), `lr_finder` (of `--find-lr`:
@@ -128,7 +129,7 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         )
     counts = class_counts(setup.train, getattr(setup.train, "classes", ()))
     kept = best_epoch(done.all_epochs)
-    lines = [*tested.summary, *done.frozen_lines]
+    lines = [*tested.summary, *done.lines]
     document = {
         "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
         "network": setup.net.name,
@@ -137,6 +138,7 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         "classes": None if counts is None else dict(zip(setup.train.classes, counts.tolist(), strict=True)),
         "validation": 0 if setup.validation is None else len(setup.validation),
         "frozen": [record.to_json() for record in done.frozen],
+        "lr_changes": [change.to_json() for change in done.lr_changes],
         "input": None if setup.fit is None else setup.fit.to_json(),
         "epochs": [epoch.to_json() for epoch in done.epochs],
         "kept_epoch": None if kept is None else kept.index,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         ClassifiedSamples,
         Epoch,
         EvalResult,
+        Trainer,
         TrainingSetup,
         TrainProgress,
         TrainRecipe,
@@ -26,6 +27,8 @@ MOST_POINTS = 512
 """Points of the curve; when there are more, every second one is left out."""
 MOST_WEIGHTS = 64 * 3 * 11 * 11
 """Most weights of kernels that are shown."""
+MOST_CLASSES = 128
+"""Most classes of which a confusion matrix is shown."""
 
 
 class TrainingView:
@@ -51,36 +54,41 @@ class TrainingView:
         self._every, self._skipped = 1, 0
         self._tested: EvalResult | None = None
         self._samples: dict[str, Any] | None = None
-        self._frozen: Sequence[str] = ()
+        self._trainer: Trainer | None = None
         self._now: dict[str, Any] = {}
 
-    def add(self, event: "Epoch | TrainProgress", frozen: Sequence[str]) -> None:
+    def add(self, event: "Epoch | TrainProgress", trainer: "Trainer") -> None:
         """Note an event of the training.
 
         Args:
             event: progress, or a finished epoch.
-            frozen: names of what is frozen now.
+            trainer: knows what is frozen, and the learning rates.
         """
         from convscope.learn import Epoch
 
-        self._frozen = frozen
+        self._trainer = trainer
         if isinstance(event, Epoch):
             self.epochs.append(event.to_json())
             if event.tested is not None:
                 self._tested, self._samples = event.tested, None
-            return
-        at = event.epoch - 1 + event.step / max(event.steps, 1)
-        self._now = {
-            "epoch": event.epoch,
-            "step": event.step,
-            "steps": event.steps,
-            "lr": event.lr,
-            "samples_per_second": event.samples_per_second,
-        }
+            steps = trainer.batch_source.steps
+            self._now = {"epoch": event.index, "step": steps, "steps": steps}
+            self._now |= {"loss": event.metrics.get("loss"), "metrics": dict(event.metrics)}
+        else:
+            self._now = {"epoch": event.epoch, "step": event.step, "steps": event.steps}
+            self._now |= {"loss": event.loss, "metrics": dict(event.metrics)}
+        self._now |= {"lr": event.lr, "samples_per_second": event.samples_per_second}
+        if isinstance(event, Epoch) or event.preparing is None:
+            self._add_point()
+
+    def _add_point(self) -> None:
+        """Add where the training is to the curve, which is thinned when it has too many points."""
+        now = self._now
         self._skipped += 1
-        if event.preparing is None and self._skipped >= self._every:
+        if self._skipped >= self._every:
             self._skipped = 0
-            self.points.append({"at": round(at, 4), "loss": event.loss, "lr": event.lr, **event.metrics})
+            at = round(now["epoch"] - 1 + now["step"] / max(now["steps"], 1), 4)
+            self.points.append({"at": at, "loss": now["loss"], "lr": now["lr"], **now["metrics"]})
         if len(self.points) > MOST_POINTS:
             self.points, self._every = self.points[::2], 2 * self._every
 
@@ -88,16 +96,23 @@ class TrainingView:
         """Return what there is to show now; the picture of test samples is written if it is outdated.
 
         Returns:
-            JSON fields `now` (`epoch`, `step`, `steps`, `lr`, `samples_per_second`), `planned` (number of
-            epochs), `metrics` (`name`, `heading`, `higher_is_better` of each), `curve` (points: `at` in
-            epochs, `loss`, `lr` and metrics of the epoch so far), `epochs` (`Epoch.to_json()` of each),
-            `frozen` (names), `kernels` (of the first layer, see `kernels`), `test` (evaluation after the last
-            epoch; null before) and `samples` (see `test_samples`; null without any).
+            JSON fields `run` (name of its folder), `now` (`epoch`, `step`, `steps`, `lr`,
+            `samples_per_second`, `loss`, `metrics`), `paused`, `highest_lr` (of the schedule), `lr_changes`
+            (`LRChange.to_json()` of each), `controls` (`Outcome.to_json()` of each request), `planned`
+            (number of epochs), `metrics` (`name`, `heading`, `higher_is_better` of each), `curve` (points:
+            `at` in epochs, `loss`, `lr` and metrics of the epoch so far), `epochs` (`Epoch.to_json()` of
+            each), `frozen` (names), `kernels` (of the first layer, see `kernels`), `test` (evaluation after
+            the last epoch; null before) and `samples` (see `test_samples`; null without any).
         """
         self.watched = True
-        task = self.setup.task
+        task, trainer = self.setup.task, self._trainer
         return {
+            "run": self.place.name,
             "now": self._now,
+            "paused": self.workspace.controls.paused,
+            "highest_lr": trainer and trainer.rates.highest,
+            "lr_changes": [change.to_json() for change in trainer.rates.changes] if trainer else [],
+            "controls": [outcome.to_json() for outcome in self.workspace.controls.outcomes],
             "planned": self.recipe.epochs,
             "metrics": [
                 {"name": m.name, "heading": m.heading, "higher_is_better": m.higher_is_better}
@@ -105,20 +120,27 @@ class TrainingView:
             ],
             "curve": list(self.points),
             "epochs": list(self.epochs),
-            "frozen": list(self._frozen),
+            "frozen": list(trainer.freezer.frozen) if trainer else [],
             "kernels": kernels(self.setup.net),
-            "test": None if self._tested is None else self._tested.to_json(),
+            "test": self._test(),
             "samples": self.test_samples(),
         }
+
+    def _test(self) -> dict[str, Any] | None:
+        """Return the last evaluation, without a confusion matrix that is too large to be shown."""
+        found = None if self._tested is None else self._tested.to_json()
+        if found is not None and len(found.get("confusion") or ()) > MOST_CLASSES:
+            found["confusion"] = None
+        return found
 
     def test_samples(self) -> dict[str, Any] | None:
         """Return the test samples of each cell of the confusion matrix, and write the picture of them.
 
         Returns:
             JSON fields `picture` (file name), `tile` (side in pixels), `columns` and `samples`: for each
-            tile, in order, `index` in the test data, `truth` and `answer` (classes), and `sure` (probability
-            of the answer). None where the task classifies no samples that can be drawn, or before the first
-            test.
+            tile, in order, `index` in the test data, `truth` and `answer` (classes), `sure` (probability of
+            the answer), and `file` (its folder and name; null where it is none). None where the task
+            classifies no samples that can be drawn, or before the first test.
         """
         if self._samples is None and self._tested is not None:
             setup = self.setup
@@ -160,14 +182,15 @@ class TrainingView:
 
 
 def _answers(finding: "ClassifiedSamples", indices: Sequence[int]) -> list[dict[str, Any]]:
-    """Return class, prediction and its probability of some test samples."""
-    found = finding.evaluation
+    """Return class, prediction and its probability of some test samples, and their files, if they are any."""
+    found, paths = finding.evaluation, getattr(finding.samples, "paths", ())
     return [
         {
             "index": i,
             "truth": int(found.labels[i]),
             "answer": int(found.predictions[i]),
             "sure": round(float(found.probabilities[i].max()), 4),
+            "file": f"{paths[i].parent.name}/{paths[i].name}" if paths else None,
         }
         for i in indices
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.jobs.output import results
+from convscope.jobs.output.controls import Controls
 from convscope.jobs.output.dialogue import Dialogue, Script
 from convscope.system import signals
 
@@ -47,6 +48,7 @@ class Workspace:
         pending: the folder in which they lie while the job runs; None before it has one, and once they lie at
             their place.
         dialogue: whom a job talks with that talks; by default nobody, who says nothing.
+        controls: what a running training is asked for, from any thread.
     """
 
     out: Path | None = None
@@ -54,6 +56,7 @@ class Workspace:
     artifacts: list[Artifact] = field(default_factory=list)
     pending: Path | None = None
     dialogue: Dialogue = field(default_factory=Script)
+    controls: Controls = field(default_factory=Controls)
 
     @contextlib.contextmanager
     def folder(self, name: str) -> Iterator["ResultFolder"]:

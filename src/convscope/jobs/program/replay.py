@@ -16,6 +16,7 @@ from convscope.jobs import inputs, registry
 from convscope.jobs.job import Document, Steps, finished, mapped
 from convscope.jobs.output import provenance
 from convscope.jobs.output.workspace import Workspace
+from convscope.learn import TrainRecipe
 from convscope.recipe import Recipe, versions
 from convscope.recipe.fields import ResultFile
 from convscope.system.progress import Progress
@@ -69,6 +70,8 @@ def run(recipe: ReplayRecipe, workspace: Workspace) -> Steps:
         raise DataError(f"{error.expected}, in {source}", received=error.received, hint=error.hint) from None
     inputs.require_device(inner)
     workspace.log(f"Again: {inner.command()}")
+    for change in _interventions(source, inner):
+        workspace.log(f"Not repeated, because it was done by hand while the run went on: {change}")
     replayed = {"file": recipe.file, "verb": verb, "versions_differ": differ, "same_picture": None}
     last: Progress[Document | None] | None = None
 
@@ -86,6 +89,16 @@ def run(recipe: ReplayRecipe, workspace: Workspace) -> Steps:
 
 def _with(document: Document | None, replayed: dict[str, Any]) -> Document | None:
     return None if document is None else {**document, "replayed": replayed}
+
+
+def _interventions(source: Path, recipe: Recipe) -> tuple[str, ...]:
+    """Return what was changed by hand while a training ran, which its recipe does not say."""
+    folder = source if source.is_dir() else source.parent
+    if not isinstance(recipe, TrainRecipe) or not (folder / "state").is_dir():
+        return ()
+    from convscope.learn import Run
+
+    return Run(folder, recipe, ()).interventions
 
 
 def _differences(before: Any, now: dict[str, str]) -> list[str]:

@@ -34,8 +34,8 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
         The progress, and at the end the document; JSON fields `recipe` (the settings that were followed),
         `network`, `styles` (names), `sheet` (file name), `photographs` and `held_out` (numbers of training
         and test photographs), `epochs` (`Epoch.to_json()` of each one run now), `frozen`
-        (`FreezeRecord.to_json()` of each part that was frozen), `table` (see `jobs.training.table`),
-        `report` (file name of the page) and `out` (the folder).
+        (`FreezeRecord.to_json()` of each part that was frozen), `lr_changes` (`LRChange.to_json()` of each),
+        `table` (see `jobs.training.table`), `report` (file name of the page) and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -59,7 +59,8 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
         "held_out": len(setup.test),
         "epochs": [epoch.to_json() for epoch in done.epochs],
         "frozen": [record.to_json() for record in done.frozen],
-        "table": training.table(done, done.frozen_lines),
+        "lr_changes": [change.to_json() for change in done.lr_changes],
+        "table": training.table(done, done.lines),
         "report": training.REPORT,
         "out": str(done.place),
     }

@@ -140,6 +140,19 @@ class Queue:
             row = db.execute(query, (time.time(), id_, *self._me)).fetchone()
         return bool(self._mine(row, id_)[0])
 
+    def cancelled(self, id_: str) -> bool:
+        """Return whether a job was asked to end; without writing.
+
+        Args:
+            id_: the job.
+
+        Returns:
+            Whether it was; also where it was removed.
+        """
+        query = "SELECT cancelled FROM job WHERE id = ?"
+        row = self.database.connection.execute(query, (id_,)).fetchone()
+        return row is None or bool(row[0])
+
     def progress(self, id_: str, fraction: float, message: str, left: float | None) -> None:
         """Say how far a job of this process is; replaces what was said before.
 
@@ -225,7 +238,7 @@ class Queue:
         id_: str,
         state: State,
         *,
-        document: str = "null",
+        document: str | None = None,
         error: dict[str, str] | None = None,
     ) -> None:
         """End a job of this process.
@@ -233,15 +246,15 @@ class Queue:
         Args:
             id_: the job.
             state: one of `ENDED`.
-            document: its result, as JSON.
+            document: its result, as JSON; what there is so far, if left out.
             error: what went wrong.
 
         Raises:
             LostJobError: this process does not have the job any more.
         """
         query = (
-            "UPDATE job SET state = ?, ended = ?, document = ?, error = ?, remaining = NULL, "
-            f"fraction = CASE ? WHEN 'done' THEN 1.0 ELSE fraction END WHERE {MINE}"
+            "UPDATE job SET state = ?, ended = ?, document = coalesce(?, document), error = ?, "
+            f"remaining = NULL, fraction = CASE ? WHEN 'done' THEN 1.0 ELSE fraction END WHERE {MINE}"
         )
         values = (state, time.time(), document, json.dumps(error), state)
         with self.database.writing() as db:
@@ -249,6 +262,30 @@ class Queue:
             self._mine(done.rowcount or None, id_)
             db.execute("DELETE FROM control WHERE job = ?", (id_,))
             self._told(id_, "state", {"state": state, "error": error})
+
+    def document(self, id_: str, document: str) -> None:
+        """Store the result so far of a job of this process.
+
+        Args:
+            id_: the job.
+            document: JSON.
+
+        Raises:
+            LostJobError: this process does not have the job any more.
+        """
+        with self.database.writing() as db:
+            done = db.execute(f"UPDATE job SET document = ? WHERE {MINE}", (document, id_, *self._me))
+            self._mine(done.rowcount or None, id_)
+            self._told(id_, "document", {}, replaces=True)
+
+    def went_on(self, id_: str) -> None:
+        """Note that a job has got further than at any try before: it is no reason to give up.
+
+        Args:
+            id_: the job.
+        """
+        with self.database.writing() as db:
+            db.execute("UPDATE job SET tries = 0 WHERE id = ?", (id_,))
 
     def give_back(self, id_: str, message: str) -> None:
         """Put a job of this process back, to be gone on with when a process is there again.

@@ -1,13 +1,13 @@
 """What of the queue the web process shows, and which jobs it lets in. No torch."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 from convscope.errors import UsageError, nearest
 from convscope.jobs import JOBS
 from convscope.jobs.registry import schema_for
 from convscope.lab.queue.job import QueuedJob
+from convscope.learn import TrainRecipe
 from convscope.recipe.fields import flag_of
 
 NOT_OFFERED = ("lab", "gtp", "play", "runs prune", "replay")
@@ -55,6 +55,30 @@ def checked(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[st
     return schema.parse(shown).command()
 
 
+def check_control(job: QueuedJob, action: str, value: Any) -> None:
+    """Refuse what cannot be asked of a job, as far as that is known without the job.
+
+    Args:
+        job: the job.
+        action: what is asked for.
+        value: what belongs to it.
+
+    Raises:
+        UsageError: it is no training, or the value is of another kind.
+    """
+    if not issubclass(schema_for(job.verb, dict(job.settings)), TrainRecipe):
+        hint = f"Cancel it: POST /api/v1/jobs/{job.id}/cancel"
+        raise UsageError("a training", received=f"a job that does {job.verb}", hint=hint)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    texts = isinstance(value, str) or (isinstance(value, list) and bool(value))
+    needed = {"lr": (number, "a number"), "freeze": (texts, "addresses"), "thaw": (texts, "addresses")}
+    given, kind = needed.get(action, (True, ""))
+    if not given:
+        raise UsageError(
+            f"{kind} as value of {action}", received=str(value)[:80], hint="For example: conv2:7"
+        )
+
+
 def _refuse_paths(name: str, value: Any) -> None:
     """Refuse a text that leads to a file, in any setting."""
     if isinstance(value, list | tuple):
@@ -74,7 +98,7 @@ def _refuse_paths(name: str, value: Any) -> None:
 def _leads_to_a_file(value: str) -> bool:
     if NAMED.fullmatch(value):
         return False
-    return bool(PATHLIKE.search(value)) or (len(value) < 256 and Path(value).exists())
+    return bool(PATHLIKE.search(value))
 
 
 def _names(files: list[dict[str, str]]) -> Any:

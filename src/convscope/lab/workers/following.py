@@ -1,16 +1,20 @@
 """Follow a running job for the queue: progress, log, and its files as they come."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from convscope.jobs import Artifact, Document, Job
+from convscope.jobs.output.results import as_json
+from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import Queue
+from convscope.lab.workers.training import TrainingFollower
 from convscope.system.progress import Progress
 
 PROGRESS_INTERVAL = 0.25
 """Seconds between two events of progress."""
-RESULT_INTERVAL = 1.0
+RESULT_INTERVAL = 0.5
 """Least seconds between two times that the result so far is computed."""
 RESULT_SHARE = 0.1
 """Largest share of the time that is spent on results so far."""
@@ -23,14 +27,26 @@ class Follower:
 
     Args:
         queue: where it is told.
-        id_: the job's id.
+        row: the job as it was claimed.
         job: the running job.
+        place: folder of files that are written in place, as those of a training.
+        epochs: finished epochs of a training that goes on.
     """
 
-    def __init__(self, queue: Queue, id_: str, job: Job) -> None:
-        self.queue, self.id, self.job = queue, id_, job
+    def __init__(
+        self,
+        queue: Queue,
+        row: QueuedJob,
+        job: Job,
+        place: Path | None = None,
+        epochs: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        self.queue, self.id, self.job, self.place = queue, row.id, job, place
         self._shown, self._next_result = 0.0, time.monotonic() + RESULT_INTERVAL
         self._known: list[dict[str, Any]] = []
+        self._training = TrainingFollower(queue, row, epochs)
+        self._untold: Progress[Document | None] | None = None
+        self._before = row.fraction if row.tries > 1 else None
 
     def step(self, step: Progress[Document | None]) -> None:
         """Tell a step: its progress, and from time to time its result so far.
@@ -39,14 +55,47 @@ class Follower:
             step: the step; called before the next one is made.
         """
         now = time.monotonic()
+        self._untold = step
         if now - self._shown >= PROGRESS_INTERVAL:
             self._shown = now
             self.queue.progress(self.id, step.fraction, step.message, step.left)
-        if now >= self._next_result:
-            step.result()  # writes the files so far
+        if self._before is not None and step.fraction > self._before:
+            self._before = None
+            self.queue.went_on(self.id)
+        if now >= self._next_result or step.fraction >= 1:
+            self.result(step)
             spent = time.monotonic() - now
             self._next_result = time.monotonic() + max(RESULT_INTERVAL, spent / RESULT_SHARE)
-            self.files()
+
+    def result(self, step: Progress[Document | None]) -> None:
+        """Store the document so far, which writes the files so far, and tell what is new.
+
+        Args:
+            step: the step.
+        """
+        self._untold = None
+        document = step.result()
+        if document is not None:
+            self.queue.document(self.id, as_json(self.whole(document)))
+        self.files()
+
+    def whole(self, document: Document) -> Document:
+        """Tell what is new in a document, and put together a training that went on.
+
+        Args:
+            document: the document so far, or the last one.
+
+        Returns:
+            The document, with what a training was before it went on.
+        """
+        if "training" not in document:
+            return document
+        return {**document, "training": self._training.told(document["training"])}
+
+    def stopped(self) -> None:
+        """Store what a training has come to when it was stopped."""
+        if self.place is not None and self._untold is not None:
+            self.result(self._untold)
 
     def files(self, place: Path | None = None) -> None:
         """Note the files that are there, and tell those that are new or changed.
@@ -54,7 +103,7 @@ class Follower:
         Args:
             place: the folder in which they lie; that of the unfinished result if left out.
         """
-        folder = place or self.job.workspace.pending
+        folder = place or self.job.workspace.pending or self.place
         if folder is None:
             return
         found = [_described(folder, artifact) for artifact in self.job.workspace.artifacts]

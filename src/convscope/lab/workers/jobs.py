@@ -4,20 +4,26 @@ A training stores its state, and goes on from there when the worker was killed. 
 says `interrupted`.
 """
 
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from convscope import jobs
 from convscope.errors import ConvscopeError, Interrupted
+from convscope.jobs import Job
+from convscope.jobs.output.failures import explained
 from convscope.jobs.output.results import as_json
-from convscope.lab.folder import LabFolder
+from convscope.lab.folder import OWN, LabFolder
 from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import LostJobError, Queue
 from convscope.lab.workers.following import Follower
-from convscope.lab.workers.requests import recipe_of
+from convscope.lab.workers.requests import recipe_of, trains
+from convscope.learn import Epoch, FinishedRunError, Run, TrainRecipe
+from convscope.recipe import Recipe
 
 IDLE = 0.1
 """Seconds between two looks into an empty queue."""
@@ -36,8 +42,12 @@ def run(channel: Any, settings: Mapping[str, Any]) -> None:
         channel: see `convscope.lab.workers.channel`.
         settings: `folder`, that of the runs.
     """
+    folder = Path(settings["folder"]).resolve()
+    empty = folder / OWN / "empty"
+    empty.mkdir(parents=True, exist_ok=True)
+    os.chdir(empty)  # a name in a setting is never a file that happens to lie in the current folder
     channel.ready()
-    work(Path(settings["folder"]), channel.closed)
+    work(folder, channel.closed)
 
 
 def work(folder: Path, closed: threading.Event, *, until_idle: bool = False) -> None:
@@ -93,9 +103,9 @@ def can_resume(job: QueuedJob) -> bool:
         job: the job.
 
     Returns:
-        True for a training that has stored a state.
+        True for a training that has begun its run.
     """
-    return bool(job.place) and (Path(job.place) / "state").is_dir()
+    return trains(job.verb, job.settings) and bool(job.place) and (Path(job.place) / "recipe.toml").is_file()
 
 
 class _Run:
@@ -104,7 +114,8 @@ class _Run:
     def __init__(self, queue: Queue, places: LabFolder, job: QueuedJob, closed: threading.Event) -> None:
         self.queue, self.places, self.row, self.closed = queue, places, job, closed
         self.over = threading.Event()
-        self.cancelled = False
+        self.cancelled, self.place = False, ""
+        self.epochs: tuple[Epoch, ...] = ()
 
     def perform(self) -> None:
         """Run the job, and note how it ended."""
@@ -114,14 +125,14 @@ class _Run:
             return  # it is another process's, or was removed
         except Interrupted as stop:
             self._stopped(stop)
+        except FinishedRunError as error:  # a kill came after its last epoch
+            document = {**(self.row.document or {}), "out": str(error.run.folder)}
+            self.queue.end(self.row.id, "done", document=as_json(document))
         except ConvscopeError as error:
             self.queue.end(self.row.id, "failed", error=_fields(error))
         except BaseException as error:
-            hint = "This is a fault of convscope; the terminal that runs the lab shows where."
-            surprise = ConvscopeError(
-                "an answer", received=f"{type(error).__name__}: {error}"[:400], hint=hint
-            )
-            self.queue.end(self.row.id, "failed", error=_fields(surprise))
+            traceback.print_exc()
+            self.queue.end(self.row.id, "failed", error=_fields(explained(error)))
             if not isinstance(error, Exception):
                 raise
         finally:
@@ -129,39 +140,69 @@ class _Run:
 
     def _steps(self) -> None:
         recipe = recipe_of(self.row, self.places)
-        place = self.places.result(self.row.id)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        self.queue.place(self.row.id, str(place))
-        job = jobs.run(recipe, place, log=self._log)
-        follower = Follower(self.queue, self.row.id, job)
-        threading.Thread(target=self._watch, args=(job.cancel,), name="watch", daemon=True).start()
+        if isinstance(recipe, TrainRecipe):
+            job = self._training(recipe)
+            epochs = [epoch.to_json() for epoch in self.epochs]
+            follower = Follower(self.queue, self.row, job, Path(self.place), epochs)
+        else:
+            job = self._begun(recipe, self.places.result(self.row.id))
+            follower = Follower(self.queue, self.row, job)
+        threading.Thread(target=self._watch, args=(job,), name="watch", daemon=True).start()
         try:
             for step in job:
                 follower.step(step)
+        except Interrupted:
+            follower.stopped()
+            raise
         finally:
-            follower.files(place)
-        self.queue.end(self.row.id, "done", document=as_json(job.document))
+            follower.files(Path(self.place))
+        self.queue.end(self.row.id, "done", document=as_json(follower.whole(job.document or {})))
 
-    def _watch(self, cancel: Callable[[], None]) -> None:
-        """Beat while the job runs, and stop it when that is asked for or the server ends."""
+    def _training(self, recipe: TrainRecipe) -> Job:
+        """Begin a training in a folder of its own, or go on with its run."""
+        if can_resume(self.row):
+            place = Path(self.row.place)
+            self.epochs = Run.open(place, type(recipe)).epochs
+            return self._begun(type(recipe).parse({"resume": place}), place)
+        if recipe.resume is not None:
+            return self._begun(recipe, recipe.resume)
+        about = getattr(recipe, "recipe", "") or getattr(recipe, "network", "") or ""
+        return self._begun(recipe, self.places.new_run(f"{recipe.verb}-{about}"))
+
+    def _begun(self, recipe: Recipe, place: Path) -> Job:
+        """Begin a job, whose result lies or will lie at a place."""
+        place.parent.mkdir(parents=True, exist_ok=True)
+        self.place = str(place)
+        self.queue.place(self.row.id, self.place)
+        return jobs.run(recipe, None if getattr(recipe, "resume", None) else place, log=self._log)
+
+    def _watch(self, job: Job) -> None:
+        """Beat while the job runs, hand on what it is asked for, and stop it when the server ends."""
         beaten, stopping = 0.0, False
         while not self.over.wait(WATCH):
             try:
                 if time.monotonic() - beaten > BEAT:
                     beaten = time.monotonic()
                     self.queue.beat(self.row.id)
-                self.cancelled = self.cancelled or self.queue.job(self.row.id).cancelled
+                for control in self.queue.controls(self.row.id):
+                    job.workspace.controls.ask(control.action, control.value)
+                self.cancelled = self.cancelled or self.queue.cancelled(self.row.id)
             except ConvscopeError:  # it is not this process's any more
                 self.cancelled = True
             if not stopping and (self.cancelled or self.closed.is_set()):
                 stopping = True
-                cancel()
+                job.cancel()
         self.queue.database.close()
 
     def _stopped(self, stop: Interrupted) -> None:
         """Note that the job was stopped: by its user, or because the server ends."""
         if self.cancelled:
             self.queue.end(self.row.id, "cancelled", error=_fields(stop))
+            return
+        self.closed.set()  # a signal that the training has handled is one to this process
+        if trains(self.row.verb, self.row.settings):
+            self.queue.went_on(self.row.id)
+            self.queue.give_back(self.row.id, "goes on when the lab is started again")
         else:
             self.queue.end(self.row.id, "interrupted", error=_fields(stop))
 

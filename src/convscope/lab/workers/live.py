@@ -15,6 +15,7 @@ from convscope.lab.live.pictures import picture, preview, sound
 from convscope.lab.live.texts import tinted_words
 from convscope.lab.live.units import Units, inspection
 from convscope.lab.workers.channel import Channel, Operation
+from convscope.lab.workers.samples import Samples
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +37,7 @@ class Live:
     def __init__(self, folder: Path) -> None:
         self.networks = Networks(folder)
         self.folder = LabFolder(folder)
+        self.samples = Samples(self.folder)
         self.background = Background()
         self.units = Units(self.background)
         self._go: GoTable | None = None
@@ -44,6 +46,7 @@ class Live:
             "networks": self.list_networks,
             "network": self.network,
             "forward": self.forward,
+            "test_sample": self.test_sample,
             "classify": self.classify,
             "inspect": self.inspect,
             "unit": self.unit,
@@ -100,6 +103,19 @@ class Live:
         watched = self.watched(net, layers)
         sample = open_input(given or {}, data, watched.net, self.folder)
         return {}, watched.frame(sample.input, seq, scales)
+
+    def test_sample(self, run: str, index: int, size: int) -> tuple[dict[str, Any], bytes]:
+        """Draw a test sample of a training.
+
+        Args:
+            run: name of the run.
+            index: number of the sample.
+            size: longest side in pixels.
+
+        Returns:
+            No values, and a PNG.
+        """
+        return {}, self.samples.picture(run, index, size)
 
     def classify(
         self, net: str, top: int = 5, upload: str | None = None, name: str = "", data: bytes = b""

@@ -3,18 +3,36 @@
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from convscope.errors import UsageError
 from convscope.jobs.registry import schema_for
 from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import QueuedJob
+from convscope.learn import TrainRecipe
 from convscope.recipe import Recipe
 from convscope.recipe.fields import field_form
 
 RUN = "run:"
 """What the name of a run begins with, where a network is named."""
+FOLDERS = ("a data set", "a folder of pictures")
+"""What fields take for which uploads are put together in a folder."""
 UNSAFE = re.compile(r"[^\w.() -]+")
+
+
+def trains(verb: str, settings: Mapping[str, Any]) -> bool:
+    """Return whether a verb with these settings is a training, which can be paused and gone on with.
+
+    Args:
+        verb: the verb.
+        settings: values by field.
+
+    Returns:
+        Whether its recipe is a `TrainRecipe`.
+    """
+    return issubclass(schema_for(verb, dict(settings)), TrainRecipe)
 
 
 def recipe_of(job: QueuedJob, folder: LabFolder) -> Recipe:
@@ -33,10 +51,11 @@ def recipe_of(job: QueuedJob, folder: LabFolder) -> Recipe:
     settings = {name: resolved(value, folder) for name, value in job.settings.items()}
     schema = schema_for(job.verb, settings)
     for name, files in job.uploads.items():
-        paths = placed(files, folder, folder.inputs(job.id) / name)
-        field = schema.model_fields.get(name)
-        form = None if field is None else field_form(field)
-        settings[name] = paths if form is not None and form.repeats else paths[0]
+        place = folder.inputs(job.id) / name
+        form = field_form(schema.model_fields[name])
+        below = form is not None and form.takes is not None and form.takes.noun in FOLDERS
+        paths = placed(files, folder, place, classes=below)
+        settings[name] = str(place) if below else paths if form is not None and form.repeats else paths[0]
     return schema_for(job.verb, settings).parse(settings)
 
 
@@ -60,35 +79,43 @@ def resolved(value: Any, folder: LabFolder) -> Any:
     return value
 
 
-def placed(files: list[dict[str, str]], folder: LabFolder, place: Path) -> list[str]:
+def placed(
+    files: list[dict[str, str]], folder: LabFolder, place: Path, *, classes: bool = False
+) -> list[str]:
     """Put uploads into a folder, under the names that the user gave them.
 
     Args:
-        files: `id` and `name` of each.
+        files: `id` and `name` of each; several may have the same content.
         folder: where uploads lie.
         place: the folder, which is made anew.
+        classes: whether the folder in a name, such as `cats` in `cats/1.jpg`, is that of its class.
 
     Returns:
         The paths, in the same order.
 
     Raises:
-        UsageError: one is not there.
+        PlaceError: one is not there.
+        UsageError: there is none.
     """
+    if not files:
+        raise UsageError("at least one file", received="none", hint="Upload one, or leave the field out.")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     paths = []
     for number, file in enumerate(files):
-        path = place / _plain(file.get("name", ""), number)
+        above, _, last = file.get("name", "").replace("\\", "/").rpartition("/")
+        inside = place / _plain(above.rpartition("/")[2], "class") if classes and above else place
+        inside.mkdir(exist_ok=True)
+        path = inside / _plain(last, f"file-{number}")
         path = path if not os.path.lexists(path) else path.with_stem(f"{path.stem}-{number}")
         _link(folder.upload(file["id"]), path)
         paths.append(str(path))
     return paths
 
 
-def _plain(name: str, number: int) -> str:
-    """Return the last part of a name without what could be more than a name."""
-    last = UNSAFE.sub("_", name.replace("\\", "/").rpartition("/")[2]).strip(" .")[-80:]
-    return last.lstrip("-. ") or f"file-{number}"
+def _plain(name: str, other: str) -> str:
+    """Return a name without what could be more than a name; another one where nothing is left."""
+    return UNSAFE.sub("_", name).strip(" .")[-80:].lstrip("-. ") or other
 
 
 def _link(source: Path, path: Path) -> None:

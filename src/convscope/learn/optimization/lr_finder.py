@@ -205,7 +205,7 @@ def _sweep(
     with generators.kept():
         copy = net.with_module(deepcopy(net.module))
         trainer = Trainer(copy, data, recipe=swept, task=task)
-    trainer.schedule = lambda step: rates[step]
+    trainer.rates.schedule = lambda step: rates[step]
     events, found = iter(trainer), 0
     while found < len(rates):
         trainer.pause()

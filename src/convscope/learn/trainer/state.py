@@ -30,9 +30,9 @@ from convscope.system.files import (
     write_text,
 )
 
-FORMAT = 4
+FORMAT = 5
 """Version of the format; earlier ones are not read. Format 1 had no checksum, format 2 one optimizer, format
-3 neither a validation nor anything frozen."""
+3 neither a validation nor anything frozen, format 4 no changes of the learning rate."""
 FILE, BEFORE = "state.json", "before.json"
 VALUES = frozenset(
     {
@@ -48,6 +48,7 @@ VALUES = frozenset(
         "scalers",
         "moved",
         "freezing",
+        "lr_changes",
         "history",
     }
 )

@@ -14,11 +14,13 @@ from torch import Generator, Tensor, nn, optim
 
 from convscope.errors import ConvscopeError, DataError
 from convscope.learn.optimization.optimizers import make_optimizer
+from convscope.learn.optimization.rates import read_changes
 from convscope.learn.optimization.schedules import extends
 from convscope.learn.recipe import TrainRecipe
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.trainer import values as check
 from convscope.learn.trainer.events import Epoch
+from convscope.learn.trainer.freezing.records import position
 from convscope.learn.trainer.state import DAMAGED, State, weights_of
 from convscope.nets import Net
 from convscope.nets.inference.execution import DTYPES, MEMORY_FORMATS
@@ -84,6 +86,7 @@ def check_state(state: State, expected: Expected) -> None:
         for scaler in scalers.values():
             _check_scaler(scaler, expected.scaler, values["execution"]["precision"])
         _check_history(values["history"], values["epoch"], expected)
+        read_changes(values["lr_changes"], position(values), steps)
     except ValueError as error:
         raise DataError("the state of this training", received=str(error), hint=DAMAGED) from None
     if values["device"] != net.device.type:

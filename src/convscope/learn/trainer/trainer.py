@@ -7,7 +7,7 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Iterator, Sized
 from dataclasses import asdict, replace
 from itertools import chain, islice
 from typing import Any
@@ -19,6 +19,7 @@ from convscope.errors import DataError, GraphError, TrainingError, UsageError
 from convscope.learn.batches.holdout import with_validation
 from convscope.learn.batches.source import seed_of
 from convscope.learn.optimization.optimizers import make_optimizer
+from convscope.learn.optimization.rates import LearningRates, read_changes
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
 from convscope.learn.tasks.registry import resolve_task
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
@@ -69,8 +70,7 @@ class Trainer:
     Attributes:
         recipe: the recipe, which names the task.
         batch_source: the batches of every epoch.
-        max_lr: highest learning rate of the schedule.
-        schedule: learning rate of each step, counted from 0 over the whole training.
+        rates: schedule of the learning rate, and how it was changed.
         optimizers: by name.
         execution: precision and memory format.
         freezer: what is frozen, and the record of it.
@@ -110,9 +110,9 @@ class Trainer:
         source = self.task.make_batches(self.net, train, self.recipe)
         self.batch_source = source.shared(self.processes)
         trainable = [p for p in net.module.parameters() if p.requires_grad]
-        self.max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
-        self.schedule: Callable[[int], float] = self._scheduled_rate
         self._set_up_optimizers()
+        highest = self.recipe.max_lr(sum(p.numel() for p in trainable))
+        self.rates = LearningRates(self.optimizers, self._scheduled_rate, highest)
         self.freezer = Freezer(
             net.module,
             self.optimizers,
@@ -136,7 +136,7 @@ class Trainer:
         self._epoch_streams = self.random.streams
         self._sums, self._seen, self._seconds = self._zero_sums(), 0, 0.0
         self._losses: list[Tensor] = []
-        self._pause, self._lr, self._ended, self._trained = False, 0.0, None, None
+        self._pause, self._ended, self._trained = False, None, None
         self.stopping, self._stop = False, False
         if state:
             self._restore(state)
@@ -234,6 +234,19 @@ class Trainer:
         """
         self._stop = True
 
+    def set_lr(self, highest: float) -> None:
+        """Change the highest learning rate of the schedule from the next batch on; its shape stays.
+
+        A resumed training goes on with it, and `rates.changes` says when it was.
+
+        Args:
+            highest: the new one, in place of the recipe's.
+
+        Raises:
+            UsageError: it is no learning rate.
+        """
+        self.rates.change(highest, (self.epoch + 1, self.step), self.batch_source.steps)
+
     def freeze(self, *addresses: str) -> None:
         """Freeze parts of the network from the next batch on; may be called between two events.
 
@@ -294,6 +307,7 @@ class Trainer:
             },
             "scalers": {name: scaler.state_dict() for name, scaler in self.scalers.items()},
             "freezing": self.freezer.to_json(),
+            "lr_changes": [change.to_json() for change in self.rates.changes],
             "history": [epoch.to_json() for epoch in self.history],
         }
         return State(tensors, values)
@@ -330,6 +344,7 @@ class Trainer:
         self.random.streams = {n: s for n, s in streams.items() if not n.startswith("epoch-")}
         self.epoch, self.step = values["epoch"], values["step"]
         self.history = [Epoch(**epoch) for epoch in values["history"]]
+        self.rates.restore(read_changes(values["lr_changes"], position(values), values["steps"]))
         self._sums = self._zero_sums().copy_(torch.tensor(values["sums"], dtype=torch.float64))
         self._seen, self._seconds = values["seen"], values["seconds"]
         for name, scaler in values["scalers"].items():
@@ -337,7 +352,7 @@ class Trainer:
                 self.scalers[name].load_state_dict(scaler)
         self.freezer.restore(values["freezing"]["planned"], self._frozen_parts)
         if self._steps_done:
-            self._set_rate(self._steps_done - 1)  # reported at the end of the epoch, if no step of it is left
+            self.rates.set(self._steps_done - 1)  # reported at the end of the epoch, if no step of it is left
 
     @contextlib.contextmanager
     def _training_mode(self) -> Iterator[None]:
@@ -409,7 +424,7 @@ class Trainer:
 
     def _train_step(self, batch: Batch) -> None:
         """Take the steps of one batch, one for each loss of the task, and add up the metrics."""
-        lr = self._set_rate(self._steps_done)
+        lr = self.rates.set(self._steps_done)
         (size,) = self.processes.totals(batch.size)
         parts = batch.split(self.recipe.gradient_accumulation_steps)
         self._losses = []
@@ -451,16 +466,8 @@ class Trainer:
         """Steps since the training began."""
         return self.epoch * self.batch_source.steps + self.step
 
-    def _scheduled_rate(self, step: int) -> float:
-        return self.task.learning_rate(self.recipe, self.max_lr, step, self.batch_source.steps)
-
-    def _set_rate(self, step: int) -> float:
-        """Set the learning rate of a step in all optimizers, and return it."""
-        self._lr = lr = self.schedule(step)
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = lr * group["lr_scale"]
-        return lr
+    def _scheduled_rate(self, highest: float, step: int) -> float:
+        return self.task.learning_rate(self.recipe, highest, step, self.batch_source.steps)
 
     def _loss_error(self, batch: Batch, lr: float, *, elsewhere: bool = False) -> Exception:
         """Return the error for a batch whose loss is not finite, with the layer where that began."""
@@ -484,7 +491,7 @@ class Trainer:
 
     def _state_error(self, where: str) -> TrainingError:
         """Return the error for weights, optimizer or sums that are not finite."""
-        lr = self._lr
+        lr = self.rates.current
         return TrainingError(
             "finite numbers in weights and optimizer",
             received=f"NaN or infinity in {where}, epoch {self.epoch + 1}, step {self.step}, "
@@ -498,7 +505,7 @@ class Trainer:
             epochs=self.recipe.epochs,
             step=self.step,
             steps=self.batch_source.steps,
-            lr=self._lr,
+            lr=self.rates.current,
             samples_per_second=self._seen / max(self._seconds, 1e-9),
             seconds=self._seconds,
             loss=sum(loss.item() for loss in self._losses),
@@ -519,7 +526,7 @@ class Trainer:
             validation_metrics={name: _finite(value) for name, value in validated.metrics.items()},
             seconds=self._seconds,
             samples_per_second=self._seen / max(self._seconds, 1e-9),
-            lr=self._lr,
+            lr=self.rates.current,
             precision=self.execution.precision,
             memory_format=self.execution.memory_format,
             problems=self.batch_source.problems,

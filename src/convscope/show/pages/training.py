@@ -17,6 +17,7 @@ from convscope.learn import (
     Finding,
     FreezeRecord,
     ImageRows,
+    LRChange,
     MetricSpec,
     NumberTable,
     Plot,
@@ -25,6 +26,7 @@ from convscope.learn import (
     best_epoch,
     extends,
     find_recipe,
+    highest_at,
     near_duplicates,
     recipe_names,
 )
@@ -76,6 +78,7 @@ class TrainedRun:
         tested: the evaluation after the last of them; None where none was finished now.
         place: the run's folder, as the commands name it.
         frozen: what was frozen, and when.
+        lr_changes: how the learning rate was changed while it ran.
     """
 
     recipe: TrainRecipe
@@ -84,6 +87,7 @@ class TrainedRun:
     tested: EvalResult | None
     place: Path
     frozen: Sequence[FreezeRecord] = ()
+    lr_changes: Sequence[LRChange] = ()
 
     @property
     def unfinished(self) -> bool:
@@ -184,7 +188,7 @@ def _curves(run: TrainedRun) -> tuple[Figure, ...]:
         "epochs": run.recipe.epochs,
         "measured": ", ".join(f"{spec.heading} {spec.text(tested)}" for spec in measured),
     }
-    found_turns = [*_chosen(run), *turned(run.epochs, "loss")]
+    found_turns = [*_chosen(run), *turned(run.epochs, "loss"), *_rescaled(run)]
     sentences = [bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in found_turns]
     figure = curves.of_run(found, values, sentences)
     return (figure if measured else replace(figure, key="trained.untested"),)
@@ -205,6 +209,17 @@ def _chosen(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
     if run.epochs[-1].stopped:
         found.append(("trained.stopped", {"done": len(run.epochs), "patience": run.recipe.patience}))
     return found
+
+
+def _rescaled(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
+    """Say when the learning rate was changed while the training ran."""
+    return [
+        (
+            "trained.rescaled",
+            {"epoch": c.epoch, "step": c.step, "lr": f"{c.lr:.3g}", "before": f"{c.before:.3g}"},
+        )
+        for c in run.lr_changes
+    ]
 
 
 def turned(epochs: Sequence[Epoch], metric: str) -> list[tuple[str, Mapping[str, object]]]:
@@ -243,7 +258,12 @@ def _rates(run: TrainedRun) -> curves.Curve:
     weights = [weight for weight in run.setup.net.module.parameters() if weight.requires_grad]
     highest = run.recipe.max_lr(sum(weight.numel() for weight in weights))
     chosen = range(0, done, max(1, done // SAMPLES))
-    values = [run.setup.task.learning_rate(run.recipe, highest, step, SAMPLES) for step in chosen]
+    values = [
+        run.setup.task.learning_rate(
+            run.recipe, highest_at(highest, run.lr_changes, step / SAMPLES), step, SAMPLES
+        )
+        for step in chosen
+    ]
     name = {language: plain("trained.metric.lr", language) for language in LANGUAGES}
     return curves.Curve(name, {"train": values}, (0, len(run.epochs)))
 

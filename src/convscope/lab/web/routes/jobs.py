@@ -14,10 +14,11 @@ from starlette.requests import HTTPConnection
 
 from convscope.errors import PlaceError
 from convscope.lab.folder import LabFolder
-from convscope.lab.queue.job import State
+from convscope.lab.queue.job import QueuedJob, State
 from convscope.lab.queue.table import Queue
 from convscope.lab.web import jobs
 from convscope.lab.web.artifacts import SANDBOX, picture
+from convscope.lab.web.state import Lab
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 POLL = 0.1
@@ -133,7 +134,7 @@ def clear(queue: JobQueue, folder: Folder) -> dict[str, int]:
     """
     removed = queue.clear()
     for job in removed:
-        _remove_files(folder, job.id)
+        _remove_files(folder, job)
     return {"removed": len(removed)}
 
 
@@ -163,7 +164,7 @@ def remove(id: str, queue: JobQueue, folder: Folder) -> dict[str, str]:
     Returns:
         `removed`: the id.
     """
-    _remove_files(folder, queue.remove(id).id)
+    _remove_files(folder, queue.remove(id))
     return {"removed": id}
 
 
@@ -193,6 +194,7 @@ def control(id: str, request: ControlRequest, queue: JobQueue) -> dict[str, str]
     Returns:
         `asked`: the action.
     """
+    jobs.check_control(queue.job(id), request.action, request.value)
     queue.control(id, request.action, request.value)
     return {"asked": request.action}
 
@@ -257,6 +259,28 @@ def artifact(
     return FileResponse(path, media_type="application/octet-stream", filename=path.name)
 
 
+@router.get("/{id}/samples/{index}")
+async def sample(
+    id: str, index: int, queue: JobQueue, lab: Lab, size: Annotated[int, Query(ge=16, le=1024)] = 256
+) -> Response:
+    """Return the picture of a test sample of a training, as the live worker draws it.
+
+    Args:
+        id: the job.
+        index: number of the sample, as in the training's document.
+        queue: the jobs.
+        lab: the lab, whose live worker is asked.
+        size: longest side in pixels.
+
+    Returns:
+        PNG.
+    """
+    job = await asyncio.to_thread(queue.job, id)
+    run = Path(job.place).name
+    drawn = await lab.workers["live"].ask("test_sample", run=run, index=index, size=size)
+    return Response(drawn.data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+
 def _within(folder: Path, name: str) -> Path:
     """Return the path of a file below a folder, which no link may lead out of."""
     path = folder / name
@@ -265,8 +289,15 @@ def _within(folder: Path, name: str) -> Path:
     return path
 
 
-def _remove_files(folder: LabFolder, id: str) -> None:
-    for path in (folder.result(id), folder.inputs(id)):
+def _remove_files(folder: LabFolder, job: QueuedJob) -> None:
+    """Remove what lies in the lab's own folder; the run of a training, and what it learned from, stay."""
+    own = folder.own.resolve()
+    if job.place and not Path(job.place).resolve().is_relative_to(own):
+        return
+    unfinished = Path(job.folder or folder.result(job.id))
+    for path in {folder.result(job.id), folder.inputs(job.id), unfinished}:
+        if path.resolve().parent.parent != own:
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

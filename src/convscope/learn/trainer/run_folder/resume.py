@@ -7,6 +7,7 @@ from pathlib import Path
 
 from convscope import nets
 from convscope.errors import UsageError
+from convscope.learn.optimization.rates import LRChange
 from convscope.learn.optimization.schedules import extends
 from convscope.learn.recipe import TaskRecipe, TrainRecipe
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered
@@ -79,6 +80,18 @@ class Run(Result):
     def frozen(self) -> tuple[FreezeRecord, ...]:
         """What was frozen in this run, when, and the SHA-256 of it; as the last state says."""
         return run_files.read_frozen(self.folder)
+
+    @property
+    def lr_changes(self) -> tuple[LRChange, ...]:
+        """How the learning rate was changed while it ran; as the last state says."""
+        return run_files.read_lr_changes(self.folder)
+
+    @property
+    def interventions(self) -> tuple[str, ...]:
+        """What was changed by calls while it ran, in sentences: no recipe says it, so no replay does it."""
+        held = [record for record in self.frozen if not record.momentary]
+        called = [r for r in held if r.by == "call" or (r.ended is not None and r.ended[1])]
+        return (*(record.text() for record in called), *(change.text() for change in self.lr_changes))
 
     @property
     def finished(self) -> bool:

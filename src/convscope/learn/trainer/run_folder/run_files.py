@@ -3,12 +3,13 @@
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from convscope.errors import ConvscopeError, DataError, UsageError
+from convscope.learn.optimization.rates import LRChange, read_changes
 from convscope.learn.recipe import TrainRecipe
 from convscope.learn.runs.tracking import IDS
 from convscope.learn.trainer import state
@@ -23,6 +24,7 @@ try:
 except ImportError:  # Windows has other locks
     fcntl = None
 
+Item = TypeVar("Item")
 RECIPE, METRICS, ENVIRONMENT, STATE = "recipe.toml", "metrics.jsonl", "env.json", "state"
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
 TEST_SAMPLES = "test_samples"
@@ -222,12 +224,41 @@ def read_frozen(folder: Path) -> tuple[FreezeRecord, ...]:
     Raises:
         DataError: the state is damaged.
     """
+
+    def read(values: dict[str, Any]) -> tuple[FreezeRecord, ...]:
+        found = check.fields("freezing", values["freezing"], ("planned", "records"))
+        return read_records(found["records"], position(values))
+
+    return _of_state(folder, read)
+
+
+def read_lr_changes(folder: Path) -> tuple[LRChange, ...]:
+    """Read how the learning rate was changed while a run went on, as its last state says.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        The changes in order; none where no state is stored.
+
+    Raises:
+        DataError: the state is damaged.
+    """
+    return _of_state(
+        folder,
+        lambda values: read_changes(
+            values["lr_changes"], position(values), check.integer("steps", values["steps"], 1)
+        ),
+    )
+
+
+def _of_state(folder: Path, read: Callable[[dict[str, Any]], tuple[Item, ...]]) -> tuple[Item, ...]:
+    """Read something of a run's last state; nothing where none is stored."""
     if not os.path.lexists(folder / STATE / state.FILE):
         return ()
     values = state.State.read_values(folder / STATE)
     try:
-        found = check.fields("freezing", values["freezing"], ("planned", "records"))
-        return read_records(found["records"], position(values))
+        return read(values)
     except ValueError as error:
         raise DataError(f"the state of a run in {folder}", received=str(error), hint=state.DAMAGED) from None
 

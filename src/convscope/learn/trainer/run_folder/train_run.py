@@ -20,7 +20,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Generator, Iterator, Sized
+from collections.abc import Callable, Generator, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -92,8 +92,8 @@ def iter_train_run(
             asks for one.
 
     Returns:
-        An iterator of `TrainProgress` and `Epoch`, each `Epoch` after it was stored. Its `trainer` can freeze
-        and thaw parts of the network between two events.
+        An iterator of `TrainProgress` and `Epoch`, each `Epoch` after it was stored. Between two events its
+        `trainer` can freeze and thaw parts of the network and change the learning rate, and `store` stores.
 
     Raises:
         Interrupted: after saving; the hint has the command that resumes.
@@ -116,10 +116,11 @@ def iter_train_run(
     net = net.to(find_device(recipe.device))
     trainer = Trainer(net, train, test, recipe, state=state, task=task, validation=validation)
     if trainer.processes.rank:
-        return RunEvents(trainer, _followed_events(trainer))
+        return RunEvents(trainer, _followed_events(trainer), lambda: None)
     files = _Files(out, place or out, trainer, record)
     fresh = source is None or not _same_folder(source, out)
-    return RunEvents(trainer, _events(files, fresh=fresh, whole=state is not None))
+    events = _events(files, fresh=fresh, whole=state is not None)
+    return RunEvents(trainer, events, lambda: files.store(weights=False))
 
 
 class RunEvents(Generator[TrainProgress | Epoch, None, None]):
@@ -128,13 +129,29 @@ class RunEvents(Generator[TrainProgress | Epoch, None, None]):
     Args:
         trainer: the training.
         events: its events, stored.
+        store: stores the state as it is.
 
     Attributes:
-        trainer: the training; parts of the network may be frozen and thawed between two events.
+        trainer: the training; between two events parts of the network may be frozen and thawed, and the
+            learning rate changed.
     """
 
-    def __init__(self, trainer: Trainer, events: Generator[TrainProgress | Epoch, None, None]) -> None:
-        self.trainer, self._events = trainer, events
+    def __init__(
+        self,
+        trainer: Trainer,
+        events: Generator[TrainProgress | Epoch, None, None],
+        store: Callable[[], None],
+    ) -> None:
+        self.trainer, self._events, self._store = trainer, events, store
+
+    def store(self) -> None:
+        """Store the state between two events, so that nothing until there is lost whatever happens.
+
+        Raises:
+            TrainingError: a weight or sum is NaN or infinite; the last state stays.
+            ConvscopeError: the disk is full; the last state stays.
+        """
+        self._store()
 
     @override
     def send(self, value: None) -> TrainProgress | Epoch:

@@ -1,0 +1,67 @@
+"""Pictures of the samples that a training is tested on, by their numbers."""
+
+import io
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from convscope.errors import PlaceError
+from convscope.lab.folder import LabFolder
+from convscope.learn import Run, setup_training
+
+if TYPE_CHECKING:
+    from convscope.learn import TrainingSetup
+
+MOST_SETS = 3
+"""Data sets that are kept open; the one used longest ago is closed."""
+
+
+class Samples:
+    """Open the data of trainings, and draw samples of them.
+
+    Args:
+        folder: where the runs lie.
+    """
+
+    def __init__(self, folder: LabFolder) -> None:
+        self.folder = folder
+        self._open: OrderedDict[str, TrainingSetup] = OrderedDict()
+
+    def picture(self, run: str, index: int, size: int) -> bytes:
+        """Draw one test sample.
+
+        Args:
+            run: name of the run.
+            index: number of the sample, as in the answers of the training.
+            size: longest side in pixels; small pictures are enlarged by a whole factor.
+
+        Returns:
+            PNG.
+
+        Raises:
+            PlaceError: there is no such run or sample.
+            ConvscopeError: the run or its data cannot be opened.
+        """
+        from convscope.show.images import input_image
+
+        data = self._setup(run).test
+        if not 0 <= index < len(data):
+            hint = f"There are {len(data)}, counted from 0."
+            raise PlaceError("the number of a test sample", received=str(index), hint=hint)
+        spec = data.specs[0]
+        picture = input_image.opaque(data.inputs([index])[0], spec)
+        if max(picture.size) > size:
+            picture.thumbnail((size, size))
+        elif size // max(picture.size) > 1:
+            factor = size // max(picture.size)
+            picture = picture.resize((picture.width * factor, picture.height * factor), 0)
+        made = io.BytesIO()
+        picture.save(made, "PNG", compress_level=1)
+        return made.getvalue()
+
+    def _setup(self, run: str) -> "TrainingSetup":
+        if run not in self._open:
+            self._open[run] = setup_training(Run.open(self.folder.run(run)).recipe)
+            while len(self._open) > MOST_SETS:
+                self._open.popitem(last=False)
+        self._open.move_to_end(run)
+        return self._open[run]
