@@ -80,10 +80,11 @@ export class Ink {
     this.draw(stroke, 3);
   }
 
-  /** The grey values of the input, row by row: 0 is no ink, 255 is full ink. */
+  /** The grey values of the input, row by row: 0 is no ink, 255 is full ink; centred as the digits of MNIST are. */
   pixels(): Uint8Array {
     const { width, height } = this.grey.canvas;
-    return averaged(this.grey.getImageData(0, 0, width, height).data, this.height, this.width);
+    const shown = averaged(this.grey.getImageData(0, 0, width, height).data, this.height, this.width);
+    return centred(shown, this.height, this.width);
   }
 
   /** The last points of a stroke, on both canvases, as a curve through the middles between points. */
@@ -138,4 +139,31 @@ export function averaged(rgba: Uint8ClampedArray, height: number, width: number)
     }
   }
   return grey;
+}
+
+/** The picture moved by whole pixels, so that the centre of mass of its ink is in the middle; none of it is lost. */
+export function centred(grey: Uint8Array, height: number, width: number): Uint8Array {
+  const rows = new Float64Array(height);
+  const columns = new Float64Array(width);
+  for (const [index, value] of grey.entries()) {
+    rows[Math.floor(index / width)]! += value;
+    columns[index % width]! += value;
+  }
+  const [down, right] = [shift(rows), shift(columns)];
+  if (down === 0 && right === 0) return grey;
+  const moved = new Uint8Array(grey.length);
+  for (const [index, value] of grey.entries()) {
+    if (value > 0) moved[index + down * width + right] = value;
+  }
+  return moved;
+}
+
+/** By how many places a profile of ink moves, without leaving its frame. */
+function shift(profile: Float64Array): number {
+  const total = profile.reduce((sum, value) => sum + value, 0);
+  if (total === 0) return 0;
+  const mass = profile.reduce((sum, value, at) => sum + value * at, 0) / total;
+  const first = profile.findIndex((value) => value > 0);
+  const last = profile.length - 1 - [...profile].reverse().findIndex((value) => value > 0);
+  return Math.min(Math.max(Math.round(profile.length / 2 - mass), -first), profile.length - 1 - last);
 }

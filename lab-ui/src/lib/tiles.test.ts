@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { averaged } from './ink';
+import { averaged, centred } from './ink';
 import { planes } from './pixels';
 import { arrange, corner, hit } from './tiles';
 
@@ -37,4 +37,16 @@ test('pictures become planes', () => {
   const rgba = Uint8ClampedArray.of(10, 20, 30, 255, 40, 50, 60, 255);
   expect([...planes(rgba, 3)]).toEqual([10, 40, 20, 50, 30, 60]);
   expect([...planes(rgba, 1)]).toEqual([18, 48]);
+});
+
+test('ink moves to the middle, and none of it is lost', () => {
+  const corner = new Uint8Array(64);
+  corner[0] = corner[1] = corner[8] = 200;
+  const moved = centred(corner, 8, 8);
+  expect([...moved.keys()].filter((at) => moved[at] === 200)).toEqual([4 * 8 + 4, 4 * 8 + 5, 5 * 8 + 4]);
+  const wide = new Uint8Array(64);
+  wide[0] = 255; // the mass is here, and a thin line goes to the other edge
+  for (let at = 1; at < 8; at++) wide[at] = 1;
+  expect([...centred(wide, 8, 8)].reduce((sum, value) => sum + value, 0)).toBe(255 + 7);
+  expect(centred(new Uint8Array(64), 8, 8)).toEqual(new Uint8Array(64));
 });

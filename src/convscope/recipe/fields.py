@@ -154,7 +154,7 @@ def describe_field(name: str, field: Any, *, positional: bool = False) -> dict[s
         "flag": flag_of(name),
         "type": "table" if form is None else "switch" if form.switch else "choice" if form.choices else plain,
         "choices": list(form.choices) if form and form.choices else None,
-        "default": default if isinstance(default, str | int | float | bool | list | None) else str(default),
+        "default": _plain(default),
         "required": field.is_required(),
         "minimum": bounds.get("ge", bounds.get("gt")),
         "maximum": bounds.get("le", bounds.get("lt")),
@@ -164,6 +164,13 @@ def describe_field(name: str, field: Any, *, positional: bool = False) -> dict[s
         "positional": positional,
         "takes": form.takes.noun if form and form.takes else "a path" if words == ["PATH"] else None,
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return a default as JSON has it: a tuple as a list, what JSON does not know as text."""
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
 def converted(name: str, value: Any, form: Form | None) -> Any:
