@@ -171,14 +171,14 @@ def test_a_frame_for_another_page_shows_the_parts_that_are_wanted(open_page: Ope
 
 def test_both_languages_by_browser_address_and_switch(open_page: Open) -> None:
     page = open_page("/", locale="zh-CN")
-    page.get_by_role("link", name="观察").wait_for()
+    page.get_by_role("link", name="观察", exact=True).wait_for()
     assert page.locator("html").get_attribute("lang") == "zh-CN"
     page.goto(page.url + "?lang=en")
     page.get_by_role("link", name="Watch", exact=True).wait_for()
     page.get_by_role("button", name="中文").click()
-    page.get_by_role("link", name="观察").wait_for()
+    page.get_by_role("link", name="观察", exact=True).wait_for()
     page.goto(page.url.split("?")[0])
-    page.get_by_role("link", name="观察").wait_for()
+    page.get_by_role("link", name="观察", exact=True).wait_for()
 
 
 def test_the_keyboard_alone_reaches_units_and_their_values(open_page: Open) -> None:
@@ -238,7 +238,7 @@ def test_a_picture_of_a_digit_is_opened(open_page: Open, tmp_path: Path) -> None
     wait_for_answer(page, "4")
 
 
-def test_other_networks_take_their_own_inputs(open_page: Open) -> None:
+def test_other_networks_take_their_own_inputs(open_page: Open, tmp_path: Path) -> None:
     page = open_page("/")
     wait_for_answer(page, "7")
     page.get_by_label("Choose a network").select_option("questions")
@@ -250,7 +250,10 @@ def test_other_networks_take_their_own_inputs(open_page: Open) -> None:
     text.fill("什么是卷积？")
     wait_for_answer(page, "question")
     page.get_by_label("Choose a network").select_option("efficientnet_lite0")
-    page.locator(".answers.long").wait_for(timeout=60_000)
+    page.get_by_text("Drop a photograph").wait_for(timeout=120_000)
+    Image.effect_mandelbrot((320, 240), (-2, -1, 1, 1), 50).convert("RGB").save(tmp_path / "picture.png")
+    page.locator("input[type=file]").set_input_files(tmp_path / "picture.png")
+    page.locator(".answers.long").wait_for(timeout=120_000)
     assert page.locator(".answers .name").count() == 8
 
 
