@@ -11,7 +11,7 @@ PAGES = (
     *("/", "/m/{net}", "/m/{net}/{layer}/{unit}", "/build", "/train", "/explain", "/dream", "/dream/{mode}"),
     *("/go", "/use", "/do/{verb}", "/jobs", "/jobs/{id}"),
 )
-"""Addresses of pages, as `lab-ui/src/pages/index.ts` has them; what is shown there is decided in the browser."""
+"""Addresses of pages, as `lab-ui/src/pages/index.ts` has them; the browser decides what is shown there."""
 UNBUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>convscope lab</title>
 <h1>The page of the lab is not built</h1>
 <p>The server runs, but this checkout has no built page. Build it once, with Node 20 or newer:</p>
