@@ -9,9 +9,8 @@ class ServerStatus {
   answer = $state<Status | null>(null);
   reachable = $state(true);
 
-  get ready(): boolean {
-    return this.reachable && this.answer?.torch_ready === true;
-  }
+  /** Whether networks can be asked; it changes only with its value, not with every answer. */
+  readonly ready = $derived(this.reachable && this.answer?.torch_ready === true);
 
   /** Ask now and again: often while the server starts, seldom after. Returns what ends it. */
   follow(): () => void {
