@@ -181,13 +181,17 @@ def asked(address: str, path: str, body: dict[str, Any] | None = None) -> bytes:
 
 def ready(page: Any) -> float:
     """Wait for the first maps, and return the milliseconds since the page was asked for."""
-    page.wait_for_function("measured.first > 0", timeout=60_000)
-    return page.evaluate("measured.first")
+    end = time.monotonic() + 60
+    while not (found := page.evaluate("measured.first")):
+        if time.monotonic() > end:
+            raise RuntimeError("no maps within a minute")
+        page.wait_for_timeout(10)
+    return found
 
 
 def drawn(page: Any) -> list[float]:
     """Draw each digit with the mouse; return milliseconds from each pointer event to its repaint."""
-    box = page.locator("canvas").first.bounding_box()
+    box = page.locator(".pad canvas").bounding_box()
     page.evaluate("measured.found.length = 0")
     for corners in STROKES.values():
         page.keyboard.press("c")

@@ -8,6 +8,7 @@ from pathlib import Path
 from convscope import errors
 from convscope.cli.core.command import flags
 from convscope.jobs import JOBS
+from convscope.jobs.registry import load
 
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "convscope"
 KINDS = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
@@ -153,7 +154,9 @@ OTHERS = {"--nproc-per-node", "--upgrade"}
 
 
 def test_commands_and_flags_in_hints_exist() -> None:
-    known = {flag for verb in JOBS for flag in flags(verb)} | {"--help", "--version"} | OTHERS
+    known = (
+        {flag for verb in JOBS for flag in flags(verb, load(verb).schema)} | {"--help", "--version"} | OTHERS
+    )
     first = {verb.split()[0] for verb in JOBS}
     seen = 0
     for file, place, call in calls():

@@ -9,8 +9,8 @@ class ServerStatus {
   answer = $state<Status | null>(null);
   reachable = $state(true);
 
-  /** Whether networks can be asked; it changes only with its value, not with every answer. */
-  readonly ready = $derived(this.reachable && this.answer?.torch_ready === true);
+  /** Derived, so that what follows from it happens again when it changes, not with every answer. */
+  ready = $derived(this.reachable && this.answer?.torch_ready === true);
 
   /** Ask now and again: often while the server starts, seldom after. Returns what ends it. */
   follow(): () => void {

@@ -12,6 +12,7 @@ from convscope.graph.analysis.costs import totals as totals
 from convscope.graph.analysis.description import describe as describe
 from convscope.graph.analysis.description import describe_field as describe_field
 from convscope.graph.analysis.readers import ACTIVATIONS as ACTIVATIONS
+from convscope.graph.analysis.readers import NORMALISATIONS as NORMALISATIONS
 from convscope.graph.analysis.readers import elementwise_readers as elementwise_readers
 from convscope.graph.analysis.receptive_field import Field as Field
 from convscope.graph.analysis.receptive_field import receptive_fields as receptive_fields

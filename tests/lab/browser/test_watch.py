@@ -73,6 +73,23 @@ def test_strokes_are_answered_and_repaint_every_layer(open_page: Open) -> None:
     wait_for_answer(page, "7")
 
 
+def test_what_is_drawn_stays_while_the_page_asks_how_the_server_is(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_answer(page, "7")
+    stroke(page, ONE)
+    wait_for_answer(page, "1")
+    drawn = page.locator(".pad canvas").evaluate("pad => pad.toDataURL()")
+    with page.expect_response(lambda response: response.url.endswith("/api/v1/status"), timeout=30_000):
+        pass
+    page.context.set_offline(True)  # and after it was away
+    page.locator("header .state.offline").wait_for(timeout=30_000)
+    page.context.set_offline(False)
+    page.locator("header .state.ready").wait_for(timeout=30_000)
+    page.wait_for_timeout(500)
+    assert page.locator(".pad canvas").evaluate("pad => pad.toDataURL()") == drawn
+    assert answer(page) == "1"
+
+
 def test_pointing_at_a_map_lights_its_receptive_field_in_the_input(open_page: Open) -> None:
     page = open_page("/")
     wait_for_answer(page, "7")

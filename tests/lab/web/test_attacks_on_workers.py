@@ -121,6 +121,20 @@ def kept(client, data: bytes, name: str) -> str:
     return client("PUT", "/api/v1/uploads", data, x_filename=name).json["id"]
 
 
+def test_11_a_preview_is_encoded_anew_and_documents_have_none(client) -> None:
+    polyglot = png(Image.effect_noise((64, 48), 50)) + SCRIPT.encode()
+    found = client("GET", f"/api/v1/uploads/{kept(client, polyglot, 'a.png')}/preview")
+    assert (found.status, found.headers["content-type"]) == (200, "image/png")
+    assert SCRIPT.encode() not in found.body
+    width, height = Image.open(io.BytesIO(found.body)).size
+    assert width * 48 == height * 64
+    for name in ("a.svg", "a.html", "a.png"):
+        document = f'<svg xmlns="http://www.w3.org/2000/svg">{SCRIPT}</svg>'.encode()
+        found = client("GET", f"/api/v1/uploads/{kept(client, document + name.encode(), name)}/preview")
+        assert SCRIPT.encode() not in found.body or found.headers["content-type"] == "application/json"
+        assert not found.headers["content-type"].startswith(("image/svg", "text/html"))
+
+
 def bomb(width: int, height: int) -> bytes:
     """A small PNG that says it is enormous."""
 
@@ -136,6 +150,8 @@ def test_12_a_small_file_of_an_enormous_picture_is_refused(client) -> None:
     started = time.monotonic()
     for data in (bomb(50_000, 50_000), bomb(2**31 - 1, 2**31 - 1), bomb(12_000, 12_000)):
         found = client("POST", "/api/v1/networks/efficientnet_lite0/classify", data)
+        assert found.status == 422, found.body
+        found = client("GET", f"/api/v1/uploads/{kept(client, data, 'bomb.png')}/preview")
         assert found.status == 422, found.body
     assert time.monotonic() - started < 60
     assert client("GET", "/api/v1/networks/digits").status == 200, "the worker lives"

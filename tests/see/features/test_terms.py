@@ -81,6 +81,19 @@ def test_poolings_activations_and_dense_layers() -> None:
     assert dense.total + (dense.bias or 0) == pytest.approx(float(act["5"][1]), abs=1e-5)
 
 
+def test_batch_normalisation_is_one_product_and_a_shift() -> None:
+    made = net(nn.Conv2d(4, 3, 3), nn.BatchNorm2d(3), nn.ReLU())
+    norm = made.module.get_submodule("1")
+    assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
+    norm.running_mean.copy_(torch.tensor([0.1, -0.2, 0.3]))
+    norm.running_var.copy_(torch.tensor([0.5, 2.0, 0.01]))
+    act = see.activations(made, X, ["0", "1"])
+    terms = see.unit_terms(made, X, "1:2@3,4")
+    assert float(terms.window) == float(act["0"][0, 2, 3, 4]) and terms.channels == (2, 3)
+    assert terms.total + (terms.bias or 0) == pytest.approx(float(act["1"][0, 2, 3, 4]), rel=1e-5)
+    assert [after.kind for after in terms.following] == ["relu"]
+
+
 def test_what_is_no_such_sum_is_refused() -> None:
     made = net(nn.Conv2d(4, 3, 3), nn.Softmax(1))
     assert see.unit_terms(made, X, "0:1@4,4").value

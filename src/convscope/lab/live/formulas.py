@@ -3,7 +3,7 @@
 from math import prod
 from typing import Any
 
-from convscope.graph import ACTIVATIONS, Graph, elementwise_readers
+from convscope.graph import ACTIVATIONS, NORMALISATIONS, Graph, elementwise_readers
 
 
 def formula(graph: Graph, name: str) -> dict[str, Any]:
@@ -42,6 +42,8 @@ def _of_kind(kind: str, options: dict[str, Any]) -> tuple[str, str | None, int]:
         taps, word = options["kernel_size"], "max" if kind.startswith("max") else "mean"
         size, tex = "×".join(map(str, taps)), r" \times ".join(map(str, taps))
         return f"{word} of {size} v", rf"\operatorname{{{word}}}_{{{tex}}} v", prod(taps)
+    if kind in NORMALISATIONS:
+        return "w · v + b", r"w\, v + b", 1
     if kind in ACTIVATIONS:
         return f"{kind}(v)", rf"\operatorname{{{kind}}}(v)", 1
     return f"{kind}(v)", None, 0

@@ -1,6 +1,7 @@
 """What the page sends as an input: bytes of a drawing, an uploaded file, a sentence, a bundled example."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -155,8 +156,13 @@ def bundled(spec: TensorSpec) -> LabelledDataset | None:
         spec: specification of the input.
 
     Returns:
-        The data set; None where none ships.
+        The data set, read once; None where none ships, and for boards until their rules are compiled.
     """
+    return None if world_of(spec).first_use() else _bundled(spec)
+
+
+@lru_cache(maxsize=8)
+def _bundled(spec: TensorSpec) -> LabelledDataset | None:
     if spec.kind == "digit":
         return require_labelled(open_data("digits", "test"))
     if spec.kind == "text" and spec.text.tokens == "words" and len(spec.vocabulary) > SPECIAL:

@@ -81,7 +81,8 @@ class Server:
             pass
         if not self._server.started:
             self._socket.close()
-            raise ConvscopeError("a server that starts", received="it has ended; see above")
+            hint = "See what is said above, and run convscope doctor."
+            raise ConvscopeError("a server that starts", received="it has ended", hint=hint)
         return self
 
     def wait(self, seconds: float) -> bool:

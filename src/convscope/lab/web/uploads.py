@@ -63,7 +63,8 @@ class Uploads:
             data += chunk
             checksum.update(chunk)
         if not data:
-            raise DataError("a file with something in it", received=f"{shown(name)}: 0 bytes")
+            hint = "Look whether the file is whole, and send its bytes as the body."
+            raise DataError("a file with something in it", received=f"{shown(name)}: 0 bytes", hint=hint)
         if len(data) > room:
             raise DataError("room for uploads", hint=f"Remove some files from {self.folder}.")
         upload = Upload(checksum.hexdigest(), len(data), shown(name))

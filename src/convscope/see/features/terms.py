@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from convscope.errors import PlaceError, UsageError
-from convscope.graph.analysis.readers import ACTIVATIONS, elementwise_readers
+from convscope.graph.analysis.readers import ACTIVATIONS, NORMALISATIONS, elementwise_readers
 from convscope.graph.graph import Graph
 from convscope.graph.layer import Layer
 from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, layer_shapes, record, resolve
@@ -49,7 +49,8 @@ class UnitTerms(Result):
         window: the values that it reads, `[c *kernel]`; 0 in the padding. One value for an activation
             function, all values for a dense layer, `[c]`.
         weights: what they are multiplied by, of the same shape; None for poolings and activation functions.
-        bias: the bias; None without one.
+            Batch normalisation multiplies by one number.
+        bias: the bias, or what batch normalisation adds; None without one.
         value: what the layer returns there.
         taps: for each axis the positions of the layer before it that are read; those outside are padding.
         channels: first channel that is read, and the one after the last.
@@ -92,8 +93,8 @@ def unit_terms(net: NetLike, image: InputLike | Sequence[InputLike], place: str 
 
     Raises:
         PlaceError: there is no such unit.
-        UsageError: the layer is no convolution, dense layer, pooling or activation function, or its weights
-            are computed anew in each pass, so that its value is not this sum.
+        UsageError: the layer is no convolution, dense layer, pooling, batch normalisation or activation
+            function, or its weights are computed anew in each pass, so that its value is not this sum.
     """
     net = as_net(net)
     inputs = open_inputs(image, net.input_specs)
@@ -120,10 +121,10 @@ def unit_terms(net: NetLike, image: InputLike | Sequence[InputLike], place: str 
 def _layer(graph: Graph, place: LayerAddress) -> tuple[Layer, tuple[int, ...]]:
     """Return the kind of a layer and the shape of its input."""
     node = next((node for node in graph.nodes if node.name == place.layer), None)
-    kinds = (*CONVOLUTIONS, "dense", *MAXIMA, *MEANS, *ACTIVATIONS)
+    kinds = (*CONVOLUTIONS, "dense", *MAXIMA, *MEANS, *ACTIVATIONS, *NORMALISATIONS)
     if node is None or node.layer.kind not in kinds or len(node.inputs) != 1:
         raise UsageError(
-            "a unit of a convolution, dense layer, pooling or activation function",
+            "a unit of a convolution, dense layer, pooling, batch normalisation or activation function",
             received=f"{place}, of {node.layer.kind if node else 'a block'}",
             hint="Choose a layer inside it, or before it.",
         )
@@ -179,8 +180,22 @@ def _terms(net: Net, layer: Layer, shape: tuple[int, ...], read: Tensor, place: 
         channels, weights = (first, first + size), weight[unit]
     else:
         channels, weights, constant = (unit, unit + 1), None, None
+        if layer.kind in NORMALISATIONS:
+            weights, constant = _scale_and_shift(module, unit, len(taps))
     window = _gather(read[channels[0] : channels[1]], taps)
     return UnitTerms(str(place), layer.kind, window, weights, constant, 0.0, taps, channels, ())
+
+
+def _scale_and_shift(module: nn.Module, unit: int, axes: int) -> tuple[Tensor, float]:
+    """Return by what batch normalisation multiplies a value, `[1 ...]`, and what it adds.
+
+    Source: Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 2.
+    """
+    held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    one = {name: float(values.detach()[unit]) for name, values in held.items() if values.dim() == 1}
+    scale = one.get("weight", 1.0) / (one["running_var"] + float(getattr(module, "eps", 0.0))) ** 0.5
+    shift = one.get("bias", 0.0) - scale * one["running_mean"]
+    return torch.full((1,) * (axes + 1), scale), shift
 
 
 def _gather(read: Tensor, taps: Sequence[Sequence[int]]) -> Tensor:
@@ -195,7 +210,7 @@ def _gather(read: Tensor, taps: Sequence[Sequence[int]]) -> Tensor:
 
 def _checked(terms: UnitTerms) -> UnitTerms:
     """Refuse terms of which the layer's value is not made: its weights are others in each pass."""
-    if terms.kind in (*CONVOLUTIONS, "dense"):
+    if terms.weights is not None:
         difference = abs(terms.total + (terms.bias or 0.0) - terms.value)
         if difference > CLOSE * (float(terms.products.abs().sum()) + abs(terms.bias or 0.0) + 1e-6):
             raise UsageError(

@@ -42,6 +42,7 @@ HEADERS = {
 }
 """Headers of every response; a route may set its own content policy."""
 NO_SESSION = """<!doctype html><html lang="en"><meta charset="utf-8"><title>convscope lab</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <h1>Open the link that the terminal shows</h1>
 <p>The terminal in which <code>convscope lab</code> runs shows a link that lets one browser in. It works once;
 the next one is shown as soon as it was used.</p>

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.utils import get_openapi
-from jinja2 import Environment, FileSystemLoader
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse
 
 TEMPLATES = Path(__file__).with_name("templates")
 SECTIONS = re.compile(r"^(Args|Returns|Yields|Raises):[ ]*$", re.MULTILINE)
 ARGUMENT = re.compile(r"^(\w+): (.*(?:\n[ ]+.*)*)", re.MULTILINE)
+CODE = re.compile(r"`([^`]+)`")
 
 router = APIRouter(include_in_schema=False)
 
@@ -44,8 +43,13 @@ def reference(request: Request) -> HTMLResponse:
     Returns:
         The page.
     """
+    from jinja2 import Environment, FileSystemLoader  # not before it is asked for: the first page waits
+    from markupsafe import Markup, escape
+
     api = document(request.app)
-    page = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True).get_template("reference.html")
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    environment.filters["code"] = lambda text: Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
+    page = environment.get_template("reference.html")
     schemas = api.get("components", {}).get("schemas", {})
     text = page.render(api=api, groups=_groups(api), schemas=schemas, base=str(request.base_url).rstrip("/"))
     return HTMLResponse(text)
@@ -70,6 +74,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     Returns:
         The document.
     """
+    from fastapi.openapi.utils import get_openapi
+
     found = getattr(app.state, "openapi", None)
     if found is None:
         found = get_openapi(title="convscope", version=app.version, routes=app.routes)
