@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,10 @@ def test_jobs_are_claimed_in_their_order_and_say_what_they_are(queue: Queue) -> 
     assert [job.id for job in queue.jobs("queued")] == [second]
     queue.end(first, "done", document='{"out": "x"}')
     assert queue.job(first).document == {"out": "x"} and queue.job(first).fraction == 1
+    (listed,) = queue.jobs("done")
+    assert listed == replace(queue.job(first), document=None) and queue.state(first) == "done"
+    with pytest.raises(PlaceError):
+        queue.state("0" * 16)
 
 
 def test_progress_replaces_and_other_events_stay(queue: Queue) -> None:

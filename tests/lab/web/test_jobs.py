@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
+from starlette.requests import HTTPConnection
 
 from convscope.errors import ConvscopeError, PlaceError
 from convscope.lab.web.routes import jobs as routes
@@ -184,6 +185,30 @@ def test_jobs_are_listed_cancelled_removed_and_cleared(client: TestClient) -> No
     assert client.get("/api/v1/jobs").json() == []
     for request in (client.get, client.delete):
         assert request(f"/api/v1/jobs/{first}").status_code == 404
+
+
+def test_what_cannot_be_asked_of_a_job_is_refused_at_once(client: TestClient) -> None:
+    dream = begin(client, "visualize", TINY)
+    train = begin(client, "train", {"network": "digits", "data": "digits"})
+    for id_, body, status in (
+        (dream, {"action": "pause"}, 400),
+        (train, {"action": "lr", "value": "fast"}, 400),
+        (train, {"action": "freeze"}, 400),
+        (train, {"action": "explode"}, 422),
+        ("0" * 16, {"action": "pause"}, 404),
+        (train, {"action": "freeze", "value": ["conv1:2", "fc"]}, 202),
+        (train, {"action": "lr", "value": 0.01}, 202),
+        (train, {"action": "pause"}, 202),
+    ):
+        assert client.post(f"/api/v1/jobs/{id_}/control", json=body).status_code == status, body
+    asked = [(one.action, one.value) for one in routes.queue_of(_connection(client)).controls(train)]
+    assert asked == [("freeze", ["conv1:2", "fc"]), ("lr", 0.01), ("pause", None)]
+    client.post(f"/api/v1/jobs/{train}/cancel")
+    assert client.post(f"/api/v1/jobs/{train}/control", json={"action": "pause"}).status_code == 400
+
+
+def _connection(client: TestClient) -> HTTPConnection:
+    return HTTPConnection({"type": "http", "app": client.app, "headers": []})
 
 
 def test_the_web_side_needs_no_torch() -> None:

@@ -8,6 +8,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ RETURNING *
 """
 MINE = "id = ? AND state = 'running' AND pid = ? AND process_start = ?"
 """Condition of everything that the process which has a job writes about it."""
+
+BRIEFLY = ", ".join(
+    {"left": "remaining", "document": "'null' AS document"}.get(field.name, field.name)
+    for field in fields(QueuedJob)
+)
+"""Columns of a job, without its document, which may be large."""
 
 
 class LostJobError(DataError):
@@ -108,8 +115,23 @@ class Queue:
             raise PlaceError("the id of a job", received=id_[:40], hint=hint)
         return QueuedJob.from_row(row)
 
+    def state(self, id_: str) -> State:
+        """Return the state of a job, without reading its document.
+
+        Args:
+            id_: its id.
+
+        Returns:
+            The state.
+
+        Raises:
+            PlaceError: there is none of this id.
+        """
+        row = self.database.connection.execute("SELECT state FROM job WHERE id = ?", (id_,)).fetchone()
+        return self.job(id_).state if row is None else row[0]
+
     def jobs(self, state: State | None = None, limit: int = 100) -> list[QueuedJob]:
-        """Return jobs, the newest first.
+        """Return jobs without their documents, the newest first.
 
         Args:
             state: only those in this state.
@@ -120,7 +142,7 @@ class Queue:
         """
         where = "" if state is None else "WHERE state = ?"
         given = (*(() if state is None else (state,)), limit)
-        query = f"SELECT * FROM job {where} ORDER BY number DESC LIMIT ?"
+        query = f"SELECT {BRIEFLY} FROM job {where} ORDER BY number DESC LIMIT ?"
         return [QueuedJob.from_row(row) for row in self.database.connection.execute(query, given)]
 
     def beat(self, id_: str) -> bool:

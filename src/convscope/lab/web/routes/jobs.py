@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 
 from convscope.errors import PlaceError
 from convscope.lab.folder import LabFolder
-from convscope.lab.queue.job import QueuedJob, State
+from convscope.lab.queue.job import ENDED, QueuedJob, State
 from convscope.lab.queue.table import Queue
 from convscope.lab.web import jobs
 from convscope.lab.web.artifacts import SANDBOX, picture
@@ -219,7 +219,7 @@ async def events(
     """
     seen = last_event_id if last_event_id is not None else after
     while True:
-        over = (await asyncio.to_thread(queue.job, id)).over
+        over = (await asyncio.to_thread(queue.state, id)) in ENDED
         found = await asyncio.to_thread(queue.events, seen, id)
         for event in found:
             seen = event.seq
