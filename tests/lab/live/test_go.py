@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("numba", reason="the rules of Go are compiled by numba")
 
-from convscope import nets
+from convscope import nets, worlds
 from convscope.errors import DataError, UsageError
 from convscope.lab.live.background import Background
 from convscope.lab.live.games import board_of
@@ -133,3 +133,29 @@ def test_the_score_and_dead_stones(table: GoTable) -> None:
 def test_wrong_questions_are_refused(table: GoTable, action: str, game: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         table.answer(action, game)
+
+
+def test_while_the_rules_are_compiled_the_answer_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+
+    class Process:
+        code: int | None = None
+
+        def __init__(self, command: list[str], **_: object) -> None:
+            started.append(command)
+
+        def poll(self) -> int | None:
+            return self.code
+
+    said = ["The rules of Go are compiled now, once; that takes about a minute"]
+    monkeypatch.setattr("convscope.lab.live.go.subprocess.Popen", Process)
+    monkeypatch.setattr(type(worlds.WORLDS["go"]), "first_use", lambda self: said[0])
+    found = GoTable(Networks(tmp_path), Background())
+    for _ in range(3):
+        assert "compiled" in found.answer("state", OPENING)["compiling"]
+    assert len(started) == 1 and "play" in started[0][-1]
+    said[0], Process.code = "", 0
+    assert found.answer("state", OPENING)["move"] == 3
+    assert found.answer("load", {}, sgf=base64.b64encode(b"(;FF[4]SZ[9])").decode())["game"]["size"] == 9

@@ -1,4 +1,7 @@
+import hashlib
 import io
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from PIL import Image
 from convscope import nets, see, worlds
 from convscope.errors import DataError, PlaceError, UsageError
 from convscope.graph import chain
+from convscope.lab.folder import LabFolder
 from convscope.lab.live import inputs, pictures
 from convscope.lab.live.background import Background
 from convscope.lab.live.formulas import formula
@@ -213,3 +217,23 @@ def test_a_text_is_never_the_name_of_a_file(tmp_path: Path, monkeypatch: pytest.
     spec = nets.load("questions").input_spec
     assert inputs.open_input({"text": "secret"}, b"", nets.load("questions"), None).original.text == "secret"  # type: ignore[arg-type]
     assert worlds.open_sample("secret", spec).original.text == "what is it"
+
+
+def test_pictures_that_are_bombs_are_refused(tmp_path: Path) -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(6251 * 50_000), 1)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    folder = LabFolder(tmp_path)
+    name = hashlib.sha256(bomb).hexdigest()
+    (tmp_path / ".lab" / "uploads").mkdir(parents=True)
+    (tmp_path / ".lab" / "uploads" / name).write_bytes(bomb)
+    with pytest.raises(DataError):
+        pictures.preview(folder.upload(name), "bomb.png")
+    with pytest.raises(DataError):
+        inputs.open_input({"upload": name}, b"", nets.load("digits"), folder)
+    for wrong in ("../../etc/passwd", "0" * 64, name.upper()):
+        with pytest.raises(PlaceError):
+            inputs.open_input({"upload": wrong}, b"", nets.load("digits"), folder)
