@@ -285,3 +285,15 @@ def test_a_digit_drawn_in_a_corner_is_centred(open_page: Open) -> None:
         profile = ink.sum(1 - axis)
         middle = (profile * np.arange(len(profile))).sum() / profile.sum() / len(profile)
         assert abs(middle - 0.5) < 0.04
+
+
+def test_a_drawing_stays_while_the_page_asks_for_the_server_s_state(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_answer(page, "7")
+    stroke(page, ONE)
+    wait_for_answer(page, "1")
+    for _ in range(2):  # the page asks now and again, every ten seconds at most
+        with page.expect_response(lambda response: response.url.endswith("/api/v1/status"), timeout=20_000):
+            pass
+    page.wait_for_timeout(500)
+    assert answer(page) == "1"
