@@ -18,7 +18,7 @@ from convscope.lab.queue.table import Queue
 from convscope.lab.recipe import LabRecipe
 from convscope.lab.web.server import Server
 
-WAIT = 60.0
+WAIT = 240
 
 
 @pytest.fixture(scope="module")
