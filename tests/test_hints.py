@@ -13,7 +13,9 @@ from convscope.jobs.registry import load
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "convscope"
 KINDS = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
 
-ARGUMENT = "a Python argument of the wrong form: the message itself says which forms are accepted"
+ARGUMENT = (
+    "an argument in Python or a message of a program, of the wrong form: the text says which are accepted"
+)
 RANGE = "the message itself gives the range of valid values"
 CAUGHT = "caught inside the package, which says the next step"
 OURS = "the package's own code or files are at fault, not the user"
@@ -33,6 +35,10 @@ NO_HINT: dict[str, dict[str, tuple[str, ...]]] = {
             "TensorSpec._check_shape",
             "TensorSpec._check_texts",
         ),
+        "lab/live/go.py": ("GoTable.answer",),
+        "lab/live/inputs.py": ("from_bytes",),
+        "lab/live/pictures.py": ("sound",),
+        "lab/web/routes/socket.py": ("Tab._take_bytes", "_given", "_read"),
         "nets/io/graph_module.py": ("GraphModule.forward",),
         "nets/style/bank.py": ("StyleBankConfig.__post_init__",),
         "nets/style/johnson.py": ("Size.__post_init__",),
@@ -40,6 +46,7 @@ NO_HINT: dict[str, dict[str, tuple[str, ...]]] = {
         "see/attribution/metrics/pointing_game.py": ("pointing_game",),
         "see/attribution/target.py": ("_inputs",),
         "see/deepdream/deepdream.py": ("_fit_mask",),
+        "see/features/terms.py": ("unit_terms",),
         "see/features/sampling.py": ("iter_sample_activations",),
         "see/optimize/image_params/base.py": ("_given", "shape_of"),
         "see/optimize/image_params/cppn.py": ("cppn_image",),
@@ -68,6 +75,9 @@ NO_HINT: dict[str, dict[str, tuple[str, ...]]] = {
     },
     RANGE: {
         "graph/analysis/receptive_field.py": ("Field.box",),
+        "lab/live/games.py": ("board_of",),
+        "lab/live/go.py": ("GoTable.load", "GoTable.net_of"),
+        "lab/live/inputs.py": ("_sentence", "open_input", "shipped"),
         "learn/style/perceptual.py": ("Tap.of",),
         "learn/style/setup.py": ("_build_network",),
         "nets/activations/address.py": ("LayerAddress.parse", "check_selection"),

@@ -1,10 +1,11 @@
 """Pages, their files and the reference of the API."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from convscope.lab.web.pages import STATIC
+from convscope.lab.web.pages import PAGES, STATIC
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,15 @@ def test_every_page_is_the_bundle_and_other_addresses_are_not_there(client) -> N
         found = client("GET", path)
         assert found.status == 404
         assert found.json["error"]["expected"]
+
+
+def test_the_server_knows_the_pages_that_the_browser_knows() -> None:
+    table = Path(__file__).parents[3] / "lab-ui" / "src" / "pages" / "index.ts"
+    if not table.is_file():
+        pytest.skip("the sources of the page are not in this installation")
+    patterns = re.findall(r"pattern: '([^']+)'", table.read_text(encoding="utf-8"))
+    assert len(patterns) > 5
+    assert sorted(re.sub(r":(\w+)", r"{\1}", pattern) for pattern in patterns) == sorted(PAGES)
 
 
 def test_the_files_that_the_page_names_are_there_and_are_asked_again_only_when_they_change(client) -> None:

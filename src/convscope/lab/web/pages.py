@@ -8,11 +8,10 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 STATIC = Path(__file__).resolve().parents[1] / "static"
 """The built bundle."""
 PAGES = (
-    *("/", "/m/{net}", "/m/{net}/{layer}", "/m/{net}/{layer}/{unit}", "/units", "/build", "/compare"),
-    *("/train", "/train/{name}", "/jobs", "/jobs/{number}", "/do/{verb}", "/explain", "/atlas"),
-    *("/dream", "/dream/{mode}", "/go", "/sound", "/text", "/use", "/use/{net}"),
+    *("/", "/m/{net}", "/m/{net}/{layer}/{unit}", "/build", "/train", "/explain", "/dream", "/dream/{mode}"),
+    *("/go", "/use", "/do/{verb}", "/jobs", "/jobs/{id}"),
 )
-"""Addresses of pages; what is shown there, and what is not there, is decided in the browser."""
+"""Addresses of pages, as `lab-ui/src/pages/index.ts` has them; the browser decides what is shown there."""
 UNBUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>convscope lab</title>
 <h1>The page of the lab is not built</h1>
 <p>The server runs, but this checkout has no built page. Build it once, with Node 20 or newer:</p>
