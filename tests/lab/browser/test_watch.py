@@ -57,7 +57,7 @@ def pixels(page: Any, layer: str, overlay: bool = False) -> np.ndarray:
 def test_strokes_are_answered_and_repaint_every_layer(open_page: Open) -> None:
     page = open_page("/")
     wait_for_answer(page, "7")  # the faint one that is there already
-    names = [layer.name for layer in describe("digits").graph.nodes]
+    names = [layer.name for layer in describe(load("digits")).graph.nodes]
     page.locator("#layer-dense2").wait_for()
     shown = page.locator("section.layer h3").all_inner_texts()
     assert shown == ["input", *names]
@@ -107,7 +107,7 @@ def test_pointing_at_a_map_lights_its_receptive_field_in_the_input(open_page: Op
     ys, xs = np.nonzero(edge)
     found = [[low, high + 1] for low, high in ((ys.min(), ys.max()), (xs.min(), xs.max()))]  # of the canvas
     scale = lit.shape[0] / 28
-    expected = receptive_fields(describe("digits").graph)["conv2"].box((row, column))
+    expected = receptive_fields(describe(load("digits")).graph)["conv2"].box((row, column))
     assert np.abs(np.array(found) / scale - np.array(expected)).max() < 0.75
     marked = page.locator("section.layer.lit h3").all_inner_texts()
     assert marked == ["input", "conv1", "relu1", "pool1"]
