@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from convscope.graph import receptive_fields
-from convscope.nets import load
+from convscope.nets import describe, load
 from convscope.worlds import digits
 
 pytestmark = pytest.mark.slow
@@ -57,7 +57,7 @@ def pixels(page: Any, layer: str, overlay: bool = False) -> np.ndarray:
 def test_strokes_are_answered_and_repaint_every_layer(open_page: Open) -> None:
     page = open_page("/")
     wait_for_answer(page, "7")  # the faint one that is there already
-    names = [layer.name for layer in load("digits").graph.nodes]
+    names = [layer.name for layer in describe(load("digits")).graph.nodes]
     page.locator("#layer-dense2").wait_for()
     shown = page.locator("section.layer h3").all_inner_texts()
     assert shown == ["input", *names]
@@ -107,7 +107,7 @@ def test_pointing_at_a_map_lights_its_receptive_field_in_the_input(open_page: Op
     ys, xs = np.nonzero(edge)
     found = [[low, high + 1] for low, high in ((ys.min(), ys.max()), (xs.min(), xs.max()))]  # of the canvas
     scale = lit.shape[0] / 28
-    expected = receptive_fields(load("digits").graph)["conv2"].box((row, column))
+    expected = receptive_fields(describe(load("digits")).graph)["conv2"].box((row, column))
     assert np.abs(np.array(found) / scale - np.array(expected)).max() < 0.75
     marked = page.locator("section.layer.lit h3").all_inner_texts()
     assert marked == ["input", "conv1", "relu1", "pool1"]
@@ -285,15 +285,3 @@ def test_a_digit_drawn_in_a_corner_is_centred(open_page: Open) -> None:
         profile = ink.sum(1 - axis)
         middle = (profile * np.arange(len(profile))).sum() / profile.sum() / len(profile)
         assert abs(middle - 0.5) < 0.04
-
-
-def test_a_drawing_stays_while_the_page_asks_for_the_server_s_state(open_page: Open) -> None:
-    page = open_page("/")
-    wait_for_answer(page, "7")
-    stroke(page, ONE)
-    wait_for_answer(page, "1")
-    for _ in range(2):  # the page asks now and again, every ten seconds at most
-        with page.expect_response(lambda response: response.url.endswith("/api/v1/status"), timeout=20_000):
-            pass
-    page.wait_for_timeout(500)
-    assert answer(page) == "1"
