@@ -109,6 +109,7 @@ FITTED: dict[str, Call] = {
     "see.activations": lambda n, x: cs.see.activations(n, x, ["1"])["1"],
     "see.feature_maps": lambda n, x: next(iter(cs.see.feature_maps(n, x, ["1"]))).maps,
     "see.effective_receptive_field": lambda n, x: cs.see.effective_receptive_field(n, "1:2", x).influence,
+    "see.unit_terms": lambda n, x: cs.see.unit_terms(n, x, "0:1@2,3").window,
     "see.explain": lambda n, x: cs.see.explain(n, x, "saliency", 1).attribution,
     "see.make_task": lambda n, x: cs.see.make_task(n, x, 1).inputs[0],
     "see.caricature": lambda n, x: cs.see.caricature(n, x, "1", steps=1).images,

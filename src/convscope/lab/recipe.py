@@ -4,13 +4,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.recipe import OnDevice
+from convscope.recipe import Recipe
 
 PORT = 7860
 """Port that is used where none is named."""
 
 
-class LabRecipe(OnDevice):
+class LabRecipe(Recipe):
     """Where the lab listens, and where it keeps what is made in it."""
 
     verb: ClassVar[str] = "lab"

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from convscope import nets, see, worlds
-from convscope.errors import DataError, PlaceError, UsageError
+from convscope.errors import ConvscopeError, DataError, PlaceError, UsageError
 from convscope.graph import chain
 from convscope.lab.folder import LabFolder
 from convscope.lab.live import inputs, pictures
@@ -131,6 +131,21 @@ def test_a_failed_computation_raises_once_and_may_be_tried_again() -> None:
     with pytest.raises(UsageError):
         background.of("a", failing)
     assert not background.of("a", failing).done
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device"), ValueError("x")])
+def test_the_worker_goes_on_whatever_a_computation_raises(error: Exception) -> None:
+    background = Background()
+
+    def failing() -> Iterator[Progress[None]]:
+        raise error
+        yield
+
+    background.of("a", failing)
+    assert background.step()
+    with pytest.raises(ConvscopeError) as told:
+        background.of("a", failing)
+    assert told.value.__cause__ is error
 
 
 def test_of_many_computations_the_oldest_are_given_up() -> None:

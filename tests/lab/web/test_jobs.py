@@ -20,6 +20,7 @@ from convscope.lab.web.routes import jobs as routes
 from convscope.lab.workers.jobs import work
 from convscope.show.images import png
 
+JSON = {"Content-Type": "application/json"}
 TINY = {"net": "digits", "places": ["conv1:3"], "steps": 4, "size": 28}
 
 
@@ -124,6 +125,9 @@ def test_an_upload_keeps_the_name_that_the_user_gave_it(client: TestClient) -> N
         ("look", {"image": "https://example.org/cat.jpg"}),
         ("visualize", {**TINY, "weights": "~/weights.safetensors"}),
         ("visualize", {**TINY, "start": "file:///etc/passwd"}),
+        ("classify", {"net": "torchvision/resnet18", "weights": "default", "images": ["a"]}),
+        ("train", {"network": "digits", "data": "mnist", "root": "x", "download": True}),
+        ("train", {"network": "digits", "data": "digits", "track": ["wandb"]}),
         ("train", {"network": "digits", "data": "./pictures"}),
         ("train", {"network": "digits", "data": "digits", "resume": "runs/mine"}),
         ("visualize", {**TINY, "net": ".hidden"}),
@@ -185,6 +189,7 @@ def test_jobs_are_listed_cancelled_removed_and_cleared(client: TestClient) -> No
     assert client.get("/api/v1/jobs").json() == []
     for request in (client.get, client.delete):
         assert request(f"/api/v1/jobs/{first}").status_code == 404
+    assert client.get(f"/api/v1/jobs/{first}/events").status_code == 404
 
 
 def test_what_cannot_be_asked_of_a_job_is_refused_at_once(client: TestClient) -> None:
@@ -195,12 +200,16 @@ def test_what_cannot_be_asked_of_a_job_is_refused_at_once(client: TestClient) ->
         (train, {"action": "lr", "value": "fast"}, 400),
         (train, {"action": "freeze"}, 400),
         (train, {"action": "explode"}, 422),
+        (train, '{"action": "lr", "value": 1e999}', 400),
+        (train, '{"action": "pause", "value": NaN}', 400),
         ("0" * 16, {"action": "pause"}, 404),
         (train, {"action": "freeze", "value": ["conv1:2", "fc"]}, 202),
         (train, {"action": "lr", "value": 0.01}, 202),
         (train, {"action": "pause"}, 202),
     ):
-        assert client.post(f"/api/v1/jobs/{id_}/control", json=body).status_code == status, body
+        content = body if isinstance(body, str) else json.dumps(body)
+        answer = client.post(f"/api/v1/jobs/{id_}/control", content=content, headers=JSON)
+        assert answer.status_code == status, body
     asked = [(one.action, one.value) for one in routes.queue_of(_connection(client)).controls(train)]
     assert asked == [("freeze", ["conv1:2", "fc"]), ("lr", 0.01), ("pause", None)]
     client.post(f"/api/v1/jobs/{train}/cancel")

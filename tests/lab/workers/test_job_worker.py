@@ -201,6 +201,27 @@ def test_what_cannot_go_on_says_that_it_was_interrupted(folder: LabFolder, queue
     assert queue.job(given_up).state == "cancelled"
 
 
+def test_a_job_whose_process_dies_while_this_worker_runs_is_seen_to(folder: LabFolder, queue: Queue) -> None:
+    lost, closed = queue.add("dream", {}), threading.Event()
+    code = (
+        "import sys, time; from pathlib import Path; from convscope.lab.queue.table import Queue\n"
+        "Queue(Path(sys.argv[1])).claim(); print('claimed', flush=True); time.sleep(600)"
+    )
+    words = [sys.executable, "-c", code, str(queue.database.path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"claimed\n"
+        thread = threading.Thread(target=worker.work, args=(folder.runs, closed))
+        thread.start()
+        try:
+            time.sleep(2 * worker.IDLE)
+            assert queue.job(lost).state == "running"  # its process lives
+            other.kill()
+            until(lambda: queue.job(lost).state == "interrupted")
+        finally:
+            closed.set()
+            thread.join()
+
+
 def test_a_cancelled_dream_keeps_its_last_picture(folder: LabFolder, queue: Queue) -> None:
     settings = {"net": "digits", "layer": "conv1", "steps": 10_000, "octaves": 1, "size": 28}
     upload = {"photo": [{"id": drawn_seven(folder), "name": "seven.png"}]}

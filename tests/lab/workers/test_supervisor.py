@@ -1,6 +1,7 @@
 """Worker processes answer, are started again when they die, and leave nothing behind."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -10,6 +11,7 @@ import pytest
 from tests.lab.processes import gone
 
 from convscope.errors import ConvscopeError
+from convscope.lab.workers import channel
 from convscope.lab.workers.supervisor import RemoteError, Worker, WorkerGone
 
 ECHO = """
@@ -156,3 +158,12 @@ def test_a_question_after_the_end_is_refused(with_worker) -> None:
             await asyncio.wait_for(worker.ask("echo"), 5)
 
     asyncio.run(main())
+
+
+def test_names_that_are_no_unicode_do_not_break_the_channel() -> None:
+    length, size = channel.LENGTHS.unpack(channel.pack({"name": "run-\udcff"})[: channel.LENGTHS.size])
+    assert (json.loads(channel.pack({"name": "run-\udcff"})[channel.LENGTHS.size :])["name"], size) == (
+        "run-?",
+        0,
+    )
+    assert length > 0

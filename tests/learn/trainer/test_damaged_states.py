@@ -265,7 +265,7 @@ def test_what_is_plausible_is_no_crash(run, train_images, tmp_path):
     assert train(small_net(text=NET), train_images, resume=tmp_path / "copy").finished
 
 
-@pytest.mark.parametrize("form", [1, 2, 3, 5])
+@pytest.mark.parametrize("form", [1, 2, 3, 4, 6])
 def test_another_format_is_refused_with_the_next_step(run, train_images, tmp_path, form):
     shutil.copytree(run, tmp_path / "copy")
     path = tmp_path / "copy/state/state.json"

@@ -74,7 +74,8 @@ def check_arguments(words: Sequence[str]) -> None:
     _check_second_word(verb, arguments)
     _check_flags(verb, schema, words)
     given = {word.partition("=")[0] for word, _ in pairs(words) if word.startswith("-")}
-    if not given <= set(flags_of(verb, words)):  # the parser refuses them
+    others = {flag_of(name) for name in load(verb).schema.model_fields if name not in schema.model_fields}
+    if not given <= set(flags_of(verb, words)) or given & others:  # the parser or `schema_for` refuses them
         return
     flagged = {name for name in schema.model_fields if _slot(schema, name).flag in given}
     slots = [_slot(schema, name) for name in schema.positional_fields(flagged)]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from convscope.errors import ConvscopeError
+from convscope.jobs.output.failures import explained
 from convscope.system.progress import Progress
 
 FORGOTTEN = 30.0
@@ -98,8 +99,9 @@ class Background:
                 work.fraction, work.result = progress.fraction, progress.result
             except StopIteration:
                 work.fraction, work.steps = 1.0, None
-            except ConvscopeError as error:
-                work.error, work.steps = error, None
+            except Exception as error:  # full disks, no memory: the worker goes on, and says it when asked
+                work.error = error if isinstance(error, ConvscopeError) else explained(error)
+                work.steps = None
             return True
         return False
 

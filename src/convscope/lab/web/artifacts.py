@@ -74,10 +74,19 @@ def _still(opened: Image.Image, size: int | None, path: Path) -> Response:
     if size is not None:
         shown.thumbnail((size, size))
     elif opened.format == "PNG":
-        facts = png.information(_recipe(path))
+        facts = png.information(_without_folders(_recipe(path)))
     made = io.BytesIO()
     shown.save(made, "PNG", pnginfo=facts, compress_level=1)
     return Response(made.getvalue(), media_type="image/png", headers=FRESH)
+
+
+def _without_folders(value: Any) -> Any:
+    """Return a recipe whose absolute paths are shortened to names, as a picture is passed on."""
+    if isinstance(value, dict):
+        return {name: _without_folders(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(entry) for entry in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _recipe(path: Path) -> dict[str, Any] | None:

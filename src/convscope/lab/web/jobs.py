@@ -1,6 +1,8 @@
 """What of the queue the web process shows, and which jobs it lets in. No torch."""
 
 import re
+from collections.abc import Container
+from math import isfinite
 from typing import Any
 
 from convscope.errors import UsageError, nearest
@@ -8,6 +10,7 @@ from convscope.jobs import JOBS
 from convscope.jobs.registry import schema_for
 from convscope.lab.queue.job import QueuedJob
 from convscope.learn import TrainRecipe
+from convscope.recipe import Recipe
 from convscope.recipe.fields import flag_of
 
 NOT_OFFERED = ("lab", "gtp", "play", "runs prune", "replay")
@@ -17,6 +20,10 @@ NAMED = re.compile(r"(?:torchvision|timm)/[\w.\-]{1,100}")
 FIELDS = ("id", "verb", "settings", "uploads", "state", "fraction", "message", "left", "created", "started")
 FIELDS += ("ended", "error", "command")
 """What of a job is shown as it is."""
+OFFLINE = ("packaged", "none")
+"""Settings of weights with which nothing is fetched."""
+LOCAL_TRACKERS = frozenset({"tensorboard"})
+"""Where metrics go without leaving this machine."""
 PATHLIKE = re.compile(r"[/\\\0]|^\.|^[A-Za-z]:|^~|:/")
 
 
@@ -52,7 +59,26 @@ def checked(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[st
             received=unknown[0],
             hint=nearest(unknown[0], schema.model_fields),
         )
-    return schema.parse(shown).command()
+    recipe = schema.parse(shown)
+    _refuse_network(recipe, uploads)
+    return recipe.command()
+
+
+def _refuse_network(recipe: Recipe, uploads: Container[str]) -> None:
+    """Refuse settings that make a job ask other machines, or send them something."""
+    weights, trackers = getattr(recipe, "weights", OFFLINE[0]), set(getattr(recipe, "track", ()))
+    asked = {
+        "--weights": str(weights) if weights not in OFFLINE and "weights" not in uploads else "",
+        "--download": "yes" if getattr(recipe, "download", False) else "",
+        "--track": ", ".join(sorted(trackers - LOCAL_TRACKERS)),
+    }
+    for flag, value in asked.items():
+        if value:
+            raise UsageError(
+                "a job that needs nothing from other machines",
+                received=f"{flag} {value}",
+                hint="Do this in the terminal; what it fetches is there for the lab, too.",
+            )
 
 
 def check_control(job: QueuedJob, action: str, value: Any) -> None:
@@ -69,6 +95,10 @@ def check_control(job: QueuedJob, action: str, value: Any) -> None:
     if not issubclass(schema_for(job.verb, dict(job.settings)), TrainRecipe):
         hint = f"Cancel it: POST /api/v1/jobs/{job.id}/cancel"
         raise UsageError("a training", received=f"a job that does {job.verb}", hint=hint)
+    if isinstance(value, float) and not isfinite(value):
+        raise UsageError(
+            f"a finite number as value of {action}", received=str(value), hint="For example: 0.01"
+        )
     number = isinstance(value, int | float) and not isinstance(value, bool)
     texts = isinstance(value, str) or (isinstance(value, list) and bool(value))
     needed = {"lr": (number, "a number"), "freeze": (texts, "addresses"), "thaw": (texts, "addresses")}

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from convscope.errors import DataError
-from convscope.lab.folder import LabFolder
+from convscope.lab.folder import UPLOAD, LabFolder
 from convscope.system.files import read_json, replace_file, write_text
 
 MOST_BYTES = 16 * 2**30
@@ -58,7 +58,7 @@ class Uploads:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         checksum, data = hashlib.sha256(), bytearray()
-        room = MOST_BYTES - sum(file.stat().st_size for file in self.folder.iterdir())
+        room = MOST_BYTES - await run_in_threadpool(self._used)
         async for chunk in chunks:
             data += chunk
             checksum.update(chunk)
@@ -66,10 +66,14 @@ class Uploads:
             hint = "Look whether the file is whole, and send its bytes as the body."
             raise DataError("a file with something in it", received=f"{shown(name)}: 0 bytes", hint=hint)
         if len(data) > room:
-            raise DataError("room for uploads", hint=f"Remove some files from {self.folder}.")
+            raise DataError("room for uploads", hint="Remove some files of the folder .lab/uploads.")
         upload = Upload(checksum.hexdigest(), len(data), shown(name))
         await run_in_threadpool(self._write, upload, bytes(data))
         return upload
+
+    def _used(self) -> int:
+        """Return the bytes of all uploads; files that are being written do not count."""
+        return sum(file.stat().st_size for file in self.folder.iterdir() if UPLOAD.fullmatch(file.name))
 
     def _write(self, upload: Upload, data: bytes) -> None:
         write_text(self.folder / f"{upload.id}.json", json.dumps(asdict(upload)))

@@ -61,7 +61,7 @@ def pack(header: Mapping[str, Any], data: bytes = b"") -> bytes:
     Returns:
         Lengths, header and bytes.
     """
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
     return LENGTHS.pack(len(text), len(data)) + text + data
 
 

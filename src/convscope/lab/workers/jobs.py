@@ -51,7 +51,7 @@ def run(channel: Any, settings: Mapping[str, Any]) -> None:
 
 
 def work(folder: Path, closed: threading.Event, *, until_idle: bool = False) -> None:
-    """Run jobs, the oldest first; first see to those whose process has died.
+    """Run jobs, the oldest first; between them see to those whose process has died.
 
     Args:
         folder: that of the runs.
@@ -63,9 +63,9 @@ def work(folder: Path, closed: threading.Event, *, until_idle: bool = False) -> 
     """
     places = LabFolder(folder)
     queue = Queue(places.queue)
-    for job in queue.abandoned():
-        recover(queue, job)
     while not closed.is_set():
+        for job in queue.abandoned():  # also later: a former server's worker may end after this one began
+            recover(queue, job)
         job = queue.claim()
         if job is not None:
             _Run(queue, places, job, closed).perform()
@@ -163,7 +163,8 @@ class _Run:
         if can_resume(self.row):
             place = Path(self.row.place)
             self.epochs = Run.open(place, type(recipe)).epochs
-            return self._begun(type(recipe).parse({"resume": place}), place)
+            again = type(recipe).parse({"resume": place}) if recipe.resume is None else recipe
+            return self._begun(again, place)
         if recipe.resume is not None:
             return self._begun(recipe, recipe.resume)
         about = getattr(recipe, "recipe", "") or getattr(recipe, "network", "") or ""

@@ -199,7 +199,20 @@ def control(id: str, request: ControlRequest, queue: JobQueue) -> dict[str, str]
     return {"asked": request.action}
 
 
-@router.get("/{id}/events", response_class=EventSourceResponse)
+def known(id: str, queue: JobQueue) -> None:
+    """Refuse the id of a job that is not there, before a stream begins; for FastAPI's `Depends`.
+
+    Args:
+        id: the job.
+        queue: the jobs.
+
+    Raises:
+        PlaceError: there is no such job.
+    """
+    queue.state(id)
+
+
+@router.get("/{id}/events", dependencies=[Depends(known)], response_class=EventSourceResponse)
 async def events(
     id: str,
     queue: JobQueue,
