@@ -1,5 +1,5 @@
 /** Jobs of the queue: what the server says about them, and following one while it runs. */
-import { api, send, type LabError } from './api';
+import { api, ApiError, send, type LabError } from './api';
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
 
@@ -64,6 +64,8 @@ export const control = (id: string, action: string, value: unknown = null): Prom
 
 /** Milliseconds between two questions for the whole job while events come. */
 const ASK = 400;
+/** Milliseconds until a job is asked for again after the server did not answer. */
+const AGAIN = 3000;
 const EVENTS = ['state', 'progress', 'artifact', 'log', 'metric', 'epoch', 'control', 'training'];
 
 /** One job, kept up to date by its events for as long as somebody follows it. */
@@ -75,6 +77,7 @@ export class FollowedJob {
   private source: EventSource | null = null;
   private timer = 0;
   private ended = false;
+  private following = false;
 
   constructor(readonly id: string) {}
 
@@ -82,8 +85,10 @@ export class FollowedJob {
   follow(): () => void {
     const visible = () => (document.hidden ? this.close() : this.open());
     document.addEventListener('visibilitychange', visible);
+    this.following = true;
     this.open();
     return () => {
+      this.following = false;
       document.removeEventListener('visibilitychange', visible);
       this.close();
     };
@@ -98,10 +103,14 @@ export class FollowedJob {
     } catch (raised) {
       this.error = raised as Error;
       this.close();
+      const lasting = raised instanceof ApiError && raised.status < 500;
+      if (this.following && !lasting && !document.hidden) this.timer = window.setTimeout(() => this.open(), AGAIN);
     }
   }
 
   private open(): void {
+    window.clearTimeout(this.timer);
+    this.timer = 0;
     void this.ask();
     if (this.source) return;
     this.log = [];

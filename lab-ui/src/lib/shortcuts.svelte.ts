@@ -25,10 +25,12 @@ class Shortcuts {
 
   /** Run what a key stands for, unless somebody is writing. */
   press(event: KeyboardEvent): void {
+    if (this.open && event.key !== '?') return;
     const target = event.target as HTMLElement | null;
     const writing = target?.closest('input:not([type=range],[type=checkbox],[type=radio]),textarea,select,[contenteditable]');
     if (writing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.key === ' ' && target?.closest('button,a,summary,[role=button]')) return;
+    if (event.key.startsWith('Arrow') && target?.closest('input,audio,video,pre')) return;
+    if (event.key === ' ' && target?.closest('button,a,summary,audio,video,[role=button]')) return;
     const found = this.list.findLast(({ key }) => key === event.key);
     if (!found) return;
     event.preventDefault();

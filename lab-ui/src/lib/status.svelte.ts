@@ -1,5 +1,6 @@
 /** What the header says about the server: reachable, starting, ready and on which device. */
 import { api, type Status } from './api';
+import { language } from './i18n/index.svelte';
 
 const QUICK = 700;
 const SLOW = 10_000;
@@ -19,6 +20,7 @@ class ServerStatus {
       try {
         this.answer = await api<Status>('/status');
         this.reachable = true;
+        language.usual(this.answer.lang_default);
       } catch {
         this.reachable = false;
       }

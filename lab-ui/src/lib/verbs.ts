@@ -74,8 +74,14 @@ export function verbTitle(verb: string): string {
 
 /** The page on which a verb is begun; null where it has none. */
 export function pageOf(verb: string): string | null {
-  const pages: Record<string, string> = { train: '/train', explain: '/explain', dream: '/dream', style: '/dream/style' };
-  return pages[verb] ?? (verb in TITLES && !['replay', 'data check'].includes(verb) ? `/do/${verb.replaceAll(' ', '-')}` : null);
+  const pages: Record<string, string> = {
+    train: '/train',
+    explain: '/explain',
+    dream: '/dream',
+    style: '/dream/style',
+    'style apply': '/dream/apply',
+  };
+  return pages[verb] ?? (verb in TITLES && !['replay', 'tour', 'data check'].includes(verb) ? `/do/${verb.replaceAll(' ', '-')}` : null);
 }
 
 const asText = (value: unknown): string => (value === null || value === undefined ? '' : String(value));

@@ -4,6 +4,7 @@
  * A page keeps its own pair of files (`build.en.json`, `build.zh.json`); its keys start with the file's name:
  * `t('build.title')`. A key that lacks its Chinese twin is a type error, the other way round a failing test.
  */
+import { here } from '../router.svelte';
 import buildEn from './build.en.json';
 import buildZh from './build.zh.json';
 import commonEn from './common.en.json';
@@ -63,11 +64,14 @@ export type Lang = 'en' | 'zh';
 
 const COOKIE = 'convscope-lang';
 
-/** The language of the address (`?lang=zh`), else of the cookie, else of the browser. */
+/** The language that the address (`?lang=zh`) names, else the cookie; null where neither does. */
+function namedLanguage(search: string, cookie: string): string | null {
+  return new URLSearchParams(search).get('lang') ?? cookie.match(/(?:^|;\s*)convscope-lang=(en|zh)/)?.[1] ?? null;
+}
+
+/** The language of the address, else of the cookie, else of the browser. */
 export function chosenLanguage(search: string, cookie: string, browser: string): Lang {
-  const asked = new URLSearchParams(search).get('lang');
-  const kept = cookie.match(/(?:^|;\s*)convscope-lang=(en|zh)/)?.[1];
-  return (asked ?? kept ?? browser).toLowerCase().startsWith('zh') ? 'zh' : 'en';
+  return (namedLanguage(search, cookie) ?? browser).toLowerCase().startsWith('zh') ? 'zh' : 'en';
 }
 
 class Language {
@@ -75,10 +79,23 @@ class Language {
     typeof document === 'undefined' ? 'en' : chosenLanguage(location.search, document.cookie, navigator.language),
   );
 
-  /** Show the page in a language, and remember it in a cookie. */
+  /** Whether somebody chose: the server's default is for those who did not. */
+  private named = typeof document !== 'undefined' && namedLanguage(location.search, document.cookie) !== null;
+
+  /** Take the server's default, `auto` for the browser's own, unless another language was named. */
+  usual(lang: string): void {
+    if (!this.named && (lang === 'en' || lang === 'zh')) this.current = lang;
+  }
+
+  /** Show the page in a language, and remember it in a cookie; the address names no other any more. */
   set(lang: Lang): void {
     this.current = lang;
+    this.named = true;
     document.cookie = `${COOKIE}=${lang}; path=/; max-age=31536000; samesite=strict`;
+    const query = new URLSearchParams(here.search);
+    if (!query.has('lang')) return;
+    query.delete('lang');
+    here.go([here.path, String(query)].filter(Boolean).join('?') + location.hash, true);
   }
 }
 
