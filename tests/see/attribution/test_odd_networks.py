@@ -28,19 +28,12 @@ SETTINGS = {
 }
 QUICK = (
     "plain",
-    "[b]",
     "[b 1]",
     "checkpointed, reentrant",
-    "traced",
     "quantised head",
-    "detached maps",
     "one class detached",
-    "double",
     "functional ReLU",
-    "under inference_mode",
-    "batch statistics",
     "indices",
-    "dead",
 )
 """Networks that are tried in every run; all in `make test-all`."""
 
