@@ -33,7 +33,7 @@ def test_shapes_follow_the_text_while_it_is_written(open_page: Open) -> None:
     page.get_by_role("textbox", name="Text", exact=True).fill(
         "conv 8 5x5, relu, maxpool 2, flatten, dense 10"
     )
-    until(page, "document.querySelectorAll('.edge .shape').length === 6")
+    until(page, "document.querySelectorAll('.edge .shape')[4]?.innerText === '1152'")
     assert [shape_on_edge(page, n) for n in (1, 3, 4)] == ["8 × 24 × 24", "8 × 12 × 12", "1152"]
     page.get_by_label("Layer 1", exact=True).fill("conv 6 3x3")
     until(page, "document.querySelectorAll('.edge .shape')[1].innerText === '6 × 26 × 26'")
