@@ -1,4 +1,4 @@
-"""Trainings of benchmarks that take hours: each is done once and kept, so that a benchmark can go on later."""
+"""Trainings of benchmarks that take hours, each done once and kept, so that a benchmark can go on later."""
 
 import json
 import sys

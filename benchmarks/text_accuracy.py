@@ -4,8 +4,8 @@
     CONVSCOPE_TEXT="mr:rand trec:rand,static" CONVSCOPE_FOLDS=3 python -m benchmarks text_accuracy
 
 Each fold is measured once and kept in `results/text_accuracy_runs.json`. The epoch is chosen on a tenth of
-the training part, never on the test part; the vocabulary is of the training part, with the words of the vectors
-where there are any.
+the training part, never on the test part; the vocabulary is of the training part, with the words of the
+vectors where there are any.
 """
 
 import os
