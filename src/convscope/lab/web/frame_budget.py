@@ -1,4 +1,4 @@
-"""Frames of live maps that tabs may have while a job runs, so that the job keeps its part of the processor."""
+"""Frames of live maps that tabs may have while a job runs, so that the job keeps its part of the CPU."""
 
 import time
 from collections.abc import Callable, Hashable
