@@ -57,9 +57,9 @@ def test_the_document_so_far_says_where_a_training_is(tmp_path: Path) -> None:
     run = Run.open(tmp_path / "run")
     measured = [epoch["test_metrics"] for epoch in found[-1]["epochs"]]
     assert measured == [epoch.test_metrics for epoch in run.epochs]
-    curve = [point["at"] for point in found[-1]["curve"]]
+    curve = [point["epochs_done"] for point in found[-1]["curve"]]
     assert curve == sorted(curve) and curve[0] == 0.1 and curve[-1] == 2
-    assert found[-1]["run"] == "run" and found[-1]["highest_lr"] == 0.01
+    assert found[-1]["run"] == "run" and found[-1]["max_lr"] == 0.01
     assert found[0]["kernels"]["values"] != found[-1]["kernels"]["values"]
 
 

@@ -9,7 +9,7 @@ function frame(): ArrayBuffer {
     { name: 'conv1', shape: [2, 1, 2], offset: 0 },
     { name: 'dense1', shape: [1, 1, 1], offset: 0 },
   ];
-  const text = () => JSON.stringify({ type: 'maps', seq: 7, ms: 1.5, layers, answer: [0.25, 0.75], steered: null });
+  const text = () => JSON.stringify({ type: 'maps', seq: 7, ms: 1.5, layers, probabilities: [0.25, 0.75], steered_probabilities: null });
   // Offsets of three digits keep the header's length while they are filled in.
   for (const layer of layers) layer.offset = 100;
   const start = Math.ceil((4 + text().length) / 4) * 4;
@@ -26,8 +26,8 @@ function frame(): ArrayBuffer {
 }
 
 test('a frame is read as the server writes it', () => {
-  const { seq, answer, steered, layers } = decodeFrame(frame());
-  expect([seq, answer, steered]).toEqual([7, [0.25, 0.75], null]);
+  const { seq, probabilities, steered_probabilities, layers } = decodeFrame(frame());
+  expect([seq, probabilities, steered_probabilities]).toEqual([7, [0.25, 0.75], null]);
   const conv = layers.get('conv1')!;
   expect([valueAt(conv, 0, 0, 0), valueAt(conv, 0, 0, 1)]).toEqual([-1, 3]);
   expect(valueAt(conv, 1, 0, 0)).toBeCloseTo(0.2 * 8, 6);

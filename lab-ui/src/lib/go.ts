@@ -31,7 +31,7 @@ export interface Position {
   move: number;
   over: boolean;
   net: string;
-  heat?: number[];
+  policy?: number[];
   suggested?: Suggestion[];
   planes?: { name: string; values: number[] }[];
   /** What is waited for; then nothing else is there. */
@@ -58,7 +58,7 @@ export interface SearchedMove {
 export interface Analysis {
   done: boolean;
   visits: number;
-  wanted: number;
+  max_visits: number;
   winrate: number | null;
   moves: SearchedMove[];
   compiling?: string;

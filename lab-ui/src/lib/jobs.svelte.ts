@@ -5,7 +5,7 @@ export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 
 
 export interface Artifact {
   index: number;
-  kind: 'picture' | 'page' | 'table' | 'sound' | 'file';
+  kind: 'image' | 'page' | 'table' | 'sound' | 'file';
   title: string;
   bytes: number;
   /** Changes with the content. */
@@ -25,7 +25,7 @@ export interface JobSummary {
   state: JobState;
   fraction: number;
   message: string;
-  left: number | null;
+  seconds_left: number | null;
   created: number;
   started: number | null;
   ended: number | null;
@@ -134,8 +134,8 @@ export class FollowedJob {
     const body = JSON.parse(event.data) as Record<string, unknown>;
     if (kind === 'log') this.log.push(String(body.text));
     else if (kind === 'progress' && this.job) {
-      const { fraction, message, left } = body as Pick<Job, 'fraction' | 'message' | 'left'>;
-      Object.assign(this.job, { fraction, message, left });
+      const { fraction, message, seconds_left } = body as Pick<Job, 'fraction' | 'message' | 'seconds_left'>;
+      Object.assign(this.job, { fraction, message, seconds_left });
     }
     if (kind !== 'progress' && kind !== 'log') this.soon();
   }

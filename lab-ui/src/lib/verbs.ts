@@ -23,7 +23,7 @@ export interface FieldSchema {
 
 export interface VerbSchema {
   verb: string;
-  about: string;
+  summary: string;
   help: string;
   fields: FieldSchema[];
 }

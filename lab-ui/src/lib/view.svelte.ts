@@ -5,7 +5,7 @@ import { dependencies, extents, type Box } from './fields';
 import { INPUT, type Frame, type Maps, valueAt } from './frames';
 
 /** One position of one unit. */
-export interface Place {
+export interface MapPosition {
   layer: string;
   unit: number;
   row: number;
@@ -16,7 +16,7 @@ export class View {
   scale = $state<Scale>('layer');
   palette = $state<Palette>('diverging');
   /** Where the pointer or the keyboard is, or null. */
-  place = $state.raw<Place | null>(null);
+  position = $state.raw<MapPosition | null>(null);
   network = $state.raw<Network | null>(null);
   /** The newest frame; it changes too often for the page to follow, so whoever draws asks for it. */
   frame: Frame | null = null;
@@ -28,11 +28,11 @@ export class View {
   private readonly painters = new Set<() => void>();
 
   /** What the position pointed at depends on: boxes of the layers before it, and of the input. */
-  readonly before = $derived.by((): Map<string, Box> => {
-    const [place, network] = [this.place, this.network];
-    if (!place || !network) return new Map();
+  readonly dependencies = $derived.by((): Map<string, Box> => {
+    const [position, network] = [this.position, this.network];
+    if (!position || !network) return new Map();
     const [rows, columns] = extents(network.spec.shape);
-    return dependencies(network.layers, place.layer, place, { rows, columns });
+    return dependencies(network.layers, position.layer, position, { rows, columns });
   });
 
   /** Draw whenever a frame comes, until the returned function is called. */
@@ -79,8 +79,8 @@ export class View {
 
   /** The value at the position pointed at, or null. */
   value(): number | null {
-    const maps = this.place && this.frame?.layers.get(this.place.layer);
-    return maps && this.place ? valueAt(maps, this.place.unit, this.place.row, this.place.column) : null;
+    const maps = this.position && this.frame?.layers.get(this.position.layer);
+    return maps && this.position ? valueAt(maps, this.position.unit, this.position.row, this.position.column) : null;
   }
 }
 

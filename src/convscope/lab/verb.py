@@ -68,7 +68,7 @@ def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
         workspace: what is logged; its `out` gets the document at the end.
 
     Yields:
-        The progress, and at the end the document: JSON fields `address` (of the page), `folder` and `seconds`
+        The progress, and at the end the document: JSON fields `url` (of the page), `folder` and `seconds`
         (how long it was served).
 
     Raises:
@@ -82,7 +82,7 @@ def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
 
         def document() -> Document:
             seconds = round(time.monotonic() - started, 1)
-            return {"address": server.address, "folder": recipe.folder, "seconds": seconds}
+            return {"url": server.url, "folder": recipe.folder, "seconds": seconds}
 
         try:
             for line in banner(server, recipe):

@@ -75,10 +75,10 @@ def test_a_picture_from_the_request_to_the_browser(client: TestClient) -> None:
     assert (done["state"], done["fraction"], done["error"]) == ("done", 1, None), done
     assert done["started"] <= done["ended"] and done["document"]["recipe"]["steps"] == 4
     kinds = [entry["kind"] for entry in done["artifacts"]]
-    assert "picture" in kinds and not any("file" in entry for entry in done["artifacts"])
+    assert "image" in kinds and not any("file" in entry for entry in done["artifacts"])
     for entry in done["artifacts"]:
         got = client.get(f"/api/v1/jobs/{id_}/artifacts/{entry['index']}")
-        if entry["kind"] == "picture":
+        if entry["kind"] == "image":
             image = Image.open(io.BytesIO(got.content))
             assert got.headers["content-type"] == "image/png" and image.width > 20
             assert json.loads(image.info[png.KEY])["verb"] == "visualize"  # its recipe travels along
@@ -210,7 +210,7 @@ def test_what_cannot_be_asked_of_a_job_is_refused_at_once(client: TestClient) ->
         content = body if isinstance(body, str) else json.dumps(body)
         answer = client.post(f"/api/v1/jobs/{id_}/control", content=content, headers=JSON)
         assert answer.status_code == status, body
-    asked = [(one.action, one.value) for one in routes.queue_of(_connection(client)).controls(train)]
+    asked = [(one.action, one.value) for one in routes.queue_of(_connection(client)).take_controls(train)]
     assert asked == [("freeze", ["conv1:2", "fc"]), ("lr", 0.01), ("pause", None)]
     client.post(f"/api/v1/jobs/{train}/cancel")
     assert client.post(f"/api/v1/jobs/{train}/control", json={"action": "pause"}).status_code == 400

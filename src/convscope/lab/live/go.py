@@ -43,7 +43,7 @@ from convscope.worlds.go import (
     write_sgf,
 )
 
-MOST_VISITS = 20_000
+MAX_VISITS = 20_000
 SUGGESTED = 10
 """Moves of a position or an analysis that are listed."""
 LARGEST_RECORD = 2**20
@@ -57,7 +57,7 @@ COMPILE = (
 )
 
 
-class GoTable:
+class GoService:
     """Answer questions about games that the page sends.
 
     Args:
@@ -111,7 +111,7 @@ class GoTable:
         return name or SHIPPED[size]
 
     def answer(
-        self, action: str, game: Mapping[str, Any], net: str | None = None, **wanted: Any
+        self, action: str, game: Mapping[str, Any], net: str | None = None, **options: Any
     ) -> dict[str, Any]:
         """Answer a question about a game.
 
@@ -119,7 +119,7 @@ class GoTable:
             action: one of `ACTIONS`.
             game: `size`, `komi`, `superko`, `handicap`, `black` and `white` (points set up) and `moves`.
             net: the network that is asked; the one that ships for the size if None.
-            **wanted: what the action takes.
+            **options: what the action takes.
 
         Returns:
             JSON-ready; `compiling`, a sentence, where the rules are compiled first: ask again later.
@@ -131,12 +131,12 @@ class GoTable:
         if action not in ACTIONS:
             raise UsageError(f"one of {', '.join(ACTIONS)}", received=action[:40])
         if action == "load":
-            return self.load(**wanted)
+            return self.load(**options)
         name = self.net_of(game, net)
         said = self.compiling(self.networks.load(name))
         if said:
             return {"compiling": said}
-        return getattr(self, action)(board_of(game), name, **wanted)
+        return getattr(self, action)(board_of(game), name, **options)
 
     def state(self, board: Board, net: str, hints: bool = False, planes: bool = False) -> dict[str, Any]:
         """Return a position as the page shows it.
@@ -185,7 +185,7 @@ class GoTable:
             for index in order
             if shares[index] > 0
         ]
-        return {"heat": [round(float(share), 6) for share in shares], "suggested": best}
+        return {"policy": [round(float(share), 6) for share in shares], "suggested": best}
 
     def reply(self, board: Board, net: str, visits: int = 0) -> dict[str, Any]:
         """Return the network's move, once it is found: ask until `done`.
@@ -200,9 +200,9 @@ class GoTable:
         """
         if board.is_over:
             raise UsageError("a game that goes on", received="one that both have passed", hint="Undo a move.")
-        work = self.background.of(
+        work = self.background.get_or_start(
             ("reply", net, _key(board), visits),
-            lambda: self._think(board, net, max(0, min(visits, MOST_VISITS))),
+            lambda: self._think(board, net, max(0, min(visits, MAX_VISITS))),
         )
         if not work.done:
             return {"done": False, "fraction": work.fraction}
@@ -222,18 +222,18 @@ class GoTable:
         Args:
             board: the position.
             net: the policy of the search.
-            visits: positions that are searched at most.
+            visits: positions that are searched at most (`max_visits` of the answer).
 
         Returns:
-            `done`, `visits`, `winrate` of the player to move, and `moves`, the most visited first.
+            `done`, `visits`, `max_visits`, `winrate` of the player to move, and `moves`, most visited first.
         """
-        wanted = max(1, min(visits, MOST_VISITS))
-        work = self.background.of(
-            ("analysis", net, _key(board), wanted), lambda: self._think(board, net, wanted)
+        max_visits = max(1, min(visits, MAX_VISITS))
+        work = self.background.get_or_start(
+            ("analysis", net, _key(board), max_visits), lambda: self._think(board, net, max_visits)
         )
         thinking: Thinking | None = work.result()
         if thinking is None:
-            return {"done": False, "visits": 0, "wanted": wanted, "winrate": None, "moves": []}
+            return {"done": False, "visits": 0, "max_visits": max_visits, "winrate": None, "moves": []}
         found = thinking.analysis()
         moves = [
             {
@@ -249,7 +249,7 @@ class GoTable:
         return {
             "done": work.done,
             "visits": found.visits,
-            "wanted": wanted,
+            "max_visits": max_visits,
             "winrate": winrate,
             "moves": moves,
         }

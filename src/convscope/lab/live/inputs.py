@@ -80,9 +80,9 @@ def from_bytes(data: bytes, spec: TensorSpec) -> Tensor:
     """
     if spec.is_integer:
         raise UsageError("a text", received="bytes", hint="Send it as text.")
-    wanted = int(np.prod(spec.shape))
-    if len(data) != wanted:
-        raise DataError(f"{wanted} bytes, one for each value of {spec.shape}", received=f"{len(data)} bytes")
+    size = int(np.prod(spec.shape))
+    if len(data) != size:
+        raise DataError(f"{size} bytes, one for each value of {spec.shape}", received=f"{len(data)} bytes")
     low, high = spec.value_range
     values = torch.frombuffer(bytearray(data), dtype=torch.uint8).reshape(spec.shape).float()
     return values.mul_((high - low) / 255).add_(low)

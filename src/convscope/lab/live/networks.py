@@ -21,7 +21,7 @@ MODEL = "model.json"
 """File of a saved network, by which a folder is known as one."""
 LARGEST_MODEL = 2**26
 """Bytes of the largest description that is read for the list."""
-MOST_LOADED = 6
+MAX_LOADED = 6
 """Networks that are kept in memory; the one that was used longest ago goes first."""
 LITE = "efficientnet_lite0"
 """The network of photographs that ships with a package of its own."""
@@ -81,8 +81,8 @@ class Networks:
         Returns:
             JSON-ready entries; trainings that cannot be read are left out.
         """
-        about = "EfficientNet-Lite0, trained on ImageNet"
-        lite = _entry(LITE, about, "image", (3, 224, 224), 1000, True)
+        summary = "EfficientNet-Lite0, trained on ImageNet"
+        lite = _entry(LITE, summary, "image", (3, 224, 224), 1000, True)
         return [*map(_of_zoo, ZOO.values()), lite, *self._runs()]
 
     def load(self, name: str) -> Net:
@@ -108,7 +108,7 @@ class Networks:
             net = load(where or name, seed=0)
             self._loaded[name] = (net, changed)
         self._loaded.move_to_end(name)
-        while len(self._loaded) > MOST_LOADED:
+        while len(self._loaded) > MAX_LOADED:
             self._loaded.popitem(last=False)
         return net
 
@@ -135,8 +135,8 @@ class Networks:
             try:
                 found = read_json(path / MODEL, LARGEST_MODEL)
                 spec, classes = found["inputs"][0], found["outputs"][0]["classes"]
-                about, world, shape = str(found["name"]), str(spec["kind"]), [int(n) for n in spec["shape"]]
-                yield _entry(f"{RUN}{path.name}", about, world, shape, len(classes), True)
+                summary, world, shape = str(found["name"]), str(spec["kind"]), [int(n) for n in spec["shape"]]
+                yield _entry(f"{RUN}{path.name}", summary, world, shape, len(classes), True)
             except (OSError, ValueError, LookupError, TypeError):  # damaged, or something else
                 continue
 
@@ -154,10 +154,10 @@ def _of_zoo(entry: ZooEntry) -> dict[str, Any]:
 
 
 def _entry(
-    name: str, about: str, world: str, shape: Sequence[int], classes: int, trained: bool
+    name: str, summary: str, world: str, shape: Sequence[int], classes: int, trained: bool
 ) -> dict[str, Any]:
     origin = "run" if name.startswith(RUN) else "shipped" if trained else "zoo"
-    facts = {"name": name, "about": about, "world": world, "shape": list(map(int, shape))}
+    facts = {"name": name, "summary": summary, "world": world, "shape": list(map(int, shape))}
     return {**facts, "classes": classes, "trained": trained, "origin": origin}
 
 

@@ -1,4 +1,4 @@
-"""The card of one unit: its formula and weights, its strongest real inputs, the picture that it prefers."""
+"""The card of one unit: its formula and weights, its strongest real inputs, its activation maximisation."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -32,8 +32,8 @@ TOP = 9
 BATCH = 64
 """Inputs of one step of an index: short enough for a live view in between."""
 STEPS = 128
-"""Updates of a preferred picture."""
-MOST_WEIGHTS = 2**16
+"""Updates of a visualization."""
+MAX_WEIGHTS = 2**16
 """Weights of one unit that are sent."""
 
 
@@ -74,7 +74,7 @@ class Units:
         return {
             "address": str(place),
             "layer": layer.to_json(options),
-            "formula": {name: found[name] for name in ("text", "latex", "terms")},
+            "formula": {name: found[name] for name in ("text", "latex", "term_count")},
             "activation": found["activation"],
             "kernel": None if weights is None else {"shape": list(weights.shape), "values": rounded(weights)},
             "bias": bias,
@@ -83,7 +83,7 @@ class Units:
             "top": top,
             "indexed": indexed,
             "data": data.name if data is not None else None,
-            "preferred": _preferred(net, name, str(place)),
+            "visualization": _visualization_url(net, name, str(place)),
             "code": _code(net, name, str(place)),
             "command": _command(net, name, str(place), data),
         }
@@ -95,7 +95,7 @@ class Units:
             return [], None
         place = one_unit(net, address)
         key = ("index", net, str(place.layer_only))
-        work = self.background.of(key, lambda: _indexing(_copied(net), data, address))
+        work = self.background.get_or_start(key, lambda: _indexing(_copied(net), data, address))
         index: UnitIndex | None = work.result() if work.done else None
         if index is None:
             return [], min(work.fraction, 0.99)
@@ -109,7 +109,7 @@ class Units:
             low_high = [list(span) for span in box] if box else everything
             found.append(
                 {
-                    "image": f"/api/v1/networks/{in_path(name)}/samples/{example.image}.png",
+                    "url": f"/api/v1/networks/{in_path(name)}/samples/{example.image}.png",
                     "sample": example.image,
                     "value": example.value,
                     "position": list(example.position),
@@ -119,8 +119,8 @@ class Units:
             )
         return found, 1.0
 
-    def preferred(self, net: Net, address: str) -> tuple[dict[str, Any], Tensor | None]:
-        """Return the picture that maximises a unit, as far as it is.
+    def visualization(self, net: Net, address: str) -> tuple[dict[str, Any], Tensor | None]:
+        """Return the input that maximises a unit, as far as it is computed.
 
         Args:
             net: the network.
@@ -140,7 +140,9 @@ class Units:
                 received=net.name,
                 hint="Words cannot be moved a little; the card names the best ones.",
             )
-        work = self.background.of(("preferred", net, place), lambda: _visualizing(_copied(net), place))
+        work = self.background.get_or_start(
+            ("visualization", net, place), lambda: _visualizing(_copied(net), place)
+        )
         return {"fraction": round(work.fraction, 4)}, _image_of(work)
 
 
@@ -161,7 +163,7 @@ def inspection(net: Net, image: Tensor, address: str) -> dict[str, Any]:
     """
     terms = unit_terms(net, image[None], address)
     return {
-        "address": terms.place,
+        "address": terms.address,
         "kind": terms.kind,
         "shape": list(terms.window.shape),
         "window": rounded(terms.window),
@@ -192,8 +194,8 @@ def _indexing(net: Net, data: LabelledDataset, address: str) -> Iterator[Progres
     if known is not None:
         yield Progress(1.0, "known", lambda: known)
         return
-    wanted = {"places": [str(place.layer_only)], "k": TOP, "batch": BATCH}
-    folder = storage.cache_dir(net, data) / storage.cache_key(wanted)
+    settings = {"places": [str(place.layer_only)], "k": TOP, "batch": BATCH}
+    folder = storage.cache_dir(net, data) / storage.cache_key(settings)
     yield from iter_index_units(net, data, [place.layer_only], k=TOP, batch=BATCH, folder=folder)
 
 
@@ -219,7 +221,7 @@ def _weights(net: Net, layer: str, unit: int) -> tuple[Tensor | None, float | No
         return None, None
     weight = module.weight.detach().float().cpu()[unit]
     bias = None if module.bias is None else float(module.bias.detach()[unit])
-    return (weight if weight.numel() <= MOST_WEIGHTS else None), bias
+    return (weight if weight.numel() <= MAX_WEIGHTS else None), bias
 
 
 def in_path(name: str) -> str:
@@ -234,11 +236,11 @@ def in_path(name: str) -> str:
     return name.replace("/", "~")
 
 
-def _preferred(net: Net, name: str, address: str) -> dict[str, str] | None:
+def _visualization_url(net: Net, name: str, address: str) -> dict[str, str] | None:
     if net.input_spec.is_integer:
         return None
     layer, _, unit = address.rpartition(":")
-    return {"url": f"/api/v1/networks/{in_path(name)}/layers/{layer}/units/{unit}/preferred.png"}
+    return {"url": f"/api/v1/networks/{in_path(name)}/layers/{layer}/units/{unit}/visualization.png"}
 
 
 def reference(name: str) -> str:

@@ -17,7 +17,18 @@ NOT_OFFERED = ("lab", "gtp", "play", "runs prune", "replay")
 """Verbs that talk while they run, remove what is the user's, or are this server."""
 NAMED = re.compile(r"(?:torchvision|timm)/[\w.\-]{1,100}")
 """Names with a slash that are no paths."""
-FIELDS = ("id", "verb", "settings", "uploads", "state", "fraction", "message", "left", "created", "started")
+FIELDS = (
+    "id",
+    "verb",
+    "settings",
+    "uploads",
+    "state",
+    "fraction",
+    "message",
+    "seconds_left",
+    "created",
+    "started",
+)
 FIELDS += ("ended", "error", "command")
 """What of a job is shown as it is."""
 OFFLINE = ("packaged", "none")
@@ -33,7 +44,7 @@ def offered() -> list[str]:
 
 
 def checked(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[str, str]]]) -> str:
-    """Check what is asked for, before it becomes a job.
+    """Check a request, before it becomes a job.
 
     Args:
         verb: what to do.
@@ -67,12 +78,12 @@ def checked(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[st
 def _refuse_network(recipe: Recipe, uploads: Container[str]) -> None:
     """Refuse settings that make a job ask other machines, or send them something."""
     weights, trackers = getattr(recipe, "weights", OFFLINE[0]), set(getattr(recipe, "track", ()))
-    asked = {
+    needed = {
         "--weights": str(weights) if weights not in OFFLINE and "weights" not in uploads else "",
         "--download": "yes" if getattr(recipe, "download", False) else "",
         "--track": ", ".join(sorted(trackers - LOCAL_TRACKERS)),
     }
-    for flag, value in asked.items():
+    for flag, value in needed.items():
         if value:
             raise UsageError(
                 "a job that needs nothing from other machines",

@@ -65,15 +65,15 @@ class Server:
         self._thread = threading.Thread(target=self._run, name="server", daemon=True)
 
     @property
-    def address(self) -> str:
-        """Address of the first page."""
+    def url(self) -> str:
+        """URL of the first page."""
         host = self.state.recipe.host
         return f"http://{'127.0.0.1' if host in ANY else host_name(host)}:{self.port}/"
 
     @property
     def link(self) -> str:
-        """Address that lets one browser in; it works once."""
-        return f"{self.address}?token={self.session.code}"
+        """URL that lets one browser in; it works once."""
+        return f"{self.url}?token={self.session.code}"
 
     def __enter__(self) -> "Server":
         self._thread.start()

@@ -92,9 +92,9 @@ class Uploads:
         Raises:
             PlaceError: there is none of this id.
         """
-        place = self.lab.upload(number)
-        found: dict[str, Any] = read_json(place.with_suffix(".json"))
-        return Upload(number, place.stat().st_size, str(found.get("name", "")))
+        path = self.lab.upload(number)
+        found: dict[str, Any] = read_json(path.with_suffix(".json"))
+        return Upload(number, path.stat().st_size, str(found.get("name", "")))
 
 
 def shown(name: str) -> str:

@@ -113,22 +113,22 @@ def _key(folder: Path) -> bytes:
     """Return the key of the folder; made, and readable by its owner alone, if it is not there."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    place = folder / KEY
+    path = folder / KEY
     try:
-        with os.fdopen(os.open(place, flags, 0o600), "wb") as file:
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
             file.write(secrets.token_bytes(BITS // 8))
     except FileExistsError:
         pass
     except OSError as error:
         raise UsageError(
             "a folder that can be written to",
-            received=f"{place}: {error.strerror}",
+            received=f"{path}: {error.strerror}",
             hint="Name another: convscope lab --folder runs",
         ) from None
-    key = place.read_bytes()[: BITS // 8] if place.is_file() and not place.is_symlink() else b""
+    key = path.read_bytes()[: BITS // 8] if path.is_file() and not path.is_symlink() else b""
     if len(key) < BITS // 8:
         raise UsageError(
-            f"a key of {BITS // 8} bytes in {place}",
+            f"a key of {BITS // 8} bytes in {path}",
             received=f"{len(key)} bytes",
             hint="Remove that file, and start again: browsers then need a new link.",
         )

@@ -192,11 +192,11 @@ def control(id: str, request: ControlRequest, queue: JobQueue) -> dict[str, str]
         queue: the jobs.
 
     Returns:
-        `asked`: the action.
+        `requested_action`: the action.
     """
     jobs.check_control(queue.job(id), request.action, request.value)
     queue.control(id, request.action, request.value)
-    return {"asked": request.action}
+    return {"requested_action": request.action}
 
 
 def known(id: str, queue: JobQueue) -> None:
@@ -265,7 +265,7 @@ def artifact(
         raise PlaceError("the number of a file of this job", received=str(index), hint="See its artifacts.")
     entry = job.artifacts[index]
     path = _within(Path(job.folder), entry["file"])
-    if entry["kind"] == "picture":
+    if entry["kind"] == "image":
         return picture(path, size)
     if entry["kind"] == "page":
         return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": SANDBOX})
@@ -289,7 +289,7 @@ async def sample(
         PNG.
     """
     job = await asyncio.to_thread(queue.job, id)
-    run = Path(job.place).name
+    run = Path(job.result_folder).name
     drawn = await lab.workers["live"].ask("test_sample", run=run, index=index, size=size)
     return Response(drawn.data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
@@ -305,7 +305,7 @@ def _within(folder: Path, name: str) -> Path:
 def _remove_files(folder: LabFolder, job: QueuedJob) -> None:
     """Remove what lies in the lab's own folder; the run of a training, and what it learned from, stay."""
     own = folder.own.resolve()
-    if job.place and not Path(job.place).resolve().is_relative_to(own):
+    if job.result_folder and not Path(job.result_folder).resolve().is_relative_to(own):
         return
     unfinished = Path(job.folder or folder.result(job.id))
     for path in {folder.result(job.id), folder.inputs(job.id), unfinished}:
