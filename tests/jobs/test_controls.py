@@ -71,7 +71,7 @@ def test_another_rate_acts_from_the_next_batch_on_and_is_on_record(tmp_path: Pat
     assert outcome == {"action": "lr", "value": 0.002, "epoch": 1, "step": 4, "error": None}
     run = Run.open(tmp_path / "run")
     assert [epoch.lr for epoch in run.epochs] == [0.002, 0.002]
-    assert [change.lr for change in run.lr_changes] == [0.002]
+    assert [change.max_lr for change in run.lr_changes] == [0.002]
     assert "from 0.01 to 0.002, in epoch 1 after step 4" in (tmp_path / "run" / "report.html").read_text()
 
 

@@ -1,5 +1,6 @@
 """The queue: what is claimed once, what is told, what survives a process."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from convscope.errors import DataError, PlaceError, UsageError
+from convscope.lab.queue.database import TABLES
 from convscope.lab.queue.process import alive, start_time, this_process
 from convscope.lab.queue.table import LostJobError, Queue
 
@@ -84,7 +86,7 @@ def test_progress_replaces_and_other_events_stay(queue: Queue) -> None:
     progress = next(event for event in queue.events(id_=id_) if event.kind == "progress")
     assert progress.body == {"fraction": 0.4, "message": "step 4", "seconds_left": 3.0}
     job = queue.job(id_)
-    assert (job.fraction, job.message, job.left) == (0.4, "step 4", 3.0)
+    assert (job.fraction, job.message, job.seconds_left) == (0.4, "step 4", 3.0)
     assert [event.seq for event in queue.events(progress.seq, id_)] == [progress.seq + 1]
 
 
@@ -141,7 +143,7 @@ def test_a_job_that_was_taken_over_is_lost_to_the_first_process(queue: Queue) ->
     id_ = queue.add("dream", {})
     queue.claim()
     other = Queue(queue.database.path)
-    other._me = (os.getpid(), "another start")
+    other._process = (os.getpid(), "another start")
     for act in (
         lambda: other.heartbeat(id_),
         lambda: other.set_progress(id_, 0.5, "", None),
@@ -189,3 +191,23 @@ def test_a_file_that_is_no_list_of_jobs_is_refused(tmp_path: Path) -> None:
     for name, message in (("text", "not a database"), ("newer", "version 99")):
         with pytest.raises(DataError, match=message):
             Queue(tmp_path / name)
+
+
+def test_a_list_of_the_first_version_is_gone_on_with(tmp_path: Path) -> None:
+    artifacts = [{"file": "a.png", "kind": "picture", "title": "a", "bytes": 1, "version": 1}]
+    document = {"training": {"curve": [{"at": 1.0}]}, "out": "runs/a"}
+    with sqlite3.connect(tmp_path / "queue.sqlite3") as db:
+        db.executescript(TABLES.replace("seconds_left", "remaining").replace("result_folder", "place"))
+        db.execute(
+            "INSERT INTO job (id, verb, settings, uploads, command, created, place, artifacts, document) "
+            "VALUES ('0', 'train', '{}', '{}', '', 1, 'runs/a', ?, ?)",
+            (json.dumps(artifacts), json.dumps(document)),
+        )
+        db.execute("INSERT INTO event (job, kind, body) VALUES ('0', 'progress', '{\"left\": 3}')")
+        db.execute("INSERT INTO event (job, kind, body) VALUES ('0', 'log', '{\"text\": \"a\"}')")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    for queue in (Queue(tmp_path / "queue.sqlite3"), Queue(tmp_path / "queue.sqlite3")):
+        job = queue.job("0")
+        assert (job.result_folder, job.seconds_left, job.document) == ("runs/a", None, {"out": "runs/a"})
+        assert job.artifacts == [{**artifacts[0], "kind": "image"}] and kinds(queue, "0") == ["log"]

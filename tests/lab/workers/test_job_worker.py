@@ -20,7 +20,7 @@ from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import Event, QueuedJob
 from convscope.lab.queue.table import Queue
 from convscope.lab.workers import jobs as worker
-from convscope.lab.workers.requests import placed
+from convscope.lab.workers.requests import link_uploads
 from convscope.learn import Run
 
 NET = "conv 3 5x5, relu, maxpool 4, conv 4 3x3, relu, flatten, dense 10"
@@ -245,18 +245,18 @@ def test_uploads_become_a_folder_of_classes_that_leads_nowhere_else(folder: LabF
     id_ = drawn_seven(folder)
     names = ["a/cats/1.png", "dogs/1.png", "dogs/1.png", "../../x/../..", "..\\y\\2.png", "", "/etc/passwd"]
     place = folder.inputs("0" * 16) / "data"
-    paths = placed([{"id": id_, "name": name} for name in names], folder, place, classes=True)
+    paths = link_uploads([{"id": id_, "name": name} for name in names], folder, place, classes=True)
     found = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
     assert sorted(str(Path(path).relative_to(place)) for path in paths) == found and len(found) == 7
     assert {"cats/1.png", "dogs/1.png", "dogs/1-2.png", "y/2.png", "etc/passwd"} <= set(found)
     assert all(len(Path(name).parts) <= 2 for name in found)
     for wrong in ("8" * 64, "../uploads/" + "7" * 53, ""):
         with pytest.raises(PlaceError):
-            placed([{"id": wrong, "name": "x"}], folder, place)
+            link_uploads([{"id": wrong, "name": "x"}], folder, place)
     link = folder.own / "uploads" / ("9" * 64)
     link.symlink_to(folder.own / "uploads" / id_)
     with pytest.raises(PlaceError):
-        placed([{"id": "9" * 64, "name": "x"}], folder, place)
+        link_uploads([{"id": "9" * 64, "name": "x"}], folder, place)
 
 
 def test_a_dropped_folder_is_checked_and_a_bad_picture_is_found(folder: LabFolder, queue: Queue) -> None:

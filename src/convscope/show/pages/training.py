@@ -216,7 +216,7 @@ def _rescaled(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
     return [
         (
             "trained.rescaled",
-            {"epoch": c.epoch, "step": c.step, "lr": f"{c.lr:.3g}", "before": f"{c.before:.3g}"},
+            {"epoch": c.epoch, "step": c.step, "lr": f"{c.max_lr:.3g}", "before": f"{c.previous:.3g}"},
         )
         for c in run.lr_changes
     ]
