@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { Ramp } from './colours';
+import { ColourMap } from './colours';
 import { decodeFrame, encodeInput, valueAt } from './frames';
 
 /** Two maps of 1x2 and one of 1x1, written byte by byte as the server does. */
@@ -40,7 +40,7 @@ test('an input is its number and its bytes', () => {
 });
 
 test('colours go from negative over zero to positive, full at the scale', () => {
-  const ramp = new Ramp([0, 0, 255], [0, 0, 0], [255, 0, 0]);
+  const ramp = new ColourMap([0, 0, 255], [0, 0, 0], [255, 0, 0]);
   const maps = decodeFrame(frame()).layers.get('conv1')!;
   const out = new Uint32Array(2);
   const red = (pixel = 0) => pixel & 255;

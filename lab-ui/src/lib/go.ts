@@ -94,7 +94,7 @@ export function stars(size: number): [number, number][] {
   return size % 2 && size < 15 ? [...found, [(size - 1) / 2, (size - 1) / 2]] : found;
 }
 
-export const fresh = (size: number, handicap = 0): Game => ({
+export const newGame = (size: number, handicap = 0): Game => ({
   size,
   komi: handicap ? 0.5 : 7.5,
   superko: false,

@@ -39,7 +39,7 @@ export interface Job extends JobSummary {
   document: Record<string, unknown> | null;
 }
 
-export const over = (state: JobState): boolean => state !== 'queued' && state !== 'running';
+export const hasEnded = (state: JobState): boolean => state !== 'queued' && state !== 'running';
 
 /** Where a file of a job lies; `size` asks for a smaller picture. */
 export function artifactUrl(job: string, artifact: Artifact, size?: number): string {
@@ -99,7 +99,7 @@ export class FollowedJob {
     try {
       this.job = await api<Job>(`/jobs/${this.id}`);
       this.error = null;
-      if (over(this.job.state)) this.ended = true;
+      if (hasEnded(this.job.state)) this.ended = true;
     } catch (raised) {
       this.error = raised as Error;
       this.close();

@@ -1,6 +1,6 @@
 /** What the maps of a page share: the newest frame, the colours, and the position that somebody points at. */
 import type { Layer, Network } from './api';
-import { extremes, type Palette, type Scale } from './colours';
+import { maxAbsolutes, type Palette, type Scale } from './colours';
 import { dependencies, extents, type Box } from './fields';
 import { INPUT, type Frame, type Maps, valueAt } from './frames';
 
@@ -48,7 +48,7 @@ export class View {
     this.largest = 0;
     for (const [name, maps] of frame.layers) {
       let most = 0;
-      for (const value of extremes(maps)) if (value > most) most = value;
+      for (const value of maxAbsolutes(maps)) if (value > most) most = value;
       this.byLayer.set(name, most);
       // The input has its own range; it is no activation of the network.
       if (name !== INPUT && most > this.largest) this.largest = most;
@@ -62,14 +62,14 @@ export class View {
   }
 
   /** The value at which a map has full colour. */
-  full(maps: Maps, unit: number): number {
+  fullScale(maps: Maps, unit: number): number {
     if (this.scale === 'map') return Math.max(Math.abs(maps.lo[unit] ?? 0), Math.abs(maps.hi[unit] ?? 0));
     if (this.scale === 'layer' || maps.name === INPUT) return this.byLayer.get(maps.name) ?? 0;
     return this.largest;
   }
 
   /** The largest absolute value of a layer, or of all layers. */
-  most(layer?: string): number {
+  maxAbsolute(layer?: string): number {
     return layer === undefined ? this.largest : (this.byLayer.get(layer) ?? 0);
   }
 
@@ -85,7 +85,7 @@ export class View {
 }
 
 /** A number as the page writes it: three digits that count. */
-export function written(value: number): string {
+export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 0.001 || size >= 100_000)) return value.toExponential(1).replace('-', '−');

@@ -16,7 +16,7 @@ from convscope.lab.folder import LabFolder
 from convscope.lab.live import inputs, pictures
 from convscope.lab.live.background import Background
 from convscope.lab.live.formulas import formula
-from convscope.lab.live.units import STEPS, Units, inspection
+from convscope.lab.live.units import STEPS, Units, inspect_unit
 from convscope.system.progress import Progress
 
 
@@ -37,7 +37,7 @@ def test_the_strongest_inputs_come_as_soon_as_they_are_found(units: Units, digit
     while units.background.step():
         pass
     card = units.card(digits, "digits", "conv2:7")
-    data = inputs.bundled(digits.input_spec)
+    data = inputs.bundled_dataset(digits.input_spec)
     assert data is not None and card["indexed"] == 1
     peaks = torch.cat(
         [see.activations(digits, x, ["conv2:7"])["conv2:7"].amax((1, 2)) for x in _batches(data)]
@@ -97,7 +97,7 @@ def test_a_visualization_grows_while_other_inputs_are_seen(units: Units, digits:
         return float(see.activations(digits, picture, ["conv2:7"])["conv2:7"].mean())
 
     assert mean(late[None]) > mean(noise) + 0.5 and mean(late[None]) >= mean(early[None]) - 0.1
-    assert Image.open(io.BytesIO(pictures.picture(late, digits))).size == (28, 28)
+    assert Image.open(io.BytesIO(pictures.to_png(late, digits))).size == (28, 28)
 
 
 def test_computations_that_stop_inside_no_grad_do_not_turn_gradients_off() -> None:
@@ -168,7 +168,7 @@ def test_of_many_computations_the_oldest_are_given_up() -> None:
 
 def test_the_numbers_behind_a_unit(digits: nets.Net) -> None:
     image = inputs.example(digits.input_spec, 5).input
-    found = inspection(digits, image, "conv2:7@3,4")
+    found = inspect_unit(digits, image, "conv2:7@3,4")
     act = see.activations(digits, image[None], ["conv2", "relu2", "pool1"])
     products = torch.tensor(found["window"]) * torch.tensor(found["weights"])
     assert found["shape"] == [25, 3, 3] and found["taps"] == [[3, 4, 5], [4, 5, 6]]

@@ -31,7 +31,7 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
     app.include_router(routes.router, prefix="/api/v1")
 
     @app.exception_handler(ConvscopeError)
-    def refused(_request, error: ConvscopeError) -> JSONResponse:
+    def error_response(_request, error: ConvscopeError) -> JSONResponse:
         status = 404 if isinstance(error, PlaceError) else 400
         return JSONResponse({"expected": error.expected, "received": error.received}, status)
 

@@ -76,7 +76,7 @@ def ended(queue: Queue, id_: str) -> QueuedJob:
 def drawn_seven(folder: LabFolder) -> str:
     """An upload, by its id."""
     id_ = "7" * 64
-    path = folder.own / "uploads" / id_
+    path = folder.internal / "uploads" / id_
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn = Image.new("RGB", (60, 60), "white")
     ImageDraw.Draw(drawn).line([(15, 12), (44, 12), (28, 50)], fill="black", width=6)
@@ -158,7 +158,7 @@ def test_a_killed_training_goes_on_from_its_state(folder: LabFolder, queue: Queu
     states = [event.body["state"] for event in events(queue, id_, "state")]
     assert states == ["queued", "running", "queued", "running", "done"]
     assert [event.body["index"] for event in events(queue, id_, "epoch")] == [1, 2, 3]
-    assert Run.open(job.result_folder).finished and not (folder.own / "results" / id_).exists()
+    assert Run.open(job.result_folder).finished and not (folder.internal / "results" / id_).exists()
 
 
 def width(path: Path) -> int:
@@ -187,12 +187,12 @@ def test_what_cannot_go_on_says_that_it_was_interrupted(folder: LabFolder, queue
     place = folder.runs / "mine"
     place.mkdir()
     (place / "recipe.toml").write_text("")
-    for number in range(1, worker.MOST_TRIES + 1):
+    for number in range(1, worker.MAX_TRIES + 1):
         claimed_by_the_dead(queue, begun)
         (job,) = queue.take_abandoned()
         queue.set_result_folder(begun, str(place))
         worker.recover(queue, queue.job(begun))
-        expected = "queued" if number < worker.MOST_TRIES else "interrupted"
+        expected = "queued" if number < worker.MAX_TRIES else "interrupted"
         assert queue.job(begun).state == expected
     claimed_by_the_dead(queue, given_up)
     queue.cancel(given_up)
@@ -213,7 +213,7 @@ def test_a_job_whose_process_dies_while_this_worker_runs_is_seen_to(folder: LabF
         thread = threading.Thread(target=worker.work, args=(folder.runs, closed))
         thread.start()
         try:
-            time.sleep(2 * worker.IDLE)
+            time.sleep(2 * worker.IDLE_INTERVAL)
             assert queue.job(lost).state == "running"  # its process lives
             other.kill()
             until(lambda: queue.job(lost).state == "interrupted")
@@ -253,15 +253,15 @@ def test_uploads_become_a_folder_of_classes_that_leads_nowhere_else(folder: LabF
     for wrong in ("8" * 64, "../uploads/" + "7" * 53, ""):
         with pytest.raises(PlaceError):
             link_uploads([{"id": wrong, "name": "x"}], folder, place)
-    link = folder.own / "uploads" / ("9" * 64)
-    link.symlink_to(folder.own / "uploads" / id_)
+    link = folder.internal / "uploads" / ("9" * 64)
+    link.symlink_to(folder.internal / "uploads" / id_)
     with pytest.raises(PlaceError):
         link_uploads([{"id": "9" * 64, "name": "x"}], folder, place)
 
 
 def test_a_dropped_folder_is_checked_and_a_bad_picture_is_found(folder: LabFolder, queue: Queue) -> None:
     good = drawn_seven(folder)
-    bad = folder.own / "uploads" / ("b" * 64)
+    bad = folder.internal / "uploads" / ("b" * 64)
     bad.write_bytes(b"no picture")
     files = [{"id": good, "name": f"{name}/{k}.png"} for name in ("cats", "dogs") for k in range(2)]
     files.append({"id": bad.name, "name": "dogs/broken.png"})

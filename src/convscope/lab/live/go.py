@@ -44,11 +44,11 @@ from convscope.worlds.go import (
 )
 
 MAX_VISITS = 20_000
-SUGGESTED = 10
+SUGGESTED_MOVES = 10
 """Moves of a position or an analysis that are listed."""
 LARGEST_RECORD = 2**20
 """Bytes of a game record that the page sends."""
-COMPILE = (
+COMPILE_RULES = (
     "from convscope.use.go import PlayRecipe, build_player, choose, dead_stones\n"
     "from convscope.worlds.go import Board, packaged\n"
     "from convscope import nets\n"
@@ -87,7 +87,7 @@ class GoService:
         said = world_of(net.input_spec).first_use()
         if said:
             self._compiling = subprocess.Popen(
-                [sys.executable, "-P", "-c", COMPILE], stdout=subprocess.DEVNULL
+                [sys.executable, "-P", "-c", COMPILE_RULES], stdout=subprocess.DEVNULL
             )
         return said
 
@@ -179,7 +179,7 @@ class GoService:
         logits, _ = self._evaluator(net, board.size)([board])
         allowed = sensible_moves(board).ravel()
         shares = move_probabilities(np.asarray(logits[0], float), allowed, passing=False)[:-1]
-        order = np.argsort(-shares, kind="stable")[:SUGGESTED]
+        order = np.argsort(-shares, kind="stable")[:SUGGESTED_MOVES]
         best = [
             {"point": vertex(divmod(int(index), board.size), board.size), "probability": float(shares[index])}
             for index in order
@@ -243,7 +243,7 @@ class GoService:
                 "prior": move.prior,
                 "line": [vertex(point, board.size) for point in move.line],
             }
-            for move in found.moves[:SUGGESTED]
+            for move in found.moves[:SUGGESTED_MOVES]
         ]
         winrate = (1 + found.value) / 2 if found.visits else None
         return {

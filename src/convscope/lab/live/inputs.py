@@ -21,10 +21,10 @@ from convscope.worlds import (
 )
 from convscope.worlds import open as open_data
 
-LONGEST_TEXT = 20_000
-SPECIAL = 2
+MAX_TEXT_LENGTH = 20_000
+SPECIAL_TOKENS = 2
 """Tokens that every vocabulary has: padding, and those that it lacks."""
-MOST_POSITIONS = 1000
+MAX_POSITIONS = 1000
 """Positions of games among which the strongest for a unit are looked for."""
 
 
@@ -58,7 +58,7 @@ def open_input(given: Mapping[str, Any], data: bytes, net: Net, folder: LabFolde
 
         return world_of(spec).open(board_of(given["game"]), spec)
     if "text" in given:
-        return _sentence(str(given["text"]), spec)
+        return _open_text(str(given["text"]), spec)
     if "sample" in given:
         return example(spec, int(given["sample"]))
     return Sample(from_bytes(data, spec), None)
@@ -88,12 +88,12 @@ def from_bytes(data: bytes, spec: TensorSpec) -> Tensor:
     return values.mul_((high - low) / 255).add_(low)
 
 
-def _sentence(text: str, spec: TensorSpec) -> Sample:
+def _open_text(text: str, spec: TensorSpec) -> Sample:
     world = world_of(spec)
     if spec.kind != "text":
         raise UsageError(f"{world.thing}", received="a text", hint="Choose a network of texts.")
-    if len(text) > LONGEST_TEXT:
-        raise DataError(f"a text of at most {LONGEST_TEXT:,} characters", received=f"{len(text):,}")
+    if len(text) > MAX_TEXT_LENGTH:
+        raise DataError(f"a text of at most {MAX_TEXT_LENGTH:,} characters", received=f"{len(text):,}")
     return open_sample(text.encode(), spec)  # as bytes: a text could be the name of a file
 
 
@@ -128,7 +128,7 @@ def has_examples(spec: TensorSpec) -> bool:
     return spec.size == (9, 9) if spec.kind == "go" else world_of(spec).example(spec) is not None
 
 
-def shipped(spec: TensorSpec, index: int) -> Sample:
+def bundled_input(spec: TensorSpec, index: int) -> Sample:
     """Return an input of the data in which the strongest for a unit are looked for.
 
     Args:
@@ -141,7 +141,7 @@ def shipped(spec: TensorSpec, index: int) -> Sample:
     Raises:
         UsageError: there is no such input, or none at all.
     """
-    data = bundled(spec)
+    data = bundled_dataset(spec)
     if data is None:
         return example(spec, index)
     if not 0 <= index < len(data):
@@ -149,7 +149,7 @@ def shipped(spec: TensorSpec, index: int) -> Sample:
     return Sample(data.inputs([index], spec)[0], None)
 
 
-def bundled(spec: TensorSpec) -> LabelledDataset | None:
+def bundled_dataset(spec: TensorSpec) -> LabelledDataset | None:
     """Return labelled data that ships for inputs of a kind: those to test on.
 
     Args:
@@ -158,18 +158,18 @@ def bundled(spec: TensorSpec) -> LabelledDataset | None:
     Returns:
         The data set, read once; None where none ships, and for boards until their rules are compiled.
     """
-    return None if world_of(spec).first_use() else _bundled(spec)
+    return None if world_of(spec).first_use() else _bundled_dataset(spec)
 
 
 @lru_cache(maxsize=8)
-def _bundled(spec: TensorSpec) -> LabelledDataset | None:
+def _bundled_dataset(spec: TensorSpec) -> LabelledDataset | None:
     if spec.kind == "digit":
         return require_labelled(open_data("digits", "test"))
-    if spec.kind == "text" and spec.text.tokens == "words" and len(spec.vocabulary) > SPECIAL:
+    if spec.kind == "text" and spec.text.tokens == "words" and len(spec.vocabulary) > SPECIAL_TOKENS:
         return require_labelled(open_data("phrases", "test", spec=spec))
     if spec.kind == "go" and spec.size == (9, 9):
         data = require_labelled(open_data("go-9x9", "test", spec=spec))
-        return data.take(range(min(len(data), MOST_POSITIONS)))
+        return data.take(range(min(len(data), MAX_POSITIONS)))
     return None
 
 

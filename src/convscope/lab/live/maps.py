@@ -35,7 +35,7 @@ class MapRecorder:
     """
 
     def __init__(self, net: Net, layers: Sequence[str] | None = None) -> None:
-        self.net, self.layers = net, chosen(net, layers)
+        self.net, self.layers = net, select_layers(net, layers)
         self._small = describe(net).macs <= ONE_THREAD_MACS
         self._hooked = HookedNet(net, [layer.name for layer in self.layers])
 
@@ -107,7 +107,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def chosen(net: Net, names: Sequence[str] | None) -> tuple[Layer, ...]:
+def select_layers(net: Net, names: Sequence[str] | None) -> tuple[Layer, ...]:
     """Return the layers that are watched.
 
     Args:

@@ -23,7 +23,7 @@ LARGEST_MODEL = 2**26
 """Bytes of the largest description that is read for the list."""
 MAX_LOADED = 6
 """Networks that are kept in memory; the one that was used longest ago goes first."""
-LITE = "efficientnet_lite0"
+PHOTOGRAPHS = "efficientnet_lite0"
 """The network of photographs that ships with a package of its own."""
 
 
@@ -82,8 +82,8 @@ class Networks:
             JSON-ready entries; trainings that cannot be read are left out.
         """
         summary = "EfficientNet-Lite0, trained on ImageNet"
-        lite = _entry(LITE, summary, "image", (3, 224, 224), 1000, True)
-        return [*map(_of_zoo, ZOO.values()), lite, *self._runs()]
+        photographs = _entry(PHOTOGRAPHS, summary, "image", (3, 224, 224), 1000, True)
+        return [*map(_zoo_entry, ZOO.values()), photographs, *self._runs()]
 
     def load(self, name: str) -> Net:
         """Return a network by its name.
@@ -100,7 +100,11 @@ class Networks:
             DataError: the files of a training are damaged.
         """
         where = self._folder(name) if name.startswith(RUN) else None
-        if where is None and name not in (*ZOO, LITE) and not name.startswith(("torchvision/", "timm/")):
+        if (
+            where is None
+            and name not in (*ZOO, PHOTOGRAPHS)
+            and not name.startswith(("torchvision/", "timm/"))
+        ):
             raise UsageError("the name of a network", received=name[:100], hint=nearest(name[:100], known()))
         changed = (where / MODEL).stat().st_mtime if where else 0.0
         net, loaded = self._loaded.get(name, (None, 0.0))
@@ -141,7 +145,7 @@ class Networks:
                 continue
 
 
-def _of_zoo(entry: ZooEntry) -> dict[str, Any]:
+def _zoo_entry(entry: ZooEntry) -> dict[str, Any]:
     """Describe a network of this package; one that was trained has the vocabulary of its data."""
     spec, classes = entry.input_spec, entry.classes
     shape, count = spec.shape, 1000 if classes is None else len(classes)
@@ -183,7 +187,7 @@ def _watchable(net: Net) -> tuple[Layer, ...]:
         and len(shapes[info.name][-1]) == 1
         and next(iter(shapes[info.name][-1].values()))
     ]
-    reads = _reads(description, set(kept))
+    reads = _inputs_of(description, set(kept))
     return tuple(
         Layer(info.name, next(iter(shapes[info.name][-1].values())), reads[info.name], info)
         for info in description.layers
@@ -191,7 +195,7 @@ def _watchable(net: Net) -> tuple[Layer, ...]:
     )
 
 
-def _reads(description: Description, kept: set[str]) -> dict[str, tuple[str, ...]]:
+def _inputs_of(description: Description, kept: set[str]) -> dict[str, tuple[str, ...]]:
     """Return for each layer the nearest layers before it that are kept, or inputs."""
     found: dict[str, tuple[str, ...]] = {name: (name,) for name in description.graph.inputs}
     reads: dict[str, tuple[str, ...]] = {}

@@ -17,7 +17,7 @@ from convscope.errors import ConvscopeError, Interrupted
 from convscope.jobs import Job
 from convscope.jobs.output.failures import explained
 from convscope.jobs.output.results import as_json
-from convscope.lab.folder import OWN, LabFolder
+from convscope.lab.folder import INTERNAL, LabFolder
 from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import LostJobError, Queue
 from convscope.lab.workers.following import Follower
@@ -25,13 +25,13 @@ from convscope.lab.workers.requests import recipe_of, trains
 from convscope.learn import Epoch, FinishedRunError, Run, TrainRecipe
 from convscope.recipe import Recipe
 
-IDLE = 0.1
+IDLE_INTERVAL = 0.1
 """Seconds between two looks into an empty queue."""
-HEARTBEAT = 1.0
+HEARTBEAT_INTERVAL = 1.0
 """Seconds between two heartbeats."""
-WATCH = 0.1
+CONTROL_INTERVAL = 0.1
 """Seconds between two looks for requests to the running job."""
-MOST_TRIES = 3
+MAX_TRIES = 3
 """How often a job is begun at most that has ended its process each time."""
 
 
@@ -43,7 +43,7 @@ def run(channel: Any, settings: Mapping[str, Any]) -> None:
         settings: `folder`, that of the runs.
     """
     folder = Path(settings["folder"]).resolve()
-    empty = folder / OWN / "empty"
+    empty = folder / INTERNAL / "empty"
     empty.mkdir(parents=True, exist_ok=True)
     os.chdir(empty)  # a name in a setting is never a file that happens to lie in the current folder
     channel.ready()
@@ -70,11 +70,11 @@ def work(folder: Path, closed: threading.Event, *, until_idle: bool = False) -> 
             recover(queue, job)
         job = queue.claim()
         if job is not None:
-            _Run(queue, lab_folder, job, closed).perform()
+            _JobRun(queue, lab_folder, job, closed).perform()
         elif until_idle:
             return
         else:
-            closed.wait(IDLE)
+            closed.wait(IDLE_INTERVAL)
 
 
 def recover(queue: Queue, job: QueuedJob) -> None:
@@ -86,7 +86,7 @@ def recover(queue: Queue, job: QueuedJob) -> None:
     """
     if job.cancelled:
         queue.end(job.id, "cancelled")
-    elif can_resume(job) and job.tries < MOST_TRIES:
+    elif can_resume(job) and job.tries < MAX_TRIES:
         queue.requeue(job.id, "goes on where its process ended")
     else:
         tried = f" for the {job.tries}. time" if job.tries > 1 else ""
@@ -114,7 +114,7 @@ def can_resume(job: QueuedJob) -> bool:
     )
 
 
-class _Run:
+class _JobRun:
     """One job in this process, from its row to its end."""
 
     def __init__(self, queue: Queue, lab_folder: LabFolder, job: QueuedJob, closed: threading.Event) -> None:
@@ -186,9 +186,9 @@ class _Run:
     def _watch(self, job: Job) -> None:
         """Send heartbeats while the job runs, pass requests on to it, and stop it when the server ends."""
         beaten, stopping = 0.0, False
-        while not self.over.wait(WATCH):
+        while not self.over.wait(CONTROL_INTERVAL):
             try:
-                if time.monotonic() - beaten > HEARTBEAT:
+                if time.monotonic() - beaten > HEARTBEAT_INTERVAL:
                     beaten = time.monotonic()
                     self.queue.heartbeat(self.row.id)
                 for control in self.queue.take_controls(self.row.id):

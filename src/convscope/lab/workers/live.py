@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from convscope.lab.folder import LabFolder
 from convscope.lab.live.answers import classify_file
 from convscope.lab.live.background import Background
-from convscope.lab.live.inputs import open_input, shipped
-from convscope.lab.live.maps import MapRecorder, chosen
+from convscope.lab.live.inputs import bundled_input, open_input
+from convscope.lab.live.maps import MapRecorder, select_layers
 from convscope.lab.live.networks import Networks, describe_network
-from convscope.lab.live.pictures import picture, preview, sound
+from convscope.lab.live.pictures import preview, to_png, to_wav
 from convscope.lab.live.texts import word_attributions
-from convscope.lab.live.units import Units, inspection
+from convscope.lab.live.units import Units, inspect_unit
 from convscope.lab.workers.channel import Channel, Operation
 from convscope.lab.workers.samples import Samples
 
@@ -78,7 +78,7 @@ class LiveOperations:
         loaded = self.networks.load(net)
         return {
             **describe_network(loaded, net),
-            "default_layers": [layer.name for layer in chosen(loaded, None)],
+            "default_layers": [layer.name for layer in select_layers(loaded, None)],
         }
 
     def forward(
@@ -150,10 +150,10 @@ class LiveOperations:
             data: bytes of the input.
 
         Returns:
-            What `inspection` returns.
+            What `inspect_unit` returns.
         """
         loaded = self.networks.load(net)
-        return inspection(loaded, open_input(given or {}, data, loaded, self.folder).input, address)
+        return inspect_unit(loaded, open_input(given or {}, data, loaded, self.folder).input, address)
 
     def unit(self, net: str, address: str) -> dict[str, Any]:
         """Return the card of a unit.
@@ -194,7 +194,7 @@ class LiveOperations:
             No values, and the file.
         """
         loaded = self.networks.load(net)
-        return {}, _file(shipped(loaded.input_spec, index).input, loaded, format)
+        return {}, _file(bundled_input(loaded.input_spec, index).input, loaded, format)
 
     def upload_as_input(self, net: str, upload: str, format: str = "png") -> tuple[dict[str, Any], bytes]:
         """Return an uploaded file as a network sees it: decoded, and encoded anew.
@@ -305,4 +305,4 @@ def run(channel: Channel, settings: Mapping[str, Any]) -> None:
 
 
 def _file(tensor: "Tensor", net: "Net", format: str) -> bytes:
-    return sound(tensor, net) if format == "wav" else picture(tensor, net)
+    return to_wav(tensor, net) if format == "wav" else to_png(tensor, net)

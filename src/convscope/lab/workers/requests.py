@@ -19,7 +19,7 @@ RUN = "run:"
 """What the name of a run begins with, where a network is named."""
 FOLDERS = ("a data set", "a folder of pictures")
 """What fields take for which uploads are put together in a folder."""
-UNSAFE = re.compile(r"[^\w.() -]+")
+UNSAFE_CHARACTERS = re.compile(r"[^\w.() -]+")
 
 
 def trains(verb: str, settings: Mapping[str, Any]) -> bool:
@@ -104,18 +104,18 @@ def link_uploads(
     paths = []
     for number, file in enumerate(files):
         above, _, last = file.get("name", "").replace("\\", "/").rpartition("/")
-        inside = target / _plain(above.rpartition("/")[2], "class") if classes and above else target
+        inside = target / _safe_name(above.rpartition("/")[2], "class") if classes and above else target
         inside.mkdir(exist_ok=True)
-        path = inside / _plain(last, f"file-{number}")
+        path = inside / _safe_name(last, f"file-{number}")
         path = path if not os.path.lexists(path) else path.with_stem(f"{path.stem}-{number}")
         _link(folder.upload(file["id"]), path)
         paths.append(str(path))
     return paths
 
 
-def _plain(name: str, other: str) -> str:
+def _safe_name(name: str, other: str) -> str:
     """Return a name without what could be more than a name; another one where nothing is left."""
-    return UNSAFE.sub("_", name).strip(" .")[-80:].lstrip("-. ") or other
+    return UNSAFE_CHARACTERS.sub("_", name).strip(" .")[-80:].lstrip("-. ") or other
 
 
 def _link(source: Path, path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import Queue
 
-MOST_POINTS = 1024
+MAX_POINTS = 1024
 """Points of the curve of a training that went on after a restart."""
 STATE = ("run", "paused", "frozen", "max_lr")
 """What of a training holds until it is changed."""
@@ -64,7 +64,7 @@ def _joined(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[d
     """Return the curve of a training that went on from its stored state, which lies before its last point."""
     begun = after[0]["epochs_done"] if after else float("inf")
     whole = [*(point for point in before if point["epochs_done"] < begun), *after]
-    while len(whole) > MOST_POINTS:
+    while len(whole) > MAX_POINTS:
         whole = whole[::2]
     return whole
 
