@@ -225,7 +225,8 @@ def test_the_web_side_needs_no_torch() -> None:
     import sys
 
     code = (
-        "import sys; from convscope.lab.web.routes import jobs; from convscope.lab.web.jobs import check_request\n"
+        "import sys; from convscope.lab.web.routes import jobs\n"
+        "from convscope.lab.web.jobs import check_request\n"
         "print(check_request('train', {'network': 'digits', 'data': 'digits'}, {}))\n"
         "print(check_request('dream', {}, {'photo': [{'id': 'x', 'name': 'cat.jpg'}]}))\n"
         "assert 'torch' not in sys.modules"
