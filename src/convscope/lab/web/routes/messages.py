@@ -61,10 +61,10 @@ class Inspect(Message):
     address: str = Field(max_length=300)
 
 
-class Tint(Message):
+class WordAttributions(Message):
     """Ask what each word of the present text adds to an answer: of the likeliest class, or another."""
 
-    type: Literal["tint"]
+    type: Literal["word_attributions"]
     target: int | None = Field(None, ge=0, lt=2**31)
 
 
@@ -75,6 +75,6 @@ class Jobs(Message):
     after: int = Field(ge=0, lt=2**63)
 
 
-AnyMessage = Annotated[Watch | Input | Steer | Inspect | Tint | Jobs, Field(discriminator="type")]
+AnyMessage = Annotated[Watch | Input | Steer | Inspect | WordAttributions | Jobs, Field(discriminator="type")]
 MESSAGES: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
 """Reads a message from its JSON text."""
