@@ -10,15 +10,13 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import FileResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import HTTPConnection
 
 from convscope.errors import PlaceError
 from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import ENDED, QueuedJob, State
-from convscope.lab.queue.table import Queue
 from convscope.lab.web import jobs
 from convscope.lab.web.artifacts import SANDBOX, image_response
-from convscope.lab.web.state import Lab
+from convscope.lab.web.state import Folder, JobQueue, Lab
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 POLL = 0.1
@@ -48,37 +46,6 @@ class ControlRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     action: Literal["pause", "resume", "lr", "freeze", "thaw"]
     value: float | str | list[str] | None = None
-
-
-def folder_of(connection: HTTPConnection) -> LabFolder:
-    """Return the lab's folders; for FastAPI's `Depends`.
-
-    Args:
-        connection: the request or WebSocket.
-
-    Returns:
-        The folders.
-    """
-    return LabFolder(Path(connection.app.state.lab.runs))
-
-
-def queue_of(connection: HTTPConnection) -> Queue:
-    """Return the queue, which is opened once; for FastAPI's `Depends`.
-
-    Args:
-        connection: the request or WebSocket.
-
-    Returns:
-        The queue.
-    """
-    state = connection.app.state
-    if getattr(state, "queue", None) is None:
-        state.queue = Queue(folder_of(connection).queue)
-    return state.queue
-
-
-JobQueue = Annotated[Queue, Depends(queue_of)]
-Folder = Annotated[LabFolder, Depends(folder_of)]
 
 
 @router.post("", status_code=201)

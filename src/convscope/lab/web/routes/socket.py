@@ -16,7 +16,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.lab.queue.table import Queue
-from convscope.lab.web.routes.jobs import POLL, JobQueue
+from convscope.lab.web.frame_budget import FrameBudget
+from convscope.lab.web.routes.jobs import POLL
 from convscope.lab.web.routes.messages import (
     MESSAGES,
     AnyMessage,
@@ -35,16 +36,15 @@ NUMBER = struct.Struct("<I")
 
 
 @router.websocket("/socket")
-async def socket(websocket: WebSocket, lab: Lab, queue: JobQueue) -> None:
+async def socket(websocket: WebSocket, lab: Lab) -> None:
     """Carry the live view of one tab, and the events of jobs.
 
     Args:
         websocket: the connection.
         lab: the server's state.
-        queue: the jobs.
     """
     await websocket.accept()
-    tab = Tab(websocket, lab.workers["live"], queue)
+    tab = Tab(websocket, lab.workers["live"], lab.queue, lab.frame_budget)
     tasks = {asyncio.create_task(part()) for part in (tab.answer, tab.receive, tab.follow_jobs)}
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -61,10 +61,11 @@ class Tab:
         websocket: its connection, accepted.
         live: the live worker.
         queue: the jobs, whose events are followed as soon as the tab asks for them.
+        frame_budget: how many frames the tab may have while a job runs.
     """
 
-    def __init__(self, websocket: WebSocket, live: Worker, queue: Queue) -> None:
-        self.websocket, self.live, self.queue = websocket, live, queue
+    def __init__(self, websocket: WebSocket, live: Worker, queue: Queue, frame_budget: FrameBudget) -> None:
+        self.websocket, self.live, self.queue, self.frame_budget = websocket, live, queue, frame_budget
         self.net = "digits"
         self.layers: list[str] | None = None
         self.scales: dict[str, float] = {}
@@ -145,6 +146,7 @@ class Tab:
         await self.websocket.send_json({"type": "watching", "net": net, "layers": found["layers"]})
 
     async def _send_maps(self, _detail: None) -> None:
+        await asyncio.sleep(self.frame_budget.delay(self))
         if self.input is None:
             return
         seq, given, data = self.input
