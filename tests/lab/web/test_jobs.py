@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
@@ -16,7 +15,9 @@ from PIL import Image, ImageDraw
 from starlette.requests import HTTPConnection
 
 from convscope.errors import ConvscopeError, PlaceError
+from convscope.lab.recipe import LabRecipe
 from convscope.lab.web.routes import jobs as routes
+from convscope.lab.web.state import LabState
 from convscope.lab.workers.jobs import work
 from convscope.show.images import png
 
@@ -27,7 +28,7 @@ TINY = {"net": "digits", "places": ["conv1:3"], "steps": 4, "size": 28}
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
     app = FastAPI()
-    app.state.lab = SimpleNamespace(runs=tmp_path / "runs")
+    app.state.lab = LabState(LabRecipe.parse({"folder": str(tmp_path / "runs")}), 0)
     app.include_router(routes.router, prefix="/api/v1")
 
     @app.exception_handler(ConvscopeError)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from convscope.lab.web.routes.go import Game
 
-LONGEST = 2**20
+MAX_LENGTH = 2**20
 """Characters of a message, which uvicorn limits to as many bytes."""
 
 
@@ -32,7 +32,7 @@ class Input(Message):
 
     type: Literal["input"]
     seq: int = Field(ge=0, lt=2**32)
-    data: str | None = Field(None, max_length=LONGEST)
+    data: str | None = Field(None, max_length=MAX_LENGTH)
     upload: str | None = Field(None, max_length=64)
     text: str | None = Field(None, max_length=20_000)
     game: Game | None = None
