@@ -45,6 +45,8 @@ def run() -> Result:
     records = recorded(19, 200)
     for name, planes in (("4 planes", ALPHAGO[:4]), ("20 planes", SMALL), ("48 planes", ALPHAGO)):
         work[f"{name}, 19x19: convscope"] = encoder(records, planes)
+    if (step := openspiel_planes(19)) is not None:
+        work["4 planes, 19x19: OpenSpiel, of states that it holds"] = step
     for name, step in work.items():
         step()
         rates[name] = []
@@ -67,8 +69,8 @@ def run() -> Result:
     return Result(
         "Go",
         "Random legal moves until two passes or 120 (9x9) or 400 (19x19) moves; planes of positions of such "
-        "games, each replayed from the empty board, legal moves and ladders included. One thread, taken in "
-        "turns; processor time.",
+        "games, each replayed from the empty board, legal moves and ladders included; OpenSpiel is called from "
+        "Python, and has its positions ready. One thread, taken in turns; processor time.",
         ("what", "per second"),
         [(name, spread(values)) for name, values in rates.items()],
         rates,
@@ -160,5 +162,26 @@ def openspiel(size: int) -> Callable[[], int] | None:
             state.apply_action(moves[draw.randrange(len(moves))])
             played += 1
         return played
+
+    return step
+
+
+def openspiel_planes(size: int) -> Callable[[], int] | None:
+    """Return a step that encodes 200 states of OpenSpiel; None where it is not installed."""
+    try:
+        spiel = importlib.import_module("pyspiel")
+    except ImportError:
+        return None
+    game, draw, states = spiel.load_game("go", {"board_size": size, "komi": 7.5}), random.Random(0), []
+    for length in range(200):
+        state = game.new_initial_state()
+        for _ in range(length):
+            state.apply_action(draw.choice(state.legal_actions()))
+        states.append(state)
+
+    def step() -> int:
+        for state in states:
+            state.observation_tensor()
+        return len(states)
 
     return step
