@@ -69,8 +69,8 @@ def run() -> Result:
     return Result(
         "Go",
         "Random legal moves until two passes or 120 (9x9) or 400 (19x19) moves; planes of positions of such "
-        "games, each replayed from the empty board, legal moves and ladders included; OpenSpiel is called from "
-        "Python, and has its positions ready. One thread, taken in turns; processor time.",
+        "games, each replayed from the empty board, legal moves and ladders included; OpenSpiel is called "
+        "from Python, and has its positions ready. One thread, taken in turns; processor time.",
         ("what", "per second"),
         [(name, spread(values)) for name, values in rates.items()],
         rates,
