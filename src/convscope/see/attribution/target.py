@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from convscope.errors import PlaceError, UsageError
+from convscope.graph.spec import SOUND
 from convscope.nets import (
     GraphModule,
     LayerAddress,
@@ -252,16 +253,28 @@ class AttributionTask:
         """Whether every row's target is a class of the output, and so has a probability."""
         return None not in self.classes
 
+    @property
+    def baselines(self) -> tuple[str, str]:
+        """What deleted positions show in metrics, the first of which gives the curves.
+
+        Inputs are blurred, and a second time have the mean (`silence` of sounds, which is the same). Behind a
+        layer the mean comes first: a blurred spectrogram still has its sounds.
+        """
+        first = self.net if self.whole is None else self.whole.net
+        mean = "silence" if first.input_spec.kind == SOUND else "mean"
+        return ("blur", mean) if self.whole is None else (mean, "blur")
+
     def baseline(self, kind: str) -> tuple[Tensor, ...]:
         """Return the reference input of every row, which stands for the absence of features.
 
         Args:
-            kind: `mean`, `low` or `blur`; see `Baseline`. Vectors cannot be blurred and get the mean.
+            kind: `mean`, `low` or `blur`; see `Baseline`. Vectors cannot be blurred and get the mean. The mean
+                of sounds may be called `silence`.
 
         Returns:
             One tensor in the shape of each input; inputs that are indices stay as they are.
         """
-        if kind == "mean" and self.absence:
+        if kind in ("mean", "silence") and self.absence:
             pairs = zip(self.absence, self.inputs, strict=True)
             return tuple(o.expand_as(x).clone() for o, x in pairs)
         return tuple(
