@@ -227,7 +227,7 @@ def _heat(explanation: "Explanation", row: int) -> Document:
     axes = axes_of(explanation)
     if axes is None:
         return {}
-    rows = [[float(f"{value:.4g}") for value in line] for line in explanation.heatmap[row].tolist()]
+    rows = [[float(f"{value:.3g}") for value in line] for line in explanation.heatmap[row].tolist()]
     return {"heat": {"values": rows, "hertz": list(axes.hertz), "seconds": list(axes.seconds)}}
 
 

@@ -48,7 +48,7 @@ def after_layer(net: Net, layer: str | LayerAddress, *inputs: Tensor) -> tuple[N
         raise UsageError("a whole layer", received=str(place), hint=f"Write: {place.layer_text}")
     with torch.no_grad():
         output = record(net, inputs, [place])[place].clone()
-        graph = _behind(_graph_of(net, inputs), place, net.name)
+        graph = _behind(net, _graph_of(net, inputs), place)
         made = replace(
             net,
             module=_shared(graph, net.module),
@@ -67,13 +67,13 @@ def _graph_of(net: Net, inputs: tuple[Tensor, ...]) -> Graph:
     return trace(net.module, net.normalise(*(x[:1] for x in inputs)))
 
 
-def _behind(graph: Graph, place: LayerAddress, name: str) -> Graph:
+def _behind(net: Net, graph: Graph, place: LayerAddress) -> Graph:
     """Return the layers of a graph behind one of them, whose value is their only input."""
     text = place.layer_text
     inside = [node.name for node in graph.nodes if node.name == text or node.name.startswith(f"{text}.")]
     if not inside:
         raise UsageError(
-            f"a layer of the graph of {name}",
+            f"a layer of the graph of {net.name}",
             received=text,
             hint=nearest(text, [node.name for node in graph.nodes]),
         )
@@ -81,9 +81,10 @@ def _behind(graph: Graph, place: LayerAddress, name: str) -> Graph:
     found = _split(graph, layer)
     if isinstance(found, Graph):
         return found
-    through = [n.name for n in graph.nodes if isinstance(_split(graph, n.name), Graph)][:NAMED]
+    layers = [node.name for node in graph.nodes if node.name in dict(net.module.named_modules())]
+    through = [name for name in layers if isinstance(_split(graph, name), Graph)][:NAMED]
     raise UsageError(
-        f"a layer of {name} through which everything passes",
+        f"a layer of {net.name} through which everything passes",
         received=f"{text}, {found}",
         hint=f"Choose one of these: {', '.join(through)}." if through else "Explain the input itself.",
     )
