@@ -57,7 +57,9 @@ def test_frequencies_and_times_are_librosas(center):
         np.testing.assert_allclose(axes.hertz, hertz, rtol=1e-6)
         frames = np.arange(made.graph.shapes[layer][-1])
         moved = 0 if center else 256 // 2
-        np.testing.assert_allclose(axes.seconds, librosa.frames_to_time(frames, sr=RATE, hop_length=80) + moved / RATE)
+        np.testing.assert_allclose(
+            axes.seconds, librosa.frames_to_time(frames, sr=RATE, hop_length=80) + moved / RATE
+        )
     assert spectrogram_axes(mel, "conv1") is None and spectrogram_axes(mel, "nothing") is None
 
 

@@ -11,7 +11,12 @@ from convscope.graph.spec import SOUND, TensorSpec
 from convscope.nets import after_layer, build, load, wrap
 
 torch.set_num_threads(1)
-FRONT = {"sound-frequency": "log_mel", "sound-time": "log_mel", "sound-square": "log_mel", "sound-waveform": "relu1"}
+FRONT = {
+    "sound-frequency": "log_mel",
+    "sound-time": "log_mel",
+    "sound-square": "log_mel",
+    "sound-waveform": "relu1",
+}
 
 
 def wave(count: int = 2) -> torch.Tensor:
@@ -22,7 +27,9 @@ def wave(count: int = 2) -> torch.Tensor:
 def test_the_rest_of_a_network_of_sounds_returns_what_the_whole_does(name, layer):
     net = load(name, weights=None, seed=0)
     seen = []
-    handle = net.module.get_submodule(layer).register_forward_hook(lambda _m, _i, out: seen.append(out.clone()))
+    handle = net.module.get_submodule(layer).register_forward_hook(
+        lambda _m, _i, out: seen.append(out.clone())
+    )
     wanted = net(wave())
     handle.remove()
     rest, output = after_layer(net, layer, wave())

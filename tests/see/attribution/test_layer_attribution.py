@@ -52,7 +52,9 @@ def test_integrated_gradients_are_captums(square):
 def test_input_times_gradient_is_captums_relative_to_silence(square):
     x, layer = wave(2).double(), square.module.get_submodule("log_mel")
     product = captum.LayerGradientXActivation(square.module, layer).attribute(x, target=3)
-    seen, silence = (captum.LayerActivation(square.module, layer).attribute(v) for v in (x, torch.zeros_like(x)))
+    seen, silence = (
+        captum.LayerActivation(square.module, layer).attribute(v) for v in (x, torch.zeros_like(x))
+    )
     slope = product / seen
     close(explain(square, x, "saliency", 3).attribution, slope.detach())
     close(explain(square, x, "inputxgradient", 3).attribution, (slope * (seen - silence)).detach())
@@ -95,7 +97,9 @@ def test_relevance_is_captums_and_nothing_of_it_is_lost():
     close(found.attribution, wanted.detach())
     for rule in ("epsilon", "zplus", "gamma", "composite"):
         made = explain(net, x, "lrp", 1, rule=rule, checks=("completeness",))
-        torch.testing.assert_close(made.attribution.sum((1, 2, 3)), net(x)[:, 1].detach(), rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(
+            made.attribution.sum((1, 2, 3)), net(x)[:, 1].detach(), rtol=1e-3, atol=1e-6
+        )
         assert all(row.completeness.gap < 1e-3 for row in made.faithfulness)
 
 
@@ -139,7 +143,9 @@ def tone() -> torch.Tensor:
 def hears() -> Net:
     """A network whose first class is the loudness of the bands around the tone, and the second that of others."""
     front = "log_mel 40 n_fft=256 hop_length=160 sample_rate=8000 top_db=60"
-    net = wrap(build(chain(SPEC.shape, f"{front}, batchnorm, conv 2 1x1, relu, flatten, dense 2")).eval(), SPEC)
+    net = wrap(
+        build(chain(SPEC.shape, f"{front}, batchnorm, conv 2 1x1, relu, flatten, dense 2")).eval(), SPEC
+    )
     hertz = np.array(spectrogram_axes(net, "log_mel").hertz)
     near = torch.from_numpy((hertz > 800) & (hertz < 1250))
     with torch.no_grad():
@@ -209,7 +215,11 @@ def test_the_input_itself_and_other_layers_can_be_asked_for():
         found = explain(net, wave(), "saliency", 3, wrt=wrt)
         assert found.attribution.shape == (1, *shape)
         assert (found.task.wrt is None) == (wrt == "input")
-    assert explain(load("sound-waveform", weights=None), wave(), "saliency", 3).attribution.shape == (1, 1, RATE)
+    assert explain(load("sound-waveform", weights=None), wave(), "saliency", 3).attribution.shape == (
+        1,
+        1,
+        RATE,
+    )
     picture = explain(convolutional(), pictures(convolutional()), "integrated", 1, wrt="3")
     module = convolutional().module.double()
     ready = pictures(convolutional()).double()

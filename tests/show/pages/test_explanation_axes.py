@@ -45,7 +45,10 @@ def test_hot_places_are_named_by_time_and_frequency_from_below():
     said = where(heat, LINEAR)
     assert "2 separate areas (990 Hz at 0.22 s, 3 kHz at 0.83 s)" in said["en"]
     assert "0.22 s 处 990 Hz" in said["zh"]
-    assert "0.22 s" in where(heat, SpectrogramAxes(FRAMES))["en"] and "Hz" not in where(heat, SpectrogramAxes(FRAMES))["en"]
+    assert (
+        "0.22 s" in where(heat, SpectrogramAxes(FRAMES))["en"]
+        and "Hz" not in where(heat, SpectrogramAxes(FRAMES))["en"]
+    )
 
 
 def test_a_picture_and_a_drawing_get_marks_and_keep_their_width():

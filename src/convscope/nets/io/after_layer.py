@@ -104,9 +104,11 @@ def _split(graph: Graph, layer: str) -> Graph | str:
     if past is not None:
         others = ", ".join(name for name in past.inputs if name not in known)
         return f"past which {past.name} reads {others}"
-    ends = [name for name in graph.outputs if name not in known or name == layer]
+    if layer in graph.outputs:
+        return "which is what the network returns"
+    ends = [name for name in graph.outputs if name not in known]
     if ends:
-        return f"behind which {ends[0]}, an output, is not computed"
+        return f"past which the output {ends[0]} is computed"
     return Graph({layer: graph.shapes[layer]}, behind, graph.outputs)
 
 

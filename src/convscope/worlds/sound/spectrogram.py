@@ -25,6 +25,8 @@ class SpectrogramWorld(ArrayWorld):
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
         """Draw the highest values in black, low frequencies below; each value is a rectangle of whole pixels."""
         values = flat(numbers(in_unit_range(tensor, spec)))[::-1]
-        times = (max(1, round(side / extent)) for side, extent in zip((HEIGHT, WIDTH), values.shape, strict=True))
+        times = (
+            max(1, round(side / extent)) for side, extent in zip((HEIGHT, WIDTH), values.shape, strict=True)
+        )
         rows, columns = times
         return grayscale_alpha(values.repeat(rows, axis=0).repeat(columns, axis=1))

@@ -86,13 +86,16 @@ def pieces_in(explanation: Explanation, row: int) -> tuple[Piece, ...]:
     return tinted.pieces_of([x[row] for x in task.inputs], task.net.input_specs)
 
 
-def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Image.Image:
+def heat_picture(
+    explanation: Explanation, row: int = 0, side: int = SIDE, *, axes: bool = True
+) -> Image.Image:
     """Draw the heatmap of the first input over that input.
 
     Args:
         explanation: attributions for one or more examples.
         row: index of the example.
         side: longer side of the result in pixels; its width for signals and vectors.
+        axes: draw those of a spectrogram.
 
     Returns:
         An image of mode RGB; for signals and vectors, which have no image, one band of colour.
@@ -106,7 +109,7 @@ def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Im
         heat = explanation.heatmap[row].cpu().numpy()
         return strip(heat.mean(0) if heat.ndim > 1 else heat, signed=signed, width=side)
     drawn = overlay(photo, heat_over(explanation, row, photo), signed=signed)
-    return scaled(drawn, explanation, side)
+    return scaled(drawn, explanation, side) if axes else with_longer_side(drawn, side)
 
 
 def scaled(image: Image.Image, explanation: Explanation, side: int = SIDE) -> Image.Image:

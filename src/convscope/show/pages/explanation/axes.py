@@ -52,6 +52,20 @@ def axes_of(explanation: Explanation) -> SpectrogramAxes | None:
     return None if whole is None or wrt is None else spectrogram_axes(whole.net, wrt.layer)
 
 
+def with_axes(explanation: Explanation, drawn: Markup) -> Markup:
+    """Put the axes of a spectrogram beside a drawing of an explanation on a page.
+
+    Args:
+        explanation: attributions for one or more examples.
+        drawn: an element as wide as its column.
+
+    Returns:
+        The element; `drawn` itself where the heatmap is not over a spectrogram.
+    """
+    axes = axes_of(explanation)
+    return drawn if axes is None else framed_drawing(drawn, marks_of(axes, explanation.heatmap.shape[1]))
+
+
 def marks_of(axes: SpectrogramAxes, rows: int) -> Marks:
     """Choose round times and frequencies to mark.
 
@@ -69,13 +83,17 @@ def marks_of(axes: SpectrogramAxes, rows: int) -> Marks:
     along = [(time.at(t), f"{t:.6g} s") for t in time.ticks(PARTS) if t >= 0]
     if not axes.hertz:
         coefficients = Axis(0.0, float(max(rows - 1, 1)), 0.5 / rows, 1 - 0.5 / rows)
-        return Marks(tuple(along), tuple((coefficients.at(k), f"c{k:g}") for k in coefficients.ticks() if k % 1 == 0))
+        return Marks(
+            tuple(along), tuple((coefficients.at(k), f"c{k:g}") for k in coefficients.ticks() if k % 1 == 0)
+        )
     widths = np.diff(axes.hertz)
     even = len(widths) == 0 or np.allclose(widths, widths[0], rtol=1e-3)
     values = Axis(axes.hertz[0], axes.hertz[-1], 0.0, 1.0).ticks() if even and len(widths) else OCTAVES
     inside = [v for v in values if axes.hertz[0] <= v <= axes.hertz[-1]]
     places = (np.interp(inside, axes.hertz, np.arange(rows)) + 0.5) / rows
-    return Marks(tuple(along), tuple(_spaced([(float(p), hertz(v)) for p, v in zip(places, inside, strict=True)])))
+    return Marks(
+        tuple(along), tuple(_spaced([(float(p), hertz(v)) for p, v in zip(places, inside, strict=True)]))
+    )
 
 
 def _spaced(marks: Sequence[Mark]) -> list[Mark]:

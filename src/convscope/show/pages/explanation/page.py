@@ -16,7 +16,7 @@ from convscope.show.pages.explanation.attribution import (
     photo_of,
     pieces_in,
 )
-from convscope.show.pages.explanation.axes import axes_of, framed_drawing, marks_of
+from convscope.show.pages.explanation.axes import axes_of, with_axes
 from convscope.show.pages.explanation.text import best, sentences, share_of
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import Text, bilingual, bilingual_of, spoken
@@ -107,12 +107,6 @@ def _lies_over(explanation: Explanation) -> str:
     return "input" if axes_of(explanation) is None else "spectrogram"
 
 
-def _framed(explanation: Explanation, drawn: Markup) -> Markup:
-    """Put axes beside a drawing of a spectrogram; others stay as they are."""
-    axes = axes_of(explanation)
-    return drawn if axes is None else framed_drawing(drawn, marks_of(axes, explanation.heatmap.shape[1]))
-
-
 def _source(explanation: Explanation, row: int) -> Markup | None:
     """Draw the input once; the maps of all methods refer to it."""
     photo = photo_of(explanation, row)
@@ -122,11 +116,14 @@ def _source(explanation: Explanation, row: int) -> Markup | None:
     width, height = large.size
     uri = data_uri(photo) if max(photo.size) <= SMALL else webp_uri(large)
     image = element("image", id=f"input-{row}", href=uri, width=width, height=height)
-    name, first = spoken(f"explain.figure.{_lies_over(explanation)}"), explanation.task.whole or explanation.task
+    name, first = (
+        spoken(f"explain.figure.{_lies_over(explanation)}"),
+        explanation.task.whole or explanation.task,
+    )
     return element(
         "div",
         bilingual_of(name, tag="p", class_="mini"),
-        _framed(explanation, drawing(width, height, image, label=name, class_="over")),
+        with_axes(explanation, drawing(width, height, image, label=name, class_="over")),
         input_image.player(first.inputs[0][row], first.net.input_spec, spoken("explain.figure.input")),
     )
 
@@ -157,7 +154,12 @@ def _over(explanation: Explanation, row: int, *, titled: bool = False) -> Markup
         class_=f"over {'signed' if method.signed else 'embers'}",
     )
     name = element("p", element("b", method.title, translate="no"), class_="mini") if titled else None
-    return element("div", name, _framed(explanation, drawn), _slider(spoken("explain.opacity_one", method=method.title)))
+    return element(
+        "div",
+        name,
+        with_axes(explanation, drawn),
+        _slider(spoken("explain.opacity_one", method=method.title)),
+    )
 
 
 def _slider(label: Text) -> Markup:

@@ -9,7 +9,7 @@ from convscope.nets import SpectrogramAxes
 from convscope.see.activation_atlas import components
 from convscope.see.attribution import Explanation
 from convscope.show.pages.explanation.axes import axes_of, hertz
-from convscope.show.report.i18n import LANGUAGES, Text, spoken
+from convscope.show.report.i18n import Text, spoken
 
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")
@@ -134,12 +134,11 @@ def sentences(explanation: Explanation, row: int = 0) -> list[Text]:
     axes = axes_of(explanation)
     if task.wrt is not None:
         lines.append(said("said.wrt" if axes is None else "said.wrt_heard", wrt=task.wrt))
-    place = where(explanation.heatmap[row].cpu().numpy(), axes)
+    alike = task.whole is None or task.inputs[0].dim() == task.whole.inputs[0].dim()
+    place = where(explanation.heatmap[row].cpu().numpy(), axes) if alike or axes is not None else None
     if place:
-        at = (
-            said("said.layer", layer=explanation.layer) if explanation.layer else dict.fromkeys(LANGUAGES, "")
-        )
-        lines.append(said("said.place", method=method, layer=at, where=place))
+        key = "said.place_at" if explanation.layer else "said.place"
+        lines.append(said(key, method=method, layer=explanation.layer, where=place))
     metrics = explanation.faithfulness[row] if explanation.faithfulness else None
     if metrics and metrics.deletion_insertion and is_class:
         curves = metrics.deletion_insertion.curves
