@@ -117,4 +117,4 @@ def test_every_verb_works_in_every_world(cases, monkeypatch, capsys, world: str,
 
 def test_every_world_with_a_network_that_ships_has_a_case() -> None:
     """Worlds of plain arrays have none, and pictures are tried by every other test of the terminal."""
-    assert set(CASES) == set(worlds.WORLDS) - {"image", "signal", "vector", "tensor"}
+    assert set(CASES) == set(worlds.WORLDS) - {"image", "spectrogram", "signal", "vector", "tensor"}

@@ -284,7 +284,7 @@ def _(result: Explanation) -> Drawing:
         photo = attribution.photo_of(result, row)
         pixels = result.task.inputs[0]
         if photo is not None and (row == 0 or not bool((pixels[row] == pixels[row - 1]).all())):
-            tiles.append(SheetTile(with_longer_side(photo, SIDE), "the picture"))
+            tiles.append(SheetTile(attribution.scaled(photo, result, SIDE), "the input"))
         value = f"{float(result.probabilities[row]):.3g}"
         tiles.append(SheetTile(attribution.heat_picture(result, row, SIDE), target.split(",")[0], [value]))
     title = f"Where {result.task.net.name} looks: {result.method.title}"

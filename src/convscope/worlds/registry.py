@@ -17,6 +17,7 @@ from convscope.worlds.arrays import ArrayWorld, open_array, open_arrays
 from convscope.worlds.datasets.digit_world import DigitWorld
 from convscope.worlds.go.world import GoWorld
 from convscope.worlds.images.world import ImageWorld
+from convscope.worlds.sound.spectrogram import SpectrogramWorld
 from convscope.worlds.sound.world import SoundWorld
 from convscope.worlds.text.world import TextWorld
 from convscope.worlds.world import InputLike, Sample, World
@@ -30,6 +31,7 @@ WORLDS: dict[str, World] = {
         DigitWorld(),
         GoWorld(),
         SoundWorld(),
+        SpectrogramWorld(),
         TextWorld(),
         ArrayWorld("signal", "a signal"),
         ArrayWorld("vector", "a vector of features"),
