@@ -171,7 +171,7 @@ ALWAYS: dict[type[Recipe], set[str]] = {
         "memory",
         "precision",
     },
-    ExplainRecipe: {"image", "net", "method", "target", "compare", "set", "checks"},
+    ExplainRecipe: {"image", "net", "method", "target", "wrt", "compare", "set", "checks"},
     ClassifyRecipe: {"net", "images", "top", "batch"},
     StylizeRecipe: {"photo", "model", "style", "mask", "size", "memory", "precision"},
     TourRecipe: {"world"},

@@ -141,7 +141,7 @@ def tone() -> torch.Tensor:
 
 
 def hears() -> Net:
-    """A network whose first class is the loudness of the bands around the tone, and the second that of others."""
+    """A network whose first class is how loud bands around the tone are, the second how loud others are."""
     front = "log_mel 40 n_fft=256 hop_length=160 sample_rate=8000 top_db=60"
     net = wrap(
         build(chain(SPEC.shape, f"{front}, batchnorm, conv 2 1x1, relu, flatten, dense 2")).eval(), SPEC

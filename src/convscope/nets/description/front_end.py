@@ -31,7 +31,7 @@ class SpectrogramAxes:
 
 
 def front_end(net: Net) -> str | None:
-    """Find the fixed front end with which a network of sounds begins: spectrogram, mel bands, logarithm, MFCC.
+    """Find the fixed front end with which a network of sounds begins: spectrum, mel bands, logarithm, MFCC.
 
     Args:
         net: any network.

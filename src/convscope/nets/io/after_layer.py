@@ -26,8 +26,8 @@ NAMED = 8
 def after_layer(net: Net, layer: str | LayerAddress, *inputs: Tensor) -> tuple[Net, Tensor]:
     """Return what comes after a layer as a network whose input is the layer's output.
 
-    It shares the layers behind that one under their names, and nothing else: neither the layers before nor the
-    normalisation of the inputs. Modules without a graph of their own are traced.
+    It shares the layers behind that one, under their names, and nothing else: neither the layers before nor
+    the normalisation of the inputs. Modules without a graph of their own are traced.
 
     Args:
         net: any network; left as it is.
@@ -113,7 +113,7 @@ def _split(graph: Graph, layer: str) -> Graph | str:
 
 
 def _shared(graph: Graph, module: nn.Module) -> GraphModule:
-    """Return a module that runs a graph with a module's layers; a second call, `relu#2`, is of the same layer."""
+    """Return a module that runs a graph with a module's layers; `relu#2` is a second call of `relu`."""
     own = dict(module.named_modules())
     named = {node.name: own.get(node.name.partition("#")[0]) for node in graph.nodes}
     made = GraphModule(graph, {name: layer for name, layer in named.items() if layer is not None})

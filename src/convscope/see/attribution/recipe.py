@@ -45,8 +45,8 @@ class ExplainRecipe(OnInput):
     )
     wrt: LayerName = Field(
         "",
-        description="with respect to what: a layer whose output is attributed in place of the input, or input; "
-        "if left out the spectrogram that a network of sounds makes, else the input",
+        description="with respect to what: a layer, whose output is attributed in place of the input, or "
+        "input; if left out the spectrogram that a network of sounds makes, else the input",
     )
     compare: bool = Field(False, description="methods side by side, as a picture and a page")
     set: list[str] = Field([], description="a method's setting: samples=64, or rise.samples=64")

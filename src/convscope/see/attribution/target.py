@@ -268,7 +268,7 @@ class AttributionTask:
         """Return the reference input of every row, which stands for the absence of features.
 
         Args:
-            kind: `mean`, `low` or `blur`; see `Baseline`. Vectors cannot be blurred and get the mean. The mean
+            kind: `mean`, `low` or `blur`; see `Baseline`. Vectors cannot be blurred and get the mean. That
                 of sounds may be called `silence`.
 
         Returns:
@@ -295,16 +295,13 @@ class AttributionTask:
             _reference(x, i, self.net, "mean") if i in self.differentiable_inputs else x
             for i, x in enumerate(self.inputs)
         )
-        norm = _first_norm(self.net)
-        if norm is None:
+        zero = _zero_of_first_norm(self.net)
+        if zero is None:
             return plain
-        spread, zero = (norm.running_var + norm.eps).sqrt(), norm.running_mean
-        if norm.weight is not None:
-            zero = torch.where(norm.weight == 0, zero, zero - norm.bias * spread / norm.weight)
-        (found,) = plain  # in the range of the spec, of which 0 is `found` and one step a standard deviation
+        (found,) = plain  # in the range of the spec, in which one unit behind the normalisation is its std
         shape = (-1, *[1] * (found.dim() - 2))
         std = found.new_tensor(self.net.input_spec.std).view(shape)
-        return (found + std * zero.detach().to(found).view(shape),)
+        return (found + std * zero.to(found).view(shape),)
 
 
 def make_task(
@@ -352,9 +349,8 @@ def make_task(
             )
         inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
         wanted = wanted * (count // len(wanted))
-        task = AttributionTask(
-            net, inputs, *zip(*(_resolved(net, one, inputs) for one in wanted), strict=True)
-        )
+        goals, names, classes = zip(*(_resolved(net, one, inputs) for one in wanted), strict=True)
+        task = AttributionTask(net, inputs, goals, names, classes)
         layer = _layer_named(net, wrt)
         return task if layer is None else _behind(task, layer)
 
@@ -513,15 +509,20 @@ def _in_full(seen: dict[LayerAddress, Tensor]) -> dict[LayerAddress, Tensor]:
     return {place: a[:, None] if a.dim() == 1 else a for place, a in full.items()}
 
 
-def _first_norm(net: Net) -> _BatchNorm | None:
-    """Return the batch normalisation that alone reads a network's only input; None where there is none."""
+def _zero_of_first_norm(net: Net) -> Tensor | None:
+    """Return what the batch normalisation that alone reads a network's only input maps to 0, `[c]`."""
     if not isinstance(net.module, GraphModule) or len(net.input_specs) != 1:
         return None
     graph = net.module.graph
     readers = [node for node in graph.nodes if set(graph.inputs) & set(node.inputs)]
-    layer = net.module.get_submodule(readers[0].name) if len(readers) == 1 else None
-    known = isinstance(layer, _BatchNorm) and layer.running_mean is not None
-    return layer if known else None
+    norm = net.module.get_submodule(readers[0].name) if len(readers) == 1 else None
+    if not isinstance(norm, _BatchNorm) or norm.running_mean is None or norm.running_var is None:
+        return None
+    mean, spread = norm.running_mean.detach(), (norm.running_var.detach() + norm.eps).sqrt()
+    if not norm.affine:
+        return mean
+    scale, shift = norm.weight.detach(), norm.bias.detach()
+    return torch.where(scale == 0, mean, mean - shift * spread / scale)
 
 
 def _reference(x: Tensor, number: int, net: Net, kind: str) -> Tensor:

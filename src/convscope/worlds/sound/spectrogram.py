@@ -1,4 +1,4 @@
-"""The world of spectrograms: what networks see of sounds behind a front end, drawn with low frequencies below."""
+"""The world of spectrograms: what networks see of sounds behind a front end, low frequencies below."""
 
 from jaxtyping import Float
 from PIL import Image
@@ -23,7 +23,7 @@ class SpectrogramWorld(ArrayWorld):
 
     @override
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:
-        """Draw the highest values in black, low frequencies below; each value is a rectangle of whole pixels."""
+        """Draw the highest values in black, low frequencies below; a value is a rectangle of whole pixels."""
         values = flat(numbers(in_unit_range(tensor, spec)))[::-1]
         times = (
             max(1, round(side / extent)) for side, extent in zip((HEIGHT, WIDTH), values.shape, strict=True)

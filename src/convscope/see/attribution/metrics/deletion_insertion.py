@@ -67,7 +67,8 @@ def deletion_insertion(
 
     The chance level is the mean area of `CHANCES` random heatmaps; it is computed once for each task.
 
-    Source: Petsiuk et al. 2018, arXiv:1806.07421, §4.2; deleted positions show the first of the task's `baselines` rather than black.
+    Source: Petsiuk et al. 2018, arXiv:1806.07421, §4.2; deleted positions show the first of the task's
+    `baselines` rather than black.
 
     Args:
         task: the task: network, inputs and targets.

@@ -54,8 +54,8 @@ def heat_over(explanation: Explanation, row: int, photo: Image.Image) -> NDArray
         photo: the picture that `photo_of` draws.
 
     Returns:
-        `[h w]`, of a spectrogram with low frequencies below; for waveforms one row of mean magnitudes, as wide
-            as the picture, repeated over its height.
+        `[h w]`, of a spectrogram with low frequencies below; for waveforms one row of mean magnitudes, as
+            wide as the picture, repeated over its height.
     """
     heat, task = explanation.heatmap[row].float().cpu(), explanation.task
     if task.net.input_spec.kind == SPECTROGRAM:
