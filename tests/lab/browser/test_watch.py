@@ -159,7 +159,7 @@ def test_the_strongest_inputs_are_found_and_can_be_put_in(open_page: Open) -> No
     assert len(values) == 9
     assert values == sorted(values, reverse=True)
     patches.first.click()
-    page.get_by_text("100 % of the strongest example").wait_for()
+    page.get_by_text("100% of the strongest example").wait_for()
     page.locator(".card img[alt='Feature visualization']").wait_for()
 
 
