@@ -99,8 +99,13 @@ export class ApiError extends Error {
 
 /** Ask the server: the parsed JSON of the answer, or an `ApiError`. */
 export async function api<Answer>(path: string, options: RequestInit = {}): Promise<Answer> {
-  const response = await fetch(`/api/v1${path}`, options);
-  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as Answer;
+  const response = await checked(await fetch(`/api/v1${path}`, options));
+  return (response.status === 204 ? undefined : await response.json()) as Answer;
+}
+
+/** The response, if the server did what it was asked for; what it says otherwise is thrown as an `ApiError`. */
+export async function checked(response: Response): Promise<Response> {
+  if (response.ok) return response;
   throw new ApiError(response.status, readError(response, await response.text()));
 }
 

@@ -1,6 +1,6 @@
 /** What settings are called: the server's words in English, and translations of them. */
 import { language } from './i18n/index.svelte';
-import type { FieldSchema } from './verbs';
+import type { FieldSchema, VerbSchema } from './verbs';
 
 type Texts = Record<string, [string, string]>;
 
@@ -36,6 +36,11 @@ const TITLES: Record<string, string> = {
 /** What a setting is called. */
 export function fieldTitle(field: FieldSchema): string {
   return (language.current === 'zh' && translations.of(field.name)?.[0]) || TITLES[field.name] || field.title.charAt(0).toUpperCase() + field.title.slice(1);
+}
+
+/** What a verb does. */
+export function verbSummary({ verb, summary }: VerbSchema): string {
+  return (language.current === 'zh' && translations.of(`verb ${verb}`)?.[1]) || summary;
 }
 
 /** What a setting does. */

@@ -149,3 +149,25 @@ export class FollowedJob {
     }, ASK);
   }
 }
+
+/** The job of an id, followed while the component lives that calls this; it has neither job nor error without one. */
+export function follow(id: () => string | null): Pick<FollowedJob, 'job' | 'error' | 'log'> {
+  let followed = $state<FollowedJob | null>(null);
+  $effect(() => {
+    const wanted = id();
+    const found = wanted ? new FollowedJob(wanted) : null;
+    followed = found;
+    return found?.follow();
+  });
+  return {
+    get job() {
+      return followed?.job ?? null;
+    },
+    get error() {
+      return followed?.error ?? null;
+    },
+    get log() {
+      return followed?.log ?? [];
+    },
+  };
+}
