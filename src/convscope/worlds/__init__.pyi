@@ -1,6 +1,7 @@
 from . import text as text
 from .batch import Batch as Batch
 from .dataset import Dataset as Dataset
+from .dataset import JoinedSamples as JoinedSamples
 from .dataset import LabelledDataset as LabelledDataset
 from .dataset import LabelledTensors as LabelledTensors
 from .dataset import Problem as Problem

@@ -34,13 +34,16 @@ class Embedding2d:
     spread: float | None
 
 
-def embed_2d(vectors: Float[Tensor, "n c"], layout: str, seed: int = 0) -> Embedding2d:
+def embed_2d(
+    vectors: Float[Tensor, "n c"], layout: str, seed: int = 0, *, outliers: float = OUTLIERS
+) -> Embedding2d:
     """Embed vectors in the unit square by their direction; their lengths are ignored.
 
     Args:
         vectors: at least 16 vectors.
         layout: `umap` or `pca`.
         seed: seed of UMAP.
+        outliers: share of points at each end of an axis that is moved to the border; 0 for none.
 
     Returns:
         The points, and how much of the variance they hold.
@@ -55,7 +58,7 @@ def embed_2d(vectors: Float[Tensor, "n c"], layout: str, seed: int = 0) -> Embed
             "16 vectors or more to lay out", received=f"{len(vectors)}", hint="Take more pictures: --images."
         )
     points, spread = EMBEDDINGS[layout](normalize(vectors.double(), dim=1), seed)
-    return Embedding2d(_framed(points.double()).float(), spread)
+    return Embedding2d(_framed(points.double(), outliers).float(), spread)
 
 
 def check(layout: str) -> None:
@@ -112,7 +115,7 @@ def _umap(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"
 EMBEDDINGS: dict[str, Callable[[Tensor, int], tuple[Tensor, float | None]]] = {"umap": _umap, "pca": _pca}
 
 
-def _framed(points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+def _framed(points: Float[Tensor, "n 2"], outliers: float) -> Float[Tensor, "n 2"]:
     """Scale points to the unit square, axis by axis, ignoring outliers."""
-    low, high = points.quantile(OUTLIERS, dim=0), points.quantile(1 - OUTLIERS, dim=0)
+    low, high = points.quantile(outliers, dim=0), points.quantile(1 - outliers, dim=0)
     return ((points - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)
