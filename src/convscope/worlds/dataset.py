@@ -246,9 +246,7 @@ class JoinedSamples(LabelledDataset):
         UsageError: an entry of `rows` is out of range.
     """
 
-    def __init__(
-        self, parts: Mapping[str, LabelledDataset], name: str, rows: Indices | None = None
-    ) -> None:
+    def __init__(self, parts: Mapping[str, LabelledDataset], name: str, rows: Indices | None = None) -> None:
         first = next(iter(parts.values()))
         for part in parts.values():
             if part.shape != first.shape or part.classes != first.classes:
@@ -267,6 +265,11 @@ class JoinedSamples(LabelledDataset):
     @override
     def problems(self) -> tuple[Problem, ...]:
         return tuple(problem for part in self.parts.values() for problem in part.problems)
+
+    @property
+    @override
+    def notes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(note for part in self.parts.values() for note in part.notes))
 
     @override
     def inputs(self, indices: Indices, spec: TensorSpec | None = None) -> Tensor:

@@ -1,8 +1,8 @@
 """Lay out real inputs by the activations of a layer: similar ones lie close together, each as a thumbnail.
 
-Every input is the mean of each of the layer's feature maps; the directions of these vectors are embedded in
-two dimensions. Written are a picture of the map, the numbers as safetensors, and sheets of thumbnails in three
-sizes. UMAP is used where it is installed: pip install umap-learn; --layout pca does without.
+Every input is the mean of each of the layer's feature maps; the directions of these vectors are embedded
+in two dimensions. Written are a picture of the map, the numbers as safetensors, and sheets of thumbnails in
+three sizes. UMAP is used where it is installed: pip install umap-learn; --layout pca does without.
 
     convscope embed digits relu3 --data digits
     convscope embed efficientnet_lite0 blocks.6 --data photographs --layout pca
@@ -31,11 +31,11 @@ POINTS, ACTIVATIONS, PICTURE = "embedding.safetensors", "activations.safetensors
 def run(recipe: EmbedRecipe, workspace: Workspace) -> Steps:
     """Embed the inputs of a data set by one layer, and save map, numbers and thumbnails.
 
-    Writes `embedding.png` (the map), `embedding.safetensors` (`layouts.pca`, `layouts.umap`, `cells`, `images`,
-    `labels`, `predictions`, `probabilities`, `units`, `values` and `tiles`, see `InputEmbedding`; `tiles` are
-    the numbers of the thumbnails), `activations.safetensors` (`activations` `[units inputs]`) and
-    `thumbnails/SIDE-NUMBER`. The map by PCA is there before UMAP begins. A stop while inputs are run ends that
-    and lays out those there are.
+    Writes `embedding.png` (the map), `embedding.safetensors` (`layouts.pca`, `layouts.umap`, `cells`,
+    `images`, `labels`, `predictions`, `probabilities`, `units`, `values`, those of `units`, and `tiles`, the
+    numbers of the thumbnails; see `InputEmbedding`), `activations.safetensors` (`activations`
+    `[units inputs]`) and `thumbnails/SIDE-NUMBER`. The map by PCA is there before UMAP begins. A stop while
+    inputs are run ends that and lays out those there are.
 
     Args:
         recipe: network, layer, data, number of inputs and layout.
@@ -56,7 +56,7 @@ def run(recipe: EmbedRecipe, workspace: Workspace) -> Steps:
         MissingError: UMAP is not installed, and was asked for (exit code 4).
     """
     net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
-    data = _all_parts(net, recipe, workspace)
+    data = inputs.all_samples(recipe.data, net, recipe, workspace)
     with workspace.folder(f"embed-{net.name}-{recipe.layer}") as folder, soft_interrupt() as request:
         document = yield from save_results(
             _embedded(net, data, recipe, request, folder),
@@ -68,20 +68,6 @@ def run(recipe: EmbedRecipe, workspace: Workspace) -> Steps:
             lambda: request.asked,
         )
     yield finished({**document, "out": str(folder.place)})
-
-
-def _all_parts(net: "Net", recipe: EmbedRecipe, workspace: Workspace) -> "LabelledDataset":
-    """Open the part of the data that is asked for, or all of its parts as one."""
-    from convscope import worlds
-
-    names = () if recipe.split else worlds.parts(recipe.data, net.input_spec)
-    if len(names) < 2:
-        return inputs.samples(recipe.data, net, recipe, workspace)
-    parts = {
-        name: inputs.samples(recipe.data, net, recipe.model_copy(update={"split": name}), workspace)
-        for name in names
-    }
-    return worlds.JoinedSamples(parts, recipe.data)
 
 
 def _embedded(
@@ -114,9 +100,7 @@ def _heard(
             raise
 
 
-def _draw(
-    embedding: "InputEmbedding", folder: ResultFolder
-) -> "Iterator[Progress[InputEmbedding | None]]":
+def _draw(embedding: "InputEmbedding", folder: ResultFolder) -> "Iterator[Progress[InputEmbedding | None]]":
     """Draw the sheets of thumbnails."""
     from convscope.see.activation_atlas import PROJECTED, RECORDED
     from convscope.show.images import thumbnails
@@ -125,11 +109,11 @@ def _draw(
     place = folder.path / "thumbnails"
     place.mkdir()
     order = thumbnails.by_class(embedding)
-    total, count = sum(level.sheets for level in levels), 0
+    total = sum(level.sheets for level in levels)
     pictures = thumbnails.drawn_inputs(embedding, order)
-    for sheet in thumbnails.iter_thumbnail_sheets(pictures, levels, ink=ink):
+    sheets = thumbnails.iter_thumbnail_sheets(pictures, levels, ink=ink)
+    for count, sheet in enumerate(sheets, 1):
         (place / f"{sheet.side}-{sheet.number}.{thumbnails.file_format(ink)}").write_bytes(sheet.encoded())
-        count += 1
         done = RECORDED + (PROJECTED - RECORDED) * count / total
         yield Progress(done, f"drawing {len(embedding):,} thumbnails", lambda: None)
 

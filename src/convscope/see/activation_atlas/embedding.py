@@ -28,6 +28,8 @@ from convscope.worlds.dataset import LabelledDataset
 
 RECORDED, PROJECTED = 0.4, 0.6
 """Estimated shares of the duration when activations are recorded, and when the first layout is there."""
+APART = 0.9
+"""UMAP's min_dist: thumbnails have an extent, and need more room than points."""
 ASPECT = 4 / 3
 """Width of the grid for its height."""
 
@@ -76,8 +78,8 @@ class InputEmbedding(Result):
 def embed_inputs(net: NetLike, layer: str, data: DataLike, **recipe: object) -> InputEmbedding:
     """Embed the inputs of a data set in two dimensions by the activations of a layer.
 
-    An input is the mean of each of the layer's feature maps; the directions of these vectors are embedded with
-    PCA, and with UMAP where it is installed or asked for.
+    An input is the mean of each of the layer's feature maps; the directions of these vectors are embedded
+    with PCA, and with UMAP where it is installed or asked for.
 
     Args:
         net: any network with one input, or its name.
@@ -225,7 +227,7 @@ def _embedded(
     before: InputEmbedding | None,
 ) -> InputEmbedding:
     """Lay the inputs out; what an earlier layout has found is kept."""
-    laid = embed_2d(seen.activations, layout, recipe.seed, outliers=0.0)
+    laid = embed_2d(seen.activations, layout, recipe.seed, outliers=0.0, min_dist=APART)
     grid, cells = grid_cells(laid.points)
     spread = before.spread if before is not None else float(laid.spread or 0.0)
     return InputEmbedding(
@@ -256,8 +258,8 @@ def _standing_out(values: Float[Tensor, "n c"]) -> Int64[Tensor, " n"]:
 def grid_cells(points: Float[Tensor, "n 2"]) -> tuple[tuple[int, int], Int64[Tensor, "n 2"]]:
     """Give every point a cell of its own in a grid, so that neighbours stay near each other.
 
-    The grid is halved along its longer side and the points along the same axis, each half in proportion to its
-    cells, until every cell is one.
+    The grid is halved along its longer side and the points along the same axis, each half in proportion to
+    its cells, until every cell is one.
 
     Args:
         points: coordinates, y upwards.

@@ -1,4 +1,4 @@
-"""Recipes of the verbs about a layer as a whole: atlas, embedding, caricature, inversion, factors. No torch here."""
+"""Recipes of the verbs about a layer as a whole: atlas, embedding, caricature, ... No torch here."""
 
 from typing import ClassVar, Literal
 

@@ -8,7 +8,6 @@ from math import ceil
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 
-from convscope.graph import TensorSpec
 from convscope.see import InputEmbedding
 from convscope.show.images import contact_sheet, palette
 from convscope.show.images.contact_sheet import INK, SheetRow, SheetTile
@@ -142,12 +141,16 @@ def iter_thumbnail_sheets(
         Each sheet as soon as it is full, and the last ones at the end.
     """
     mode = "L" if ink else "RGB"
-    pages = [Image.new(mode, (level.columns * level.side,) * 2) for level in levels]
+    pages = [Image.new(mode, _square(level.columns * level.side)) for level in levels]
     count = 0
     for image in images:
         large = thumbnail(image, levels[0].side, ink=ink)
         for level, page in zip(levels, pages, strict=True):
-            small = large if level.side == large.width else large.resize((level.side,) * 2, Image.Resampling.BOX)
+            small = (
+                large
+                if level.side == large.width
+                else large.resize(_square(level.side), Image.Resampling.BOX)
+            )
             row, column = divmod(count % level.per_sheet, level.columns)
             page.paste(small, (column * level.side, row * level.side))
         count += 1
@@ -159,6 +162,10 @@ def iter_thumbnail_sheets(
         if rest:
             height = ceil(rest / level.columns) * level.side
             yield ThumbnailSheet(level.side, count // level.per_sheet, page.crop((0, 0, page.width, height)))
+
+
+def _square(side: int) -> tuple[int, int]:
+    return side, side
 
 
 def drawn_inputs(embedding: InputEmbedding, order: Sequence[int], batch: int = 64) -> Iterator[Image.Image]:
@@ -213,7 +220,9 @@ def map_sheet(embedding: InputEmbedding) -> Image.Image:
         tile = thumbnail(image, side, ink=ink)
         colour = colours[int(embedding.labels[number])]
         land.paste(
-            Image.new("RGB", tile.size, colour) if ink else ImageOps.expand(tile.crop(_inner(side)), 1, colour),
+            Image.new("RGB", tile.size, colour)
+            if ink
+            else ImageOps.expand(tile.crop(_inner(side)), 1, colour),
             at,
             tile if ink else None,
         )
