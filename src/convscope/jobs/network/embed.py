@@ -42,7 +42,8 @@ def run(recipe: EmbedRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `place`
+        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `world`
+        (the kind of the network's inputs), `place`
         (the layer), `units` (their number), `inputs` (their number), `data`, `parts` (`name` and `count` of
         each part of the data), `classes` (`name`, `count` and `right`, the correct predictions, null where
         the network has no such class), `predicted` (names of the network's classes), `layouts`, `spread`
@@ -189,6 +190,7 @@ def _described(embedding: "InputEmbedding", data: "LabelledDataset") -> Document
         right = int((predictions[inside] == net.classes.index(name)).sum()) if known else None
         classes.append({"name": name, "count": int(inside.sum()), "right": right})
     return {
+        "world": net.input_spec.kind,
         "place": embedding.place,
         "units": embedding.activations.shape[1],
         "inputs": len(embedding),
