@@ -52,7 +52,8 @@ export function scaleOf(
   const first = Math.min(Math.max(even, LEAST * pixel), FIRST * pixel, largest);
   const most = Math.max(IN, (largest / first) ** (1 / GROWTH));
   const side = (zoom: number) => Math.min(first * zoom ** GROWTH, largest);
-  const steps = [OUT];
-  while ((steps.at(-1) as number) < most) steps.push((steps.at(-1) as number) * Math.SQRT2);
+  const steps: number[] = [];
+  for (let zoom = OUT; zoom < most; zoom *= Math.SQRT2) steps.push(zoom);
+  steps.push(most);
   return { side, least: OUT, most, steps, spacing: (zoom) => (APART * side(zoom)) / (fit * zoom) };
 }

@@ -137,7 +137,7 @@ def iter_embed_inputs(
     for name in layouts[:1] if enough() else layouts:
         if made is not None:
             message = f"laying out {len(seen.images):,} inputs with {name.upper()}"
-            yield Progress(PROJECTED, message, lambda made=made: made)
+            yield Progress(PROJECTED, message, lambda made=made: made, milestone=True)
         made = _embedded(net, data, recipe, place, seen, name, made)
     yield Progress(1.0, f"{len(seen.images):,} inputs", lambda: made)
 
