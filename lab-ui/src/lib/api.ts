@@ -16,7 +16,7 @@ export interface Status {
 
 export interface NetworkSummary {
   name: string;
-  about: string;
+  summary: string;
   world: string;
   shape: number[];
   classes: number;
@@ -49,7 +49,7 @@ export interface Network {
   spec: { shape: number[]; axes: string; kind: string; value_range: [number, number]; classes: string[] };
   layers: Layer[];
   /** Names of the layers that are watched where none are named. */
-  watched: string[];
+  default_layers: string[];
   /** Name of the labelled data that ships for its inputs, or null. */
   data: string | null;
   trained: boolean;
@@ -60,8 +60,8 @@ export interface Network {
 }
 
 /** A real input on which a unit is strong. */
-export interface Patch {
-  image: string;
+export interface TopInput {
+  url: string;
   /** Its index in the data that ships. */
   sample: number;
   value: number;
@@ -74,17 +74,17 @@ export interface Patch {
 export interface Unit {
   address: string;
   layer: Layer;
-  formula: { latex: string | null; text: string; terms: number };
+  formula: { latex: string | null; text: string; term_count: number };
   kernel: { shape: number[]; values: number[] } | null;
   bias: number | null;
   activation: string | null;
   stride: number[] | null;
   padding: number[] | string | null;
-  top: Patch[];
+  top: TopInput[];
   /** The share of the data that was looked through, null where no data ships. */
   indexed: number | null;
   data: string | null;
-  preferred: { url: string } | null;
+  visualization: { url: string } | null;
   code: string;
   command: string;
 }

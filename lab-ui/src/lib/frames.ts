@@ -21,17 +21,17 @@ export interface Frame {
   ms: number;
   layers: Map<string, Maps>;
   /** Probabilities of the classes; null for a network that is no classifier. */
-  answer: number[] | null;
+  probabilities: number[] | null;
   /** Those with scaled units, where any are. */
-  steered: number[] | null;
+  steered_probabilities: number[] | null;
 }
 
 interface Header {
   seq: number;
   ms: number;
   layers: { name: string; shape: [number, number, number]; offset: number }[];
-  answer: number[] | null;
-  steered: number[] | null;
+  probabilities: number[] | null;
+  steered_probabilities: number[] | null;
 }
 
 /** The layer under which a frame has the input, as the network sees it. */
@@ -52,7 +52,7 @@ export function decodeFrame(buffer: ArrayBuffer): Frame {
       values: new Uint8Array(buffer, offset + 8 * c, c * h * w),
     });
   }
-  return { seq: header.seq, ms: header.ms, layers, answer: header.answer, steered: header.steered };
+  return { seq: header.seq, ms: header.ms, layers, probabilities: header.probabilities, steered_probabilities: header.steered_probabilities };
 }
 
 /** The value of one unit at one position, within half a step of 255 between its map's lo and hi. */

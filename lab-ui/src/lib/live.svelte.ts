@@ -17,7 +17,7 @@ export interface JobEvent {
 export interface Inspection {
   type: 'inspected';
   /** The address that was asked for, and the one that was inspected: with its position. */
-  asked: string;
+  requested_address: string;
   address: string;
   kind: string;
   /** Of window and weights: channels, then the kernel's axes. */
@@ -33,7 +33,7 @@ export interface Inspection {
   following: { layer: string; kind: string; value: number }[];
 }
 
-interface Heard {
+interface Messages {
   frame: Frame;
   watching: { type: 'watching'; net: string; layers: Layer[] };
   inspected: Inspection;
@@ -41,14 +41,14 @@ interface Heard {
   error: LabError;
 }
 
-type Listener<Kind extends keyof Heard> = (message: Heard[Kind]) => void;
+type Listener<Kind extends keyof Messages> = (message: Messages[Kind]) => void;
 
 const FIRST_RETRY = 300;
 const LAST_RETRY = 5000;
 /** After so long without an answer the next input is sent all the same. */
 const PATIENCE = 3000;
 
-class Live {
+class LiveConnection {
   connected = $state(false);
 
   private socket: WebSocket | null = null;
@@ -56,11 +56,11 @@ class Live {
   private seq = 0;
   private waitingSince = 0;
   private queued: Input | null = null;
-  private watched: { net: string; layers: string[] | null } | null = null;
+  private requested: { net: string; layers: string[] | null } | null = null;
   private given: Input | null = null;
   private steered: { address: string; scale: number }[] = [];
   private after: number | null = null;
-  private readonly listeners: { [Kind in keyof Heard]: Set<Listener<Kind>> } = {
+  private readonly listeners: { [Kind in keyof Messages]: Set<Listener<Kind>> } = {
     frame: new Set(),
     watching: new Set(),
     inspected: new Set(),
@@ -69,7 +69,7 @@ class Live {
   };
 
   /** Hear of something until the returned function is called; the socket opens with the first listener. */
-  on<Kind extends keyof Heard>(kind: Kind, listener: Listener<Kind>): () => void {
+  on<Kind extends keyof Messages>(kind: Kind, listener: Listener<Kind>): () => void {
     this.listeners[kind].add(listener);
     this.open();
     return () => this.listeners[kind].delete(listener);
@@ -77,9 +77,9 @@ class Live {
 
   /** Choose the network, and the layers whose maps are sent; null for those that the server chooses. */
   watch(net: string, layers: string[] | null = null): void {
-    const same = this.watched?.net === net;
-    if (same && this.watched?.layers?.join() === layers?.join()) return;
-    this.watched = { net, layers };
+    const same = this.requested?.net === net;
+    if (same && this.requested?.layers?.join() === layers?.join()) return;
+    this.requested = { net, layers };
     if (!same) {
       this.given = this.queued = null;
       this.steered = [];
@@ -141,7 +141,7 @@ class Live {
       this.connected = true;
       this.retry = FIRST_RETRY;
       this.waitingSince = 0;
-      if (this.watched) this.tell({ type: 'watch', ...this.watched });
+      if (this.requested) this.tell({ type: 'watch', ...this.requested });
       if (this.after !== null) this.tell({ type: 'jobs', after: this.after });
       this.repeat();
     };
@@ -165,7 +165,7 @@ class Live {
     if (message.type === 'job') this.after = Math.max(this.after ?? 0, (message as JobEvent).seq);
     if (message.type === 'error') this.answered();
     if (message.type in this.listeners && message.type !== 'frame') {
-      for (const listener of this.listeners[message.type as keyof Heard]) (listener as (m: unknown) => void)(message);
+      for (const listener of this.listeners[message.type as keyof Messages]) (listener as (m: unknown) => void)(message);
     }
   }
 
@@ -180,4 +180,4 @@ class Live {
   }
 }
 
-export const live = new Live();
+export const live = new LiveConnection();

@@ -1,11 +1,11 @@
 /** What the maps of a page share: the newest frame, the colours, and the position that somebody points at. */
 import type { Layer, Network } from './api';
-import { extremes, type Palette, type Scale } from './colours';
+import { maxAbsolutes, type Palette, type Scale } from './colours';
 import { dependencies, extents, type Box } from './fields';
 import { INPUT, type Frame, type Maps, valueAt } from './frames';
 
 /** One position of one unit. */
-export interface Place {
+export interface MapPosition {
   layer: string;
   unit: number;
   row: number;
@@ -16,7 +16,7 @@ export class View {
   scale = $state<Scale>('layer');
   palette = $state<Palette>('diverging');
   /** Where the pointer or the keyboard is, or null. */
-  place = $state.raw<Place | null>(null);
+  position = $state.raw<MapPosition | null>(null);
   network = $state.raw<Network | null>(null);
   /** The newest frame; it changes too often for the page to follow, so whoever draws asks for it. */
   frame: Frame | null = null;
@@ -28,11 +28,11 @@ export class View {
   private readonly painters = new Set<() => void>();
 
   /** What the position pointed at depends on: boxes of the layers before it, and of the input. */
-  readonly before = $derived.by((): Map<string, Box> => {
-    const [place, network] = [this.place, this.network];
-    if (!place || !network) return new Map();
+  readonly dependencies = $derived.by((): Map<string, Box> => {
+    const [position, network] = [this.position, this.network];
+    if (!position || !network) return new Map();
     const [rows, columns] = extents(network.spec.shape);
-    return dependencies(network.layers, place.layer, place, { rows, columns });
+    return dependencies(network.layers, position.layer, position, { rows, columns });
   });
 
   /** Draw whenever a frame comes, until the returned function is called. */
@@ -48,7 +48,7 @@ export class View {
     this.largest = 0;
     for (const [name, maps] of frame.layers) {
       let most = 0;
-      for (const value of extremes(maps)) if (value > most) most = value;
+      for (const value of maxAbsolutes(maps)) if (value > most) most = value;
       this.byLayer.set(name, most);
       // The input has its own range; it is no activation of the network.
       if (name !== INPUT && most > this.largest) this.largest = most;
@@ -62,14 +62,14 @@ export class View {
   }
 
   /** The value at which a map has full colour. */
-  full(maps: Maps, unit: number): number {
+  fullScale(maps: Maps, unit: number): number {
     if (this.scale === 'map') return Math.max(Math.abs(maps.lo[unit] ?? 0), Math.abs(maps.hi[unit] ?? 0));
     if (this.scale === 'layer' || maps.name === INPUT) return this.byLayer.get(maps.name) ?? 0;
     return this.largest;
   }
 
   /** The largest absolute value of a layer, or of all layers. */
-  most(layer?: string): number {
+  maxAbsolute(layer?: string): number {
     return layer === undefined ? this.largest : (this.byLayer.get(layer) ?? 0);
   }
 
@@ -79,13 +79,13 @@ export class View {
 
   /** The value at the position pointed at, or null. */
   value(): number | null {
-    const maps = this.place && this.frame?.layers.get(this.place.layer);
-    return maps && this.place ? valueAt(maps, this.place.unit, this.place.row, this.place.column) : null;
+    const maps = this.position && this.frame?.layers.get(this.position.layer);
+    return maps && this.position ? valueAt(maps, this.position.unit, this.position.row, this.position.column) : null;
   }
 }
 
 /** A number as the page writes it: three digits that count. */
-export function written(value: number): string {
+export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 0.001 || size >= 100_000)) return value.toExponential(1).replace('-', '−');

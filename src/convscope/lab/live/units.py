@@ -1,4 +1,4 @@
-"""The card of one unit: its formula and weights, its strongest real inputs, the picture that it prefers."""
+"""The card of one unit: its formula and weights, its strongest real inputs, its activation maximisation."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -10,7 +10,7 @@ from torch import Tensor
 from convscope.errors import UsageError
 from convscope.lab.live.background import Background, Work
 from convscope.lab.live.formulas import formula
-from convscope.lab.live.inputs import bundled, rounded
+from convscope.lab.live.inputs import bundled_dataset, rounded
 from convscope.lab.live.networks import RUN, Layer, options_of, watchable
 from convscope.nets import Net, describe
 from convscope.see import Visualization, iter_visualize, unit_terms
@@ -27,13 +27,13 @@ from convscope.see.visualization import VisualizeRecipe
 from convscope.system.progress import Progress
 from convscope.worlds import LabelledDataset
 
-TOP = 9
+TOP_INPUTS = 9
 """Real inputs that a card shows."""
 BATCH = 64
 """Inputs of one step of an index: short enough for a live view in between."""
 STEPS = 128
-"""Updates of a preferred picture."""
-MOST_WEIGHTS = 2**16
+"""Updates of a visualization."""
+MAX_WEIGHTS = 2**16
 """Weights of one unit that are sent."""
 
 
@@ -64,17 +64,17 @@ class Units:
             UsageError: the layer cannot be watched.
         """
         place = one_unit(net, address)
-        layer = _layer_of(net, place.layer)
+        layer = _watchable_layer(net, place.layer)
         node = next(node for node in describe(net).graph.nodes if node.name == layer.name)
         weights, bias = _weights(net, place.layer, int(place.unit or 0))
         options = options_of(node.layer)
-        data = bundled(net.input_spec)
+        data = bundled_dataset(net.input_spec)
         found = formula(describe(net).graph, layer.name)
         top, indexed = self._top(net, name, str(place), data)
         return {
             "address": str(place),
             "layer": layer.to_json(options),
-            "formula": {name: found[name] for name in ("text", "latex", "terms")},
+            "formula": {name: found[name] for name in ("text", "latex", "term_count")},
             "activation": found["activation"],
             "kernel": None if weights is None else {"shape": list(weights.shape), "values": rounded(weights)},
             "bias": bias,
@@ -83,7 +83,7 @@ class Units:
             "top": top,
             "indexed": indexed,
             "data": data.name if data is not None else None,
-            "preferred": _preferred(net, name, str(place)),
+            "visualization": _visualization_url(net, name, str(place)),
             "code": _code(net, name, str(place)),
             "command": _command(net, name, str(place), data),
         }
@@ -95,11 +95,11 @@ class Units:
             return [], None
         place = one_unit(net, address)
         key = ("index", net, str(place.layer_only))
-        work = self.background.of(key, lambda: _indexing(_copied(net), data, address))
+        work = self.background.get_or_start(key, lambda: _index_steps(_copy(net), data, address))
         index: UnitIndex | None = work.result() if work.done else None
         if index is None:
             return [], min(work.fraction, 0.99)
-        field, entries = field_of(net, place), index.entry(place, TOP)
+        field, entries = field_of(net, place), index.entry(place, TOP_INPUTS)
         everything = [[0, extent] for extent in net.input_spec.size]
         found = []
         for example in entries.top:
@@ -109,7 +109,7 @@ class Units:
             low_high = [list(span) for span in box] if box else everything
             found.append(
                 {
-                    "image": f"/api/v1/networks/{in_path(name)}/samples/{example.image}.png",
+                    "url": f"/api/v1/networks/{in_path(name)}/samples/{example.image}.png",
                     "sample": example.image,
                     "value": example.value,
                     "position": list(example.position),
@@ -119,8 +119,8 @@ class Units:
             )
         return found, 1.0
 
-    def preferred(self, net: Net, address: str) -> tuple[dict[str, Any], Tensor | None]:
-        """Return the picture that maximises a unit, as far as it is.
+    def visualization(self, net: Net, address: str) -> tuple[dict[str, Any], Tensor | None]:
+        """Return the input that maximises a unit, as far as it is computed.
 
         Args:
             net: the network.
@@ -140,11 +140,13 @@ class Units:
                 received=net.name,
                 hint="Words cannot be moved a little; the card names the best ones.",
             )
-        work = self.background.of(("preferred", net, place), lambda: _visualizing(_copied(net), place))
+        work = self.background.get_or_start(
+            ("visualization", net, place), lambda: _visualize_steps(_copy(net), place)
+        )
         return {"fraction": round(work.fraction, 4)}, _image_of(work)
 
 
-def inspection(net: Net, image: Tensor, address: str) -> dict[str, Any]:
+def inspect_unit(net: Net, image: Tensor, address: str) -> dict[str, Any]:
     """Return the numbers behind one unit at one position of an input.
 
     Args:
@@ -161,7 +163,7 @@ def inspection(net: Net, image: Tensor, address: str) -> dict[str, Any]:
     """
     terms = unit_terms(net, image[None], address)
     return {
-        "address": terms.place,
+        "address": terms.address,
         "kind": terms.kind,
         "shape": list(terms.window.shape),
         "window": rounded(terms.window),
@@ -180,29 +182,29 @@ def _image_of(work: Work) -> Tensor | None:
     return None if shown is None else shown.images[0]
 
 
-def _copied(net: Net) -> Net:
+def _copy(net: Net) -> Net:
     """Return a copy: a long computation's hooks would see the inputs of the live view."""
     return net.with_module(deepcopy(net.module))
 
 
-def _indexing(net: Net, data: LabelledDataset, address: str) -> Iterator[Progress[UnitIndex | None]]:
+def _index_steps(net: Net, data: LabelledDataset, address: str) -> Iterator[Progress[UnitIndex | None]]:
     """Find the strongest inputs of all units of a layer; the index is kept in the user's cache."""
     place = one_unit(net, address)
-    known = known_index(net, data, place, TOP)
+    known = known_index(net, data, place, TOP_INPUTS)
     if known is not None:
         yield Progress(1.0, "known", lambda: known)
         return
-    wanted = {"places": [str(place.layer_only)], "k": TOP, "batch": BATCH}
-    folder = storage.cache_dir(net, data) / storage.cache_key(wanted)
-    yield from iter_index_units(net, data, [place.layer_only], k=TOP, batch=BATCH, folder=folder)
+    settings = {"places": [str(place.layer_only)], "k": TOP_INPUTS, "batch": BATCH}
+    folder = storage.cache_dir(net, data) / storage.cache_key(settings)
+    yield from iter_index_units(net, data, [place.layer_only], k=TOP_INPUTS, batch=BATCH, folder=folder)
 
 
-def _visualizing(net: Net, address: str) -> Iterator[Progress[Visualization | None]]:
+def _visualize_steps(net: Net, address: str) -> Iterator[Progress[Visualization | None]]:
     recipe = VisualizeRecipe.parse({"net": net.name, "places": [address], "steps": STEPS})
     yield from iter_visualize(net, recipe)
 
 
-def _layer_of(net: Net, name: str) -> Layer:
+def _watchable_layer(net: Net, name: str) -> Layer:
     found = next((layer for layer in watchable(net) if layer.name == name), None)
     if found is None:
         raise UsageError(
@@ -219,7 +221,7 @@ def _weights(net: Net, layer: str, unit: int) -> tuple[Tensor | None, float | No
         return None, None
     weight = module.weight.detach().float().cpu()[unit]
     bias = None if module.bias is None else float(module.bias.detach()[unit])
-    return (weight if weight.numel() <= MOST_WEIGHTS else None), bias
+    return (weight if weight.numel() <= MAX_WEIGHTS else None), bias
 
 
 def in_path(name: str) -> str:
@@ -234,14 +236,14 @@ def in_path(name: str) -> str:
     return name.replace("/", "~")
 
 
-def _preferred(net: Net, name: str, address: str) -> dict[str, str] | None:
+def _visualization_url(net: Net, name: str, address: str) -> dict[str, str] | None:
     if net.input_spec.is_integer:
         return None
     layer, _, unit = address.rpartition(":")
-    return {"url": f"/api/v1/networks/{in_path(name)}/layers/{layer}/units/{unit}/preferred.png"}
+    return {"url": f"/api/v1/networks/{in_path(name)}/layers/{layer}/units/{unit}/visualization.png"}
 
 
-def reference(name: str) -> str:
+def cli_name(name: str) -> str:
     """Return the name by which the terminal and Python know a network of the lab.
 
     Args:
@@ -258,7 +260,7 @@ def _code(net: Net, name: str, address: str) -> str:
     lines = [
         "from convscope import load, see, worlds",
         "",
-        f"net = load({reference(name)!r})",
+        f"net = load({cli_name(name)!r})",
         "example = worlds.world_of(net.input_spec).example(net.input_spec)  # or the name of a file",
         f"maps = see.activations(net, example, [{address!r}])",
         f"terms = see.unit_terms(net, example, {address!r})",
@@ -270,7 +272,7 @@ def _code(net: Net, name: str, address: str) -> str:
 
 def _command(net: Net, name: str, address: str, data: LabelledDataset | None) -> str:
     """Return the command of the terminal that makes the report on a unit, or its picture."""
-    given: dict[str, Any] = {"net": reference(name)}
+    given: dict[str, Any] = {"net": cli_name(name)}
     if data is not None:
         bundle, _, split = data.name.partition("/")
         return UnitRecipe.parse({**given, "place": address, "data": bundle, "split": split or None}).command()

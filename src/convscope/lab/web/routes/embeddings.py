@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi import Path as InPath
@@ -12,9 +12,9 @@ from starlette.responses import FileResponse, Response
 
 from convscope.errors import PlaceError
 from convscope.lab.queue.job import QueuedJob
-from convscope.lab.web.routes.jobs import JobQueue, within
-from convscope.lab.web.routes.networks import MEDIA
-from convscope.lab.web.state import Lab
+from convscope.lab.web.routes.jobs import within
+from convscope.lab.web.routes.networks import MEDIA, Format
+from convscope.lab.web.state import JobQueue, Lab
 
 router = APIRouter(prefix="/jobs/{id}/embedding", tags=["embeddings"])
 IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -35,7 +35,7 @@ def _embedding(id: str, queue: JobQueue) -> QueuedJob:
 
 
 @router.get("/points", response_class=FileResponse)
-def points(id: str, queue: JobQueue) -> Response:
+def get_points(id: str, queue: JobQueue) -> Response:
     """Return what is known of each input, as safetensors: places by layout, labels, predictions.
 
     Args:
@@ -50,7 +50,7 @@ def points(id: str, queue: JobQueue) -> Response:
 
 
 @router.get("/thumbnails/{side}/{number}", response_class=FileResponse)
-def thumbnails(id: str, side: Number, number: Number, queue: JobQueue) -> Response:
+def get_thumbnails(id: str, side: Number, number: Number, queue: JobQueue) -> Response:
     """Return a sheet of thumbnails, as the job has encoded it.
 
     Args:
@@ -69,7 +69,7 @@ def thumbnails(id: str, side: Number, number: Number, queue: JobQueue) -> Respon
 
 
 @router.get("/units/{unit}", response_class=Response)
-def unit(id: str, unit: Number, queue: JobQueue) -> Response:
+def get_unit(id: str, unit: Number, queue: JobQueue) -> Response:
     """Return the activations of one unit for all inputs.
 
     Args:
@@ -94,9 +94,7 @@ def unit(id: str, unit: Number, queue: JobQueue) -> Response:
 
 
 @router.get("/inputs/{index}.{format}", response_class=Response)
-async def input_picture(
-    id: str, index: Number, format: Literal["png", "wav"], queue: JobQueue, lab: Lab
-) -> Response:
+async def get_input(id: str, index: Number, format: Format, queue: JobQueue, lab: Lab) -> Response:
     """Return one input as the network sees it.
 
     Args:
@@ -114,7 +112,7 @@ async def input_picture(
 
 
 @router.post("/inputs/{index}", status_code=201)
-async def input_upload(id: str, index: Number, queue: JobQueue, lab: Lab) -> dict[str, Any]:
+async def upload_input(id: str, index: Number, queue: JobQueue, lab: Lab) -> dict[str, Any]:
     """Make an upload of one input, so that other pages and jobs can open it.
 
     Args:
