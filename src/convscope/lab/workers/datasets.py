@@ -45,7 +45,7 @@ class Datasets:
             PlaceError: there is no such input.
             UsageError: it cannot be encoded so.
         """
-        from convscope.lab.live.pictures import picture, sound
+        from convscope.lab.live.pictures import to_png, to_wav
 
         samples = self._samples(net, data, split, root)
         if not 0 <= index < len(samples):
@@ -53,9 +53,9 @@ class Datasets:
             raise PlaceError("the number of an input", received=str(index), hint=hint)
         tensor = samples.inputs([index], net.input_spec)[0]
         if format == "png":
-            return ".png", picture(tensor, net)
+            return ".png", to_png(tensor, net)
         if format == "wav":
-            return ".wav", sound(tensor, net)
+            return ".wav", to_wav(tensor, net)
         return _file(tensor, net.input_spec)
 
     def _samples(self, net: "Net", data: str, split: str | None, root: str | None) -> "LabelledDataset":
