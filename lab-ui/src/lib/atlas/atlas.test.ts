@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 
+import { parseColour } from '../colours';
 import { Bins } from './bins';
 import { clamped, fitted, panned, same, toScreen, toWorld, towards, zoomed, type Limits } from './camera';
 import { inputsOf, partsOf, rightOnes, type Embedding, type Inputs } from './inputs';
 import { medians } from './labels';
 import { classColour } from './palette';
-import { drawColours, drawFrame, drawInk, packed, resample, type Raster } from './raster';
+import { drawColours, drawFrame, drawInk, inkTable, packed, resample, type Raster } from './raster';
 import { readSafetensors } from './safetensors';
 import { scaleOf, WORLD } from './scale';
 import { byTile } from './sheets';
@@ -143,15 +144,28 @@ test('ink is mixed with what is below it, and cut at the edges', () => {
   const paper = raster(3, 3);
   paper.pixels.fill(packed(255, 255, 255));
   const tile = Uint8Array.of(0, 255, 128, 0);
-  drawInk(paper, tile, 0, 2, 0, 0, 2, packed(200, 0, 0));
+  const plain = inkTable(1);
+  drawInk(paper, tile, 0, 2, 0, 0, 2, packed(200, 0, 0), plain);
   expect(paper.pixels[0]).toBe(packed(255, 255, 255));
   expect(paper.pixels[1]).toBe(packed(200, 0, 0));
   const mixed = paper.pixels[3] as number;
   expect([mixed & 255, (mixed >> 8) & 255, mixed >>> 24]).toEqual([227, 127, 255]);
   const cut = raster(2, 2);
-  drawInk(cut, Uint8Array.of(1, 2, 3, 255), 0, 2, -1, -1, 2, packed(9, 9, 9));
+  drawInk(cut, Uint8Array.of(1, 2, 3, 255), 0, 2, -1, -1, 2, packed(9, 9, 9), plain);
   expect([...cut.pixels]).toEqual([packed(9, 9, 9), 0, 0, 0]);
-  drawInk(cut, tile, 0, 2, 5, 5, 2, packed(1, 1, 1)); // outside: nothing, and no error
+  drawInk(cut, tile, 0, 2, 5, 5, 2, packed(1, 1, 1), plain); // outside: nothing, and no error
+});
+
+test('reduced ink is strengthened, and neither paper nor full ink changes', () => {
+  const [plain, strong] = [inkTable(2), inkTable(0.3)];
+  expect([...plain]).toEqual([...plain.keys()]);
+  expect([strong[0], strong[255]]).toEqual([0, 255]);
+  expect(strong[64]).toBe(Math.round(255 * (64 / 255) ** 0.55));
+});
+
+test('a colour is read with three digits, too, as the minifier writes it', () => {
+  expect(parseColour(' #fff')).toEqual([255, 255, 255]);
+  expect(parseColour('#1c5f9e')).toEqual([28, 95, 158]);
 });
 
 test('colours are copied, enlarged by whole pixels, and framed', () => {

@@ -16,8 +16,8 @@ export function classColour(index: number, count: number, dark: boolean): string
 function classLch(index: number, count: number, dark: boolean): [number, number, number] {
   const few = count <= FEW;
   const hue = few ? 25 + (360 * index) / Math.max(count, 1) : 25 + TURN * index;
-  const step = few ? index % 2 : index % 3;
-  return [(dark ? 0.7 : 0.48) + 0.09 * step, dark ? 0.14 : 0.15, hue % 360];
+  const step = few ? index % 2 : (index % 3) / 2;
+  return [(dark ? 0.68 : 0.44) + 0.14 * step, dark ? 0.14 : 0.16, hue % 360];
 }
 
 /** OKLCH as sRGB; what lies outside is less colourful. */

@@ -7,18 +7,36 @@ export interface Raster {
   pixels: Uint32Array;
 }
 
+/** The least power by which amounts of ink are strengthened. */
+const WEAKEST = 0.55;
+
 /** Red, green and blue as an opaque pixel. */
 export const packed = (red: number, green: number, blue: number): number =>
   ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
-/** The part of a square that lies on a raster: first and last column and row, counted in the square. */
-function inside(raster: Raster, x: number, y: number, side: number): [number, number, number, number] {
-  return [Math.max(0, -x), Math.min(side, raster.width - x), Math.max(0, -y), Math.min(side, raster.height - y)];
+const columnsOf = new Map<number, Int32Array>();
+
+/** For each of `side` pixels the nearest one of `from`. */
+function nearest(from: number, side: number): Int32Array {
+  const key = from * 4096 + side;
+  let found = columnsOf.get(key);
+  if (!found) {
+    found = Int32Array.from({ length: side }, (_, index) => Math.min(from - 1, Math.floor(((index + 0.5) * from) / side)));
+    columnsOf.set(key, found);
+  }
+  return found;
+}
+
+/** Amounts of ink as they are drawn: thin lines that are reduced are drawn stronger, so that they stay visible. */
+export function inkTable(reduced: number): Uint8Array {
+  const power = Math.min(1, Math.max(WEAKEST, reduced));
+  return Uint8Array.from({ length: 256 }, (_, amount) => Math.round(255 * (amount / 255) ** power));
 }
 
 /**
  * Draw ink: amounts from 0 to 255 in one colour, over what is there.
  *
+ * @param table what is drawn for each amount
  * @param source amounts, row by row, from `at` on
  * @param from side of the thumbnail in the source; another side than `side` takes the nearest pixel of it
  */
@@ -31,24 +49,30 @@ export function drawInk(
   y: number,
   side: number,
   colour: number,
+  table: Uint8Array,
 ): void {
-  const [left, right, top, bottom] = inside(raster, x, y, side);
   const { pixels, width } = raster;
-  const [red, green, blue] = [colour & 255, (colour >> 8) & 255, (colour >> 16) & 255];
-  const same = from === side;
-  const step = from / side;
-  for (let v = top; v < bottom; v++) {
-    const line = at + (same ? v : Math.floor((v + 0.5) * step)) * from;
+  const left = x < 0 ? -x : 0;
+  const right = x + side > width ? width - x : side;
+  const bottom = y + side > raster.height ? raster.height - y : side;
+  const columns = nearest(from, side);
+  const red = colour & 255;
+  const green = (colour >> 8) & 255;
+  const blue = (colour >> 16) & 255;
+  for (let v = y < 0 ? -y : 0; v < bottom; v++) {
+    const line = at + (columns[v] as number) * from;
     const to = (y + v) * width + x;
     for (let u = left; u < right; u++) {
-      const amount = source[line + (same ? u : Math.floor((u + 0.5) * step))] as number;
+      const amount = table[source[line + (columns[u] as number)] as number] as number;
       if (amount < 8) continue;
       if (amount > 247) {
         pixels[to + u] = colour;
         continue;
       }
       const below = pixels[to + u] as number;
-      const [r, g, b] = [below & 255, (below >> 8) & 255, (below >> 16) & 255];
+      const r = below & 255;
+      const g = (below >> 8) & 255;
+      const b = (below >> 16) & 255;
       pixels[to + u] =
         0xff00_0000 |
         ((b + (((blue - b) * amount) >> 8)) << 16) |
@@ -68,19 +92,15 @@ export function drawColours(
   y: number,
   side: number,
 ): void {
-  const [left, right, top, bottom] = inside(raster, x, y, side);
-  if (left >= right) return;
   const { pixels, width } = raster;
-  const step = from / side;
-  for (let v = top; v < bottom; v++) {
+  const left = x < 0 ? -x : 0;
+  const right = x + side > width ? width - x : side;
+  const bottom = y + side > raster.height ? raster.height - y : side;
+  const columns = nearest(from, side);
+  for (let v = y < 0 ? -y : 0; v < bottom; v++) {
     const to = (y + v) * width + x;
-    if (from === side) {
-      const line = at + v * from;
-      pixels.set(source.subarray(line + left, line + right), to + left);
-      continue;
-    }
-    const line = at + Math.floor((v + 0.5) * step) * from;
-    for (let u = left; u < right; u++) pixels[to + u] = source[line + Math.floor((u + 0.5) * step)] as number;
+    const line = at + (columns[v] as number) * from;
+    for (let u = left; u < right; u++) pixels[to + u] = source[line + (columns[u] as number)] as number;
   }
 }
 

@@ -1,8 +1,8 @@
 /** Draws the map: the thumbnails in view, in the size of the zoom, on a canvas of device pixels. */
 import type { Bins } from './bins';
 import { toScreen, type Camera } from './camera';
-import { drawColours, drawFrame, drawInk, fill, type Raster } from './raster';
-import type { Sheets } from './sheets';
+import { drawColours, drawFrame, drawInk, fill, inkTable, type Raster } from './raster';
+import type { Level, Sheets } from './sheets';
 
 export interface Scene {
   xs: Float32Array;
@@ -23,10 +23,12 @@ export interface Scene {
   focus: number;
   focusSide: number;
   focusColour: number;
+  /** Whether the zoom changes: thumbnails are then not resampled, as in the next picture they have another size. */
+  zooming: boolean;
 }
 
 /** Milliseconds of a frame in which thumbnails may be resampled. */
-const BUDGET = 5;
+const BUDGET = 4;
 /** Thumbnails between two looks at the clock. */
 const BETWEEN = 32;
 
@@ -38,6 +40,8 @@ export class Renderer {
   private image: ImageData | null = null;
   private raster: Raster = { width: 0, height: 0, pixels: new Uint32Array(0) };
   private candidates = new Int32Array(0);
+  private table = inkTable(1);
+  private readonly tables = new Map<number, Uint8Array>();
   private readonly words = new WeakMap<Uint8Array, Uint32Array>();
 
   constructor(readonly canvas: HTMLCanvasElement) {
@@ -71,19 +75,21 @@ export class Renderer {
     const half = side / 2;
     const count = this.inView(scene);
     const until = performance.now() + BUDGET;
-    let may = true;
+    let may = !scene.zooming;
     let unfinished = false;
-    this.drawn = 0;
+    let drawn = 0;
+    this.style(sheets, side);
     for (let at = 0; at < count; at++) {
       const index = this.candidates[at] as number;
       if ((least[index] as number) > zoom) continue;
       const x = Math.round(((xs[index] as number) - camera.x) * camera.scale + width / 2 - half);
       const y = Math.round(((ys[index] as number) - camera.y) * camera.scale + height / 2 - half);
       if (x <= -side || y <= -side || x >= width || y >= height) continue;
-      this.drawn += 1;
-      if (at % BETWEEN === 0) may = performance.now() < until;
+      drawn += 1;
+      if (may && drawn % BETWEEN === 0) may = performance.now() < until;
       if (!this.thumbnail(sheets, tiles[index] as number, x, y, side, colours[index] as number, may)) unfinished = true;
     }
+    this.drawn = drawn;
     return unfinished;
   }
 
@@ -101,18 +107,26 @@ export class Renderer {
 
   /** Draw one thumbnail; returns whether it is as good as it gets. */
   private thumbnail(sheets: Sheets, tile: number, x: number, y: number, side: number, colour: number, may: boolean): boolean {
-    const found = sheets.tile(tile, side, may);
-    if (!found) {
+    const found = sheets.find(tile, may);
+    if (found === 0) {
       const dot = Math.max(1, side >> 2);
       fill(this.raster, x + ((side - dot) >> 1), y + ((side - dot) >> 1), dot, dot, colour);
       return true; // the sheet says when it comes
     }
-    if (sheets.ink) drawInk(this.raster, found.source, found.at, found.side, x, y, side, colour);
+    if (sheets.ink) drawInk(this.raster, sheets.source, sheets.at, sheets.from, x, y, side, colour, this.table);
     else {
-      drawColours(this.raster, this.wordsOf(found.source), found.at / 4, found.side, x, y, side);
+      drawColours(this.raster, this.wordsOf(sheets.source), sheets.at / 4, sheets.from, x, y, side);
       drawFrame(this.raster, x, y, side, Math.max(1, side >> 4), colour);
     }
-    return found.final;
+    return found === 2;
+  }
+
+  /** Choose the size of the thumbnails that are drawn next. */
+  private style(sheets: Sheets, side: number): void {
+    sheets.use(side);
+    let found = this.tables.get(side);
+    if (!found) this.tables.set(side, (found = inkTable(side / (sheets.levels[0] as Level).side)));
+    this.table = found;
   }
 
   private wordsOf(bytes: Uint8Array): Uint32Array {
@@ -130,6 +144,7 @@ export class Renderer {
     const edge = Math.max(2, Math.round(focusSide / 22));
     fill(this.raster, x - 2 * edge, y - 2 * edge, side + 4 * edge, side + 4 * edge, scene.focusColour);
     fill(this.raster, x - edge, y - edge, side + 2 * edge, side + 2 * edge, scene.paper);
+    this.style(sheets, side);
     this.thumbnail(sheets, scene.tiles[focus] as number, x, y, side, scene.colours[focus] as number, true);
   }
 }

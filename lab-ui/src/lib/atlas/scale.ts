@@ -13,7 +13,7 @@ const FILLED = 0.94;
 const LEAST = 6;
 const FIRST = 56;
 /** Least distance of two thumbnails on a map, in sides. */
-const APART = 0.6;
+const APART = 0.45;
 /** How much farther than needed one can zoom out, and the least that one can zoom in. */
 const OUT = 0.8;
 const IN = 4;

@@ -8,24 +8,20 @@ export interface Level {
   sheets: number;
 }
 
-/** Pixels of one thumbnail: `source` from `at` on, a square of `side`. */
-export interface Tile {
-  source: Uint8Array;
-  at: number;
-  side: number;
-  /** Whether nothing better can be had until another sheet comes. */
-  final: boolean;
-}
-
-interface Page {
+interface Sheet {
   bytes: Uint8Array;
-  /** Which thumbnails of the page are there. */
-  done: Uint8Array;
+  /** The picture on which it was drawn last. */
   used: number;
 }
 
+interface Page extends Sheet {
+  /** Which thumbnails of the page are there. */
+  done: Uint8Array;
+}
+
 /** Thumbnails that are resampled to one size share pages of so many. */
-const PER_PAGE = 256;
+const PAGE_BITS = 8;
+const PER_PAGE = 1 << PAGE_BITS;
 const AT_ONCE = 4;
 /** Most bytes of sheets, the smallest size aside, and of resampled thumbnails. */
 const MOST_SHEETS = 128e6;
@@ -36,24 +32,32 @@ const AGAIN = 5000;
 export class Sheets {
   /** Bytes of a pixel: the amount of ink, or red, green, blue and alpha. */
   readonly channels: number;
-  /** The largest size first. */
-  readonly levels: Level[];
+  /** What `find` has found: a square of `from` pixels a side in `source`, from the byte `at` on. */
+  source = new Uint8Array(0);
+  at = 0;
+  from = 0;
 
-  private readonly sheets = new Map<number, { bytes: Uint8Array; used: number }>();
-  private readonly pages = new Map<number, Page>();
+  /** Sheets by level and number. */
+  private readonly sheets: (Sheet | null)[][];
+  /** Thumbnails that are resampled to a size, page by page. */
+  private readonly sizes = new Map<number, (Page | null)[]>();
   private readonly asked = new Set<number>();
   private readonly wanted = new Set<number>();
   private readonly stopped = new AbortController();
   private turn = 0;
+  private side = 0;
+  private level = 0;
+  private pages: (Page | null)[] = [];
 
+  /** @param levels the largest size first */
   constructor(
     private readonly url: (side: number, sheet: number) => string,
-    levels: Level[],
+    readonly levels: readonly Level[],
     readonly ink: boolean,
     private readonly oncome: () => void,
   ) {
-    this.levels = levels;
     this.channels = ink ? 1 : 4;
+    this.sheets = levels.map(({ sheets }) => Array<Sheet | null>(sheets).fill(null));
     const smallest = levels.length - 1;
     for (let sheet = 0; sheet < (levels[smallest] as Level).sheets; sheet++) this.want(smallest, sheet);
   }
@@ -66,96 +70,91 @@ export class Sheets {
   /** Begin a picture: what is not drawn on it may be forgotten. */
   begin(): void {
     this.turn += 1;
-    this.forget(this.sheets, MOST_SHEETS, (sheet) => sheet.bytes.length, (key) => Math.floor(key / 2 ** 20) === this.levels.length - 1);
-    this.forget(this.pages, MOST_PAGES, (page) => page.bytes.length, () => false);
+    const sheets = this.sheets.slice(0, -1).flatMap((row) => row.map((one, at) => one && { one, forget: () => (row[at] = null) }));
+    forget(sheets.filter((kept) => kept !== null), MOST_SHEETS, this.turn);
+    const pages = [...this.sizes.values()].flatMap((row) => row.map((one, at) => one && { one, forget: () => (row[at] = null) }));
+    forget(pages.filter((kept) => kept !== null), MOST_PAGES, this.turn);
+  }
+
+  /** Choose the side in pixels of the thumbnails that are asked for next. */
+  use(side: number): void {
+    this.side = side;
+    this.level = 0;
+    // The smallest level that is at least as large.
+    while (this.level < this.levels.length - 1 && (this.levels[this.level + 1] as Level).side >= side) this.level += 1;
+    let pages = this.sizes.get(side);
+    if (!pages) this.sizes.set(side, (pages = []));
+    this.pages = pages;
   }
 
   /**
-   * The best that is there of a thumbnail for a size; null if nothing is.
+   * Find the best that is there of a thumbnail.
    *
    * @param may whether it may be resampled now, which takes a while
+   * @returns 0 if nothing is there, 1 if it could be resampled, 2 if it is as good as it gets until a sheet comes
    */
-  tile(tile: number, side: number, may: boolean): Tile | null {
-    const page = this.pages.get(this.pageKey(side, tile));
-    const slot = tile % PER_PAGE;
-    if (page?.done[slot]) {
+  find(tile: number, may: boolean): 0 | 1 | 2 {
+    const page = this.pages[tile >> PAGE_BITS];
+    const slot = tile & (PER_PAGE - 1);
+    if (page && page.done[slot] === 1) {
       page.used = this.turn;
-      return { source: page.bytes, at: slot * side * side * this.channels, side, final: true };
+      [this.source, this.at, this.from] = [page.bytes, slot * this.side * this.side * this.channels, this.side];
+      return 2;
     }
-    const wanted = this.levelFor(side);
-    const level = this.loaded(wanted, tile);
-    if (level < 0) return null;
-    const found = this.original(level, tile);
-    const from = (this.levels[level] as Level).side;
+    const level = this.loaded(tile);
+    if (level < 0) return 0;
     // Another level stands in until the sheet comes, which is told.
-    if (level !== wanted || from === side) return { ...found, final: true };
-    if (!may) return { ...found, final: false };
-    const made = page ?? this.newPage(side, tile);
+    if (level !== this.level || this.from === this.side) return 2;
+    if (!may) return 1;
+    const made = page ?? this.newPage(tile >> PAGE_BITS);
     made.used = this.turn;
     made.done[slot] = 1;
-    const at = slot * side * side * this.channels;
-    resample(found.source, found.at, from, made.bytes, at, side, this.channels);
-    return { source: made.bytes, at, side, final: true };
+    const at = slot * this.side * this.side * this.channels;
+    resample(this.source, this.at, this.from, made.bytes, at, this.side, this.channels);
+    [this.source, this.at, this.from] = [made.bytes, at, this.side];
+    return 2;
   }
 
-  /** The smallest level that is at least as large as a side, else the largest. */
-  private levelFor(side: number): number {
-    for (let level = this.levels.length - 1; level > 0; level--) {
-      if ((this.levels[level] as Level).side >= side) return level;
-    }
-    return 0;
-  }
-
-  /** The level nearest to the wanted one whose sheet with this thumbnail is there; asks for the wanted one. */
-  private loaded(wanted: number, tile: number): number {
-    if (this.sheets.has(this.sheetKey(wanted, tile))) return wanted;
-    this.want(wanted, this.sheetOf(wanted, tile));
+  /** Find a thumbnail in the chosen level, or in the nearest whose sheet is there; returns the level, -1 for none. */
+  private loaded(tile: number): number {
+    if (this.original(this.level, tile)) return this.level;
+    this.want(this.level, this.sheetOf(this.level, tile));
     for (let away = 1; away < this.levels.length; away++) {
-      for (const level of [wanted + away, wanted - away]) {
-        if (level >= 0 && level < this.levels.length && this.sheets.has(this.sheetKey(level, tile))) return level;
-      }
+      if (this.original(this.level + away, tile)) return this.level + away;
+      if (this.original(this.level - away, tile)) return this.level - away;
     }
     return -1;
   }
 
-  private original(level: number, tile: number): Omit<Tile, 'final'> {
-    const { side, columns } = this.levels[level] as Level;
-    const sheet = this.sheets.get(this.sheetKey(level, tile)) as { bytes: Uint8Array; used: number };
+  private original(level: number, tile: number): boolean {
+    const found = this.levels[level];
+    if (!found) return false;
+    const number = this.sheetOf(level, tile);
+    const sheet = this.sheets[level]?.[number];
+    if (!sheet) return false;
     sheet.used = this.turn;
-    return { source: sheet.bytes, at: (tile % columns ** 2) * side * side * this.channels, side };
+    const { side, columns } = found;
+    this.source = sheet.bytes;
+    this.at = (tile - number * columns * columns) * side * side * this.channels;
+    this.from = side;
+    return true;
   }
 
-  private sheetOf = (level: number, tile: number): number => Math.floor(tile / (this.levels[level] as Level).columns ** 2);
-  private sheetKey = (level: number, tile: number): number => level * 2 ** 20 + this.sheetOf(level, tile);
-  private pageKey = (side: number, tile: number): number => side * 2 ** 20 + Math.floor(tile / PER_PAGE);
+  private sheetOf(level: number, tile: number): number {
+    const { columns } = this.levels[level] as Level;
+    return Math.floor(tile / (columns * columns));
+  }
 
-  private newPage(side: number, tile: number): Page {
-    const page = { bytes: new Uint8Array(PER_PAGE * side * side * this.channels), done: new Uint8Array(PER_PAGE), used: this.turn };
-    this.pages.set(this.pageKey(side, tile), page);
+  private newPage(number: number): Page {
+    const bytes = new Uint8Array(PER_PAGE * this.side * this.side * this.channels);
+    const page = { bytes, done: new Uint8Array(PER_PAGE), used: this.turn };
+    this.pages[number] = page;
     return page;
-  }
-
-  /** Forget what was not used lately, until the rest fits. */
-  private forget<Kept extends { used: number }>(
-    kept: Map<number, Kept>,
-    most: number,
-    size: (one: Kept) => number,
-    stays: (key: number) => boolean,
-  ): void {
-    let total = 0;
-    for (const [key, one] of kept) if (!stays(key)) total += size(one);
-    if (total <= most) return;
-    const old = [...kept].filter(([key, { used }]) => !stays(key) && used < this.turn - 1).sort(([, a], [, b]) => a.used - b.used);
-    for (const [key, one] of old) {
-      if (total <= most) return;
-      kept.delete(key);
-      total -= size(one);
-    }
   }
 
   private want(level: number, sheet: number): void {
     const key = level * 2 ** 20 + sheet;
-    if (this.asked.has(key) || this.sheets.has(key)) return;
+    if (this.asked.has(key)) return;
     this.wanted.add(key);
     this.next();
   }
@@ -177,7 +176,10 @@ export class Sheets {
       const response = await fetch(this.url(level.side, key % 2 ** 20), { signal: this.stopped.signal });
       if (!response.ok) throw new Error(response.statusText);
       const picture = await createImageBitmap(await response.blob(), { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
-      this.sheets.set(key, { bytes: tilesOf(picture, level.side, this.channels), used: this.turn });
+      (this.sheets[Math.floor(key / 2 ** 20)] as (Sheet | null)[])[key % 2 ** 20] = {
+        bytes: tilesOf(picture, level.side, this.channels),
+        used: this.turn,
+      };
       picture.close();
       this.asked.delete(key);
       this.next();
@@ -190,6 +192,17 @@ export class Sheets {
       }, AGAIN);
       this.next();
     }
+  }
+}
+
+/** Forget what was not used lately, until the rest fits into so many bytes. */
+function forget(kept: { one: Sheet; forget: () => void }[], most: number, turn: number): void {
+  let total = kept.reduce((sum, { one }) => sum + one.bytes.length, 0);
+  if (total <= most) return;
+  for (const { one, forget } of kept.filter(({ one }) => one.used < turn - 1).sort((a, b) => a.one.used - b.one.used)) {
+    if (total <= most) return;
+    forget();
+    total -= one.bytes.length;
   }
 }
 

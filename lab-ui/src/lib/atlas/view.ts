@@ -40,6 +40,8 @@ export const ZOOM = 1.6;
 const WHEEL = 0.0016;
 const PINCH = 0.01;
 const MOST_DENSITY = 2;
+/** Change of the scale in a frame below which the zoom has come to rest. */
+const STEADY = 1e-3;
 
 export class MapView {
   arrangement: Arrangement = 'map';
@@ -255,7 +257,9 @@ export class MapView {
     this.asked = 0;
     const passed = Math.min(now - this.last, 100);
     this.last = now;
+    const before = this.camera.scale;
     const moving = this.advance(passed) || this.change(now);
+    const zooming = Math.abs(this.camera.scale / before - 1) > STEADY || this.from !== null;
     const side = this.side(now);
     const unfinished = this.renderer.draw(
       {
@@ -272,6 +276,7 @@ export class MapView {
         focus: this.focus,
         focusSide: FOCUSED * this.density,
         focusColour: pixelOf(this.theme.accent),
+        zooming,
       },
       this.sheets,
       (context) => {
@@ -279,7 +284,7 @@ export class MapView {
       },
     );
     this.events.ondraw(this.renderer.drawn, this.zoom);
-    if (moving || unfinished) this.draw();
+    if (moving || unfinished || zooming) this.draw();
   }
 
   /** Move the camera on its way; returns whether it is still on it. */
