@@ -50,6 +50,8 @@ export interface Network {
   layers: Layer[];
   /** Names of the layers that are watched where none are named. */
   default_layers: string[];
+  /** Name of the labelled data that ships for its inputs, or null. */
+  data: string | null;
   trained: boolean;
   parameters: number;
   macs: number;

@@ -55,6 +55,7 @@ const TITLES: Record<string, Key> = {
   units: 'work.units',
   unit: 'work.unit',
   atlas: 'work.atlas',
+  embed: 'atlas.open',
   classify: 'work.classify',
   look: 'work.look',
   caricature: 'work.caricature',
@@ -76,6 +77,7 @@ export function verbTitle(verb: string): string {
 export function pageOf(verb: string): string | null {
   const pages: Record<string, string> = {
     train: '/train',
+    embed: '/atlas',
     explain: '/explain',
     dream: '/dream',
     style: '/dream/style',

@@ -26,6 +26,7 @@ from convscope.see import (
     FeatureMaps,
     Filters,
     FoolingImages,
+    InputEmbedding,
     LayerHealth,
     LayerStop,
     Reconstruction,
@@ -35,7 +36,7 @@ from convscope.see import (
     Visualization,
 )
 from convscope.show import html
-from convscope.show.images import contact_sheet, input_image, png
+from convscope.show.images import contact_sheet, input_image, png, thumbnails
 from convscope.show.images.contact_sheet import SheetRow, SheetTile, in_rows
 from convscope.show.images.draw import diverging, flatten_alpha, tag, webp, with_longer_side
 from convscope.show.images.feature_map import on_one_scale
@@ -249,6 +250,12 @@ def _(result: FoolingImages) -> Drawing:
     tiles = [_tile(result.net, image, label.split(",")[0], f"{share:.1%}") for image, label, share in lines]
     title = f"Noise that {result.net.name} is sure about"
     return Drawing(title, _sheet(tiles, title))
+
+
+@drawing.register
+def _(result: InputEmbedding) -> Drawing:
+    title = f"Inputs by {result.place} of {result.net.name}"
+    return Drawing(title, thumbnails.map_sheet(result))
 
 
 @drawing.register

@@ -5,6 +5,8 @@
  * `t('build.title')`. A key that lacks its Chinese twin is a type error, the other way round a failing test.
  */
 import { here } from '../router.svelte';
+import atlasEn from './atlas.en.json';
+import atlasZh from './atlas.zh.json';
 import buildEn from './build.en.json';
 import buildZh from './build.zh.json';
 import commonEn from './common.en.json';
@@ -29,6 +31,7 @@ import workEn from './work.en.json';
 import workZh from './work.zh.json';
 
 export const en = {
+  atlas: atlasEn,
   build: buildEn,
   common: commonEn,
   dream: dreamEn,
@@ -45,6 +48,7 @@ export const en = {
 type Tables = { [Page in keyof typeof en]: Record<keyof (typeof en)[Page], string> };
 
 export const zh: Tables = {
+  atlas: atlasZh,
   build: buildZh,
   common: commonZh,
   dream: dreamZh,

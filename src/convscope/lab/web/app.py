@@ -12,7 +12,18 @@ from starlette.staticfiles import StaticFiles
 
 from convscope.lab.web import failures, pages
 from convscope.lab.web.reference import page as reference
-from convscope.lab.web.routes import classify, go, graph, jobs, networks, socket, status, uploads, verbs
+from convscope.lab.web.routes import (
+    classify,
+    embeddings,
+    go,
+    graph,
+    jobs,
+    networks,
+    socket,
+    status,
+    uploads,
+    verbs,
+)
 from convscope.lab.web.state import LabState
 
 API = "/api/v1"
@@ -25,6 +36,7 @@ ROUTERS = (
     uploads.router,
     verbs.router,
     jobs.router,
+    embeddings.router,
     go.router,
 )
 """Routers of the API, below `API`."""

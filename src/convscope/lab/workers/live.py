@@ -15,6 +15,7 @@ from convscope.lab.live.pictures import preview, to_png, to_wav
 from convscope.lab.live.texts import word_attributions
 from convscope.lab.live.units import Units, inspect_unit
 from convscope.lab.workers.channel import Channel, Operation
+from convscope.lab.workers.datasets import Datasets, Format
 from convscope.lab.workers.samples import Samples
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class LiveOperations:
         self.networks = Networks(folder)
         self.folder = LabFolder(folder)
         self.samples = Samples(self.folder)
+        self.datasets = Datasets()
         self.background = Background()
         self.units = Units(self.background)
         self._go: GoService | None = None
@@ -47,6 +49,7 @@ class LiveOperations:
             "network": self.network,
             "forward": self.forward,
             "test_sample": self.test_sample,
+            "dataset_input": self.dataset_input,
             "classify": self.classify,
             "inspect": self.inspect,
             "unit": self.unit,
@@ -119,6 +122,31 @@ class LiveOperations:
             No values, and a PNG.
         """
         return {}, self.samples.picture(run, index, size)
+
+    def dataset_input(
+        self,
+        net: str,
+        data: str,
+        index: int,
+        split: str | None = None,
+        root: str | None = None,
+        format: Format = "png",
+    ) -> tuple[dict[str, Any], bytes]:
+        """Return an input of a data set as a file.
+
+        Args:
+            net: the name of a network in the lab, whose inputs they are.
+            data: name of the data set, or its folder, as the recipe of a job has it.
+            index: number of the input.
+            split: part of the data; None for all.
+            root: folder of a published data set.
+            format: `png`, `wav`, or `file` for one that is read as the same input.
+
+        Returns:
+            `ending` of the file, and its bytes.
+        """
+        ending, found = self.datasets.encode(self.networks.load(net), data, split, root, index, format)
+        return {"ending": ending}, found
 
     def classify(
         self, net: str, top: int = 5, upload: str | None = None, name: str = "", data: bytes = b""

@@ -231,7 +231,7 @@ def get_artifact(
     if not 0 <= index < len(job.artifacts):
         raise PlaceError("the number of a file of this job", received=str(index), hint="See its artifacts.")
     entry = job.artifacts[index]
-    path = _within(Path(job.folder), entry["file"])
+    path = within(Path(job.folder), entry["file"])
     if entry["kind"] == "image":
         return image_response(path, size)
     if entry["kind"] == "page":
@@ -261,8 +261,19 @@ async def get_test_sample(
     return Response(drawn.data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
-def _within(folder: Path, name: str) -> Path:
-    """Return the path of a file below a folder, which no link may lead out of."""
+def within(folder: Path, name: str) -> Path:
+    """Return the path of a file below a folder, which no link may lead out of.
+
+    Args:
+        folder: the folder of a job's result.
+        name: name of the file, as the job has written it.
+
+    Returns:
+        The path.
+
+    Raises:
+        PlaceError: there is no such file.
+    """
     path = folder / name
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         raise PlaceError("a file of this job", received=f"{name}, which is gone", hint="Begin the job again.")
