@@ -118,6 +118,32 @@ def test_steering_repeats_the_last_input(tab: ClientConnection) -> None:
     assert maps(tab)[0]["steered"] is None
 
 
+def test_a_compared_network_gets_the_same_input(tab: ClientConnection) -> None:
+    compared = {"net": "lenet5", "layers": ["C1"]}
+    ask(tab, type="watch", net="digits", layers=["conv1", "conv2"], compared=compared)
+    tab.send(struct.pack("<I", 7) + PIXELS.numpy().tobytes())
+    parts = [maps(tab) for _ in range(3)]
+    assert [(header["part"], header["seq"]) for header, _ in parts] == [
+        ("first", 7),
+        ("second", 7),
+        ("difference", 7),
+    ]
+    assert [set(found) for _, found in parts] == [{"input", "conv1", "conv2"}, {"input", "C1"}, set()]
+    assert parts[1][1]["input"][2].shape == (1, 32, 32)
+    for seq in range(100):
+        tab.send(struct.pack("<I", seq) + PIXELS.numpy().tobytes())
+    last = -1
+    while last != 99:
+        last = [maps(tab)[0]["seq"] for _ in range(3)][-1]
+    ask(tab, type="watch", net="digits", layers=["conv1"])
+    tab.send(struct.pack("<I", 8) + PIXELS.numpy().tobytes())
+    assert "part" not in maps(tab)[0]
+    compared["net"] = "run:../x"
+    assert ask(tab, type="watch", net="digits", compared=compared)["type"] == "watching"
+    tab.send(struct.pack("<I", 9) + PIXELS.numpy().tobytes())
+    assert json.loads(tab.recv(WAIT))["type"] == "error"
+
+
 def test_of_many_inputs_the_last_one_is_answered_and_old_ones_are_dropped(tab: ClientConnection) -> None:
     for seq in range(200):
         tab.send(struct.pack("<I", seq) + PIXELS.numpy().tobytes())

@@ -24,6 +24,8 @@ from convscope.worlds import open as open_data
 LONGEST_TEXT = 20_000
 SPECIAL = 2
 """Tokens that every vocabulary has: padding, and those that it lacks."""
+PICTURES = frozenset({"image", "digit"})
+"""Kinds of inputs that are made of any picture."""
 MOST_POSITIONS = 1000
 """Positions of games among which the strongest for a unit are looked for."""
 
@@ -62,6 +64,39 @@ def open_input(given: Mapping[str, Any], data: bytes, net: Net, folder: LabFolde
     if "sample" in given:
         return example(spec, int(given["sample"]))
     return Sample(from_bytes(data, spec), None)
+
+
+def open_same_input(
+    given: Mapping[str, Any], data: bytes, nets: tuple[Net, Net], folder: LabFolder
+) -> tuple[Tensor, Tensor]:
+    """Read what the page sent as an input of each of two networks.
+
+    Args:
+        given: as for `open_input`.
+        data: one byte for each value of the first network's input. Where the second takes pictures of another
+            size, the picture is resized.
+        nets: two networks of one input.
+        folder: the lab's folders.
+
+    Returns:
+        The input `[*shape]` of each.
+
+    Raises:
+        DataError: it is no input of one of the networks.
+        PlaceError: there is no such upload.
+        UsageError: there is no such example, or a network has several inputs.
+    """
+    first, second = nets
+    sample = open_input(given, data, first, folder)
+    if given or len(second.input_specs) != 1 or second.input_spec.shape == first.input_spec.shape:
+        return sample.input, open_input(given, data, second, folder).input
+    if not {first.input_spec.kind, second.input_spec.kind} <= PICTURES or first.input_spec.channels not in (
+        1,
+        3,
+    ):
+        return sample.input, from_bytes(data, second.input_spec)
+    rows = np.frombuffer(data, np.uint8).reshape(first.input_spec.shape).transpose(1, 2, 0)
+    return sample.input, open_sample(rows.squeeze(), second.input_spec).input
 
 
 def from_bytes(data: bytes, spec: TensorSpec) -> Tensor:

@@ -59,6 +59,26 @@ class Watched:
             PlaceError: a place that is scaled does not exist.
             GraphError: the input does not fit.
         """
+        header, maps = self.record(image, scales)
+        return encode({"type": "maps", "seq": seq, **header}, maps)
+
+    def record(
+        self, image: Tensor, scales: Mapping[str, float] | None = None
+    ) -> tuple[dict[str, Any], list[tuple[str, Tensor]]]:
+        """Run the network, and return what a frame holds.
+
+        Args:
+            image: one input `[*shape]` in the spec's range.
+            scales: factors of units.
+
+        Returns:
+            `answer`, `steered`, `pieces` of a text and `ms`; and the activations `[c ...]` by name, the input
+            among them.
+
+        Raises:
+            PlaceError: a place that is scaled does not exist.
+            GraphError: the input does not fit.
+        """
         began = perf_counter()
         with one_thread() if self._small else nullcontext():
             result, found = self._hooked.run(image[None])
@@ -67,13 +87,13 @@ class Watched:
                 result, found = self._hooked.run(image[None], scales=scales)
                 steered = self.answer(result)
         maps = [(str(place), act[0]) for place, act in found.items()]
-        header = {"type": "maps", "seq": seq, "answer": answer, "steered": steered}
+        header: dict[str, Any] = {"answer": answer, "steered": steered}
         words = pieces(self.net, image)
         if words:
             header["pieces"] = words
         header["ms"] = round(1000 * (perf_counter() - began), 3)
         seen = image if self.net.input_spec.has_channels else image[None]
-        return encode(header, [(INPUT, seen), *maps])
+        return header, [(INPUT, seen), *maps]
 
     def answer(self, result: Any) -> list[float] | None:
         """Return the probabilities of the classes; None for a network that is no classifier.
@@ -89,6 +109,39 @@ class Watched:
             return None
         row = output.log_probabilities().exp()[0].nan_to_num(0.0).tolist()
         return [round(value, 6) for value in row]
+
+
+def compared_frames(
+    first: Watched, second: Watched, images: tuple[Tensor, Tensor], seq: int
+) -> tuple[bytes, bytes, bytes]:
+    """Run two networks, and return the maps of both and their differences.
+
+    Args:
+        first: a network.
+        second: the network that is compared with it.
+        images: the input of each `[*shape]`, in the range of its spec.
+        seq: number of the input, which the headers repeat.
+
+    Returns:
+        Three frames, whose header has `part`: `first`, `second`, and `difference`, which has `second` minus
+        `first` for layers of the same name and shape.
+
+    Raises:
+        GraphError: an input does not fit.
+    """
+    runs = [watched.record(image) for watched, image in zip((first, second), images, strict=True)]
+    header = {"type": "maps", "seq": seq}
+    frames = [
+        encode({**header, "part": part, **found}, maps)
+        for part, (found, maps) in zip(("first", "second"), runs, strict=True)
+    ]
+    others = dict(runs[1][1])
+    differences = [
+        (name, others[name].float() - act.float())
+        for name, act in runs[0][1]
+        if name in others and others[name].shape == act.shape
+    ]
+    return frames[0], frames[1], encode({**header, "part": "difference", "answer": None}, differences)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from convscope.errors import UsageError
 from convscope.lab.live.background import Background, Work
 from convscope.lab.live.formulas import formula
 from convscope.lab.live.inputs import bundled, rounded
-from convscope.lab.live.networks import RUN, Layer, options_of, watchable
+from convscope.lab.live.networks import CHECKPOINT, RUN, Layer, options_of, watchable
 from convscope.nets import Net, describe
 from convscope.see import Visualization, iter_visualize, unit_terms
 from convscope.see.units import (
@@ -250,15 +250,17 @@ def reference(name: str) -> str:
     Returns:
         The name, or the folder of a training.
     """
-    return f"runs/{name.removeprefix(RUN)}" if name.startswith(RUN) else name
+    return f"runs/{name.removeprefix(RUN).partition(CHECKPOINT)[0]}" if name.startswith(RUN) else name
 
 
 def _code(net: Net, name: str, address: str) -> str:
     """Return Python that does what the card does."""
+    checkpoint = name.partition(CHECKPOINT)[2] if name.startswith(RUN) else ""
+    opened = f"learn.load_checkpoint({reference(name)!r}, {checkpoint!r})"
     lines = [
-        "from convscope import load, see, worlds",
+        f"from convscope import {'learn' if checkpoint else 'load'}, see, worlds",
         "",
-        f"net = load({reference(name)!r})",
+        f"net = {opened if checkpoint else f'load({reference(name)!r})'}",
         "example = worlds.world_of(net.input_spec).example(net.input_spec)  # or the name of a file",
         f"maps = see.activations(net, example, [{address!r}])",
         f"terms = see.unit_terms(net, example, {address!r})",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from convscope.lab.folder import LabFolder
 from convscope.lab.live.answers import classified
 from convscope.lab.live.background import Background
-from convscope.lab.live.inputs import open_input, shipped
-from convscope.lab.live.maps import Watched, chosen
+from convscope.lab.live.inputs import open_input, open_same_input, shipped
+from convscope.lab.live.maps import Watched, chosen, compared_frames
 from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.live.pictures import picture, preview, sound
 from convscope.lab.live.texts import tinted_words
@@ -46,6 +46,7 @@ class Live:
             "networks": self.list_networks,
             "network": self.network,
             "forward": self.forward,
+            "compare": self.compare,
             "test_sample": self.test_sample,
             "classify": self.classify,
             "inspect": self.inspect,
@@ -73,10 +74,11 @@ class Live:
             net: its name in the lab.
 
         Returns:
-            What `describe_network` returns, and `watched`, names of layers.
+            What `describe_network` returns, `watched` (names of layers) and `checkpoints` of a training.
         """
         loaded = self.networks.load(net)
-        return {**describe_network(loaded, net), "watched": [layer.name for layer in chosen(loaded, None)]}
+        found = {**describe_network(loaded, net), "watched": [layer.name for layer in chosen(loaded, None)]}
+        return {**found, "checkpoints": self.networks.checkpoints(net)}
 
     def forward(
         self,
@@ -103,6 +105,31 @@ class Live:
         watched = self.watched(net, layers)
         sample = open_input(given or {}, data, watched.net, self.folder)
         return {}, watched.frame(sample.input, seq, scales)
+
+    def compare(
+        self,
+        nets: tuple[str, str],
+        seq: int = 0,
+        layers: tuple[Sequence[str] | None, Sequence[str] | None] = (None, None),
+        given: Mapping[str, Any] | None = None,
+        data: bytes = b"",
+    ) -> tuple[dict[str, Any], bytes]:
+        """Run two networks on the same input.
+
+        Args:
+            nets: their names in the lab.
+            seq: number of the input.
+            layers: the layers of each that are wanted; None for those that fit into a frame.
+            given: the input, as `open_input` takes it.
+            data: bytes of the input, as the first network takes it.
+
+        Returns:
+            `sizes`, bytes of each frame; and the frames of `compared_frames`, one after the other.
+        """
+        first, second = (self.watched(*pair) for pair in zip(nets, layers, strict=True))
+        images = open_same_input(given or {}, data, (first.net, second.net), self.folder)
+        frames = compared_frames(first, second, images, seq)
+        return {"sizes": [len(frame) for frame in frames]}, b"".join(frames)
 
     def test_sample(self, run: str, index: int, size: int) -> tuple[dict[str, Any], bytes]:
         """Draw a test sample of a training.

@@ -17,7 +17,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.lab.queue.table import Queue
 from convscope.lab.web.routes.jobs import POLL, JobQueue
-from convscope.lab.web.routes.messages import MESSAGES, AnyMessage, Input, Inspect, Jobs, Steer, Tint, Watch
+from convscope.lab.web.routes.messages import (
+    MESSAGES,
+    AnyMessage,
+    Compared,
+    Input,
+    Inspect,
+    Jobs,
+    Steer,
+    Tint,
+    Watch,
+)
 from convscope.lab.web.state import Lab
 from convscope.lab.workers.supervisor import Worker
 
@@ -58,6 +68,7 @@ class Tab:
         self.websocket, self.live, self.queue = websocket, live, queue
         self.net = "digits"
         self.layers: list[str] | None = None
+        self.compared: Compared | None = None
         self.scales: dict[str, float] = {}
         self.input: tuple[int, dict[str, Any], bytes] | None = None
         self._wanted: dict[str, Any] = {}
@@ -94,7 +105,7 @@ class Tab:
     def _take(self, message: AnyMessage) -> None:
         if isinstance(message, Watch):
             self.net, self.layers, self.scales = message.net, message.layers, {}
-            self.input = None
+            self.input, self.compared = None, message.compared
             self._wanted.clear()
             self._ask("watch")
         elif isinstance(message, Input):
@@ -139,10 +150,29 @@ class Tab:
         if self.input is None:
             return
         seq, given, data = self.input
+        if self.compared is not None:
+            await self._send_comparison(self.compared)
+            return
         answer = await self.live.ask(
             "forward", data, net=self.net, seq=seq, layers=self.layers, given=given, scales=self.scales
         )
         await self.websocket.send_bytes(answer.data)
+
+    async def _send_comparison(self, other: Compared) -> None:
+        """Send three frames: the maps of both networks, and their differences."""
+        seq, given, data = self._present()
+        answer = await self.live.ask(
+            "compare",
+            data,
+            nets=[self.net, other.net],
+            seq=seq,
+            layers=[self.layers, other.layers],
+            given=given,
+        )
+        begin = 0
+        for size in answer.result["sizes"]:
+            await self.websocket.send_bytes(answer.data[begin : begin + size])
+            begin += size
 
     async def _send_tint(self, target: int | None) -> None:
         seq, given, data = self._present()
