@@ -43,6 +43,15 @@ export interface Layer {
   options: Record<string, unknown>;
 }
 
+export interface Checkpoint {
+  /** Name of the network with these weights: `run:mine@best`. */
+  name: string;
+  checkpoint: 'last' | 'ema' | 'best' | 'previous';
+  /** Finished epochs, and steps of the one after them. */
+  epoch: number;
+  step: number;
+}
+
 export interface Network {
   name: string;
   world: string;
@@ -51,6 +60,8 @@ export interface Network {
   /** Names of the layers that are watched where none are named. */
   watched: string[];
   trained: boolean;
+  /** Other weights of a training: its checkpoints, as networks of their own names. */
+  checkpoints: Checkpoint[];
   parameters: number;
   macs: number;
   text: string | null;

@@ -24,7 +24,11 @@ export interface Frame {
   answer: number[] | null;
   /** Those with scaled units, where any are. */
   steered: number[] | null;
+  /** Which of the three frames it is, where two networks are compared; a difference is second minus first. */
+  part?: Part | undefined;
 }
+
+export type Part = 'first' | 'second' | 'difference';
 
 interface Header {
   seq: number;
@@ -32,6 +36,7 @@ interface Header {
   layers: { name: string; shape: [number, number, number]; offset: number }[];
   answer: number[] | null;
   steered: number[] | null;
+  part?: Part;
 }
 
 /** The layer under which a frame has the input, as the network sees it. */
@@ -52,7 +57,7 @@ export function decodeFrame(buffer: ArrayBuffer): Frame {
       values: new Uint8Array(buffer, offset + 8 * c, c * h * w),
     });
   }
-  return { seq: header.seq, ms: header.ms, layers, answer: header.answer, steered: header.steered };
+  return { seq: header.seq, ms: header.ms, layers, answer: header.answer, steered: header.steered, part: header.part };
 }
 
 /** The value of one unit at one position, within half a step of 255 between its map's lo and hi. */

@@ -41,6 +41,17 @@ interface Heard {
   error: LabError;
 }
 
+/** A network, and the layers whose maps are sent; null for those that the server chooses. */
+export interface WatchedLayers {
+  net: string;
+  layers: string[] | null;
+}
+
+interface Watched extends WatchedLayers {
+  /** A network that gets the same input, and is compared. */
+  compared?: WatchedLayers;
+}
+
 type Listener<Kind extends keyof Heard> = (message: Heard[Kind]) => void;
 
 const FIRST_RETRY = 300;
@@ -56,7 +67,7 @@ class Live {
   private seq = 0;
   private waitingSince = 0;
   private queued: Input | null = null;
-  private watched: { net: string; layers: string[] | null } | null = null;
+  private watched: Watched | null = null;
   private given: Input | null = null;
   private steered: { address: string; scale: number }[] = [];
   private after: number | null = null;
@@ -75,17 +86,18 @@ class Live {
     return () => this.listeners[kind].delete(listener);
   }
 
-  /** Choose the network, and the layers whose maps are sent; null for those that the server chooses. */
-  watch(net: string, layers: string[] | null = null): void {
+  /** Choose the network and its layers; and one that is compared with it: then three frames answer an input. */
+  watch(net: string, layers: string[] | null = null, compared: WatchedLayers | null = null): void {
+    const wanted: Watched = compared ? { net, layers, compared } : { net, layers };
     const same = this.watched?.net === net;
-    if (same && this.watched?.layers?.join() === layers?.join()) return;
-    this.watched = { net, layers };
+    if (same && JSON.stringify(this.watched) === JSON.stringify(wanted)) return;
+    this.watched = wanted;
     if (!same) {
       this.given = this.queued = null;
       this.steered = [];
     }
     this.waitingSince = 0;
-    this.tell({ type: 'watch', net, layers });
+    this.tell({ type: 'watch', ...wanted });
     if (same) this.repeat();
   }
 
@@ -170,7 +182,7 @@ class Live {
   }
 
   private heardFrame(frame: Frame): void {
-    this.answered();
+    if (frame.part === undefined || frame.part === 'difference') this.answered();
     for (const listener of this.listeners.frame) listener(frame);
   }
 

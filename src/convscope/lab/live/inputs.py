@@ -20,6 +20,7 @@ from convscope.worlds import (
     world_of,
 )
 from convscope.worlds import open as open_data
+from convscope.worlds.images import to_spec
 
 LONGEST_TEXT = 20_000
 SPECIAL = 2
@@ -74,7 +75,7 @@ def open_same_input(
     Args:
         given: as for `open_input`.
         data: one byte for each value of the first network's input. Where the second takes pictures of another
-            size, the picture is resized.
+            size, the picture is padded or resized, as data sets are.
         nets: two networks of one input.
         folder: the lab's folders.
 
@@ -90,13 +91,10 @@ def open_same_input(
     sample = open_input(given, data, first, folder)
     if given or len(second.input_specs) != 1 or second.input_spec.shape == first.input_spec.shape:
         return sample.input, open_input(given, data, second, folder).input
-    if not {first.input_spec.kind, second.input_spec.kind} <= PICTURES or first.input_spec.channels not in (
-        1,
-        3,
-    ):
+    if not {first.input_spec.kind, second.input_spec.kind} <= PICTURES:
         return sample.input, from_bytes(data, second.input_spec)
-    rows = np.frombuffer(data, np.uint8).reshape(first.input_spec.shape).transpose(1, 2, 0)
-    return sample.input, open_sample(rows.squeeze(), second.input_spec).input
+    picture = torch.frombuffer(bytearray(data), dtype=torch.uint8).reshape(first.input_spec.shape)
+    return sample.input, to_spec(picture[None], second.input_spec)[0]
 
 
 def from_bytes(data: bytes, spec: TensorSpec) -> Tensor:
