@@ -3,7 +3,7 @@ import type { LabError, Layer } from './api';
 import { decodeFrame, encodeInput, type Frame } from './frames';
 
 /** An input: values as bytes, an uploaded file, a sentence, or a bundled example. */
-export type Input = { pixels: Uint8Array } | { upload: string } | { text: string } | { sample: number };
+export type Input = { pixels: Uint8Array } | { upload: string } | { text: string } | { example: number } | { sample: number };
 
 /** One event of a job, as the socket carries it. */
 export interface JobEvent {

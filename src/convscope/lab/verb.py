@@ -1,7 +1,8 @@
 """Serve the lab: a browser page to build, train, watch and question networks.
 
 It runs on this machine, offline, without an account and without telemetry. The link that is printed lets one
-browser in; programs send the token. Ctrl-C ends it; jobs that were running go on at the next start.
+browser in; programs send the token. Ctrl-C ends it; trainings that were running go on at the next start, and
+other jobs say that they were interrupted.
 
     convscope lab
     convscope lab --port 0 --no-browser

@@ -23,20 +23,18 @@ from convscope.worlds import open as open_data
 from convscope.worlds.images import to_spec
 
 LONGEST_TEXT = 20_000
-SPECIAL = 2
-"""Tokens that every vocabulary has: padding, and those that it lacks."""
 PICTURES = frozenset({"image", "digit"})
 """Kinds of inputs that are made of any picture."""
-MOST_POSITIONS = 1000
-"""Positions of games among which the strongest for a unit are looked for."""
+MOST_SAMPLES = 2000
+"""Samples of the bundled data among which the strongest for a unit are looked for."""
 
 
 def open_input(given: Mapping[str, Any], data: bytes, net: Net, folder: LabFolder) -> Sample:
     """Read what the page sent as one input of a network.
 
     Args:
-        given: one of `upload` (id), `text`, `game`, `sample` (index of a bundled example); empty where
-            `data` holds the values.
+        given: one of `upload` (id), `text`, `game`, `example` (number of a packaged example), `sample`
+            (index in the bundled data); empty where `data` holds the values.
         data: one byte for each value of the input, 0 to 255 for the spec's value range.
         net: a network of one input.
         folder: the lab's folders.
@@ -63,7 +61,9 @@ def open_input(given: Mapping[str, Any], data: bytes, net: Net, folder: LabFolde
     if "text" in given:
         return _sentence(str(given["text"]), spec)
     if "sample" in given:
-        return example(spec, int(given["sample"]))
+        return bundled_sample(spec, int(given["sample"]))
+    if "example" in given:
+        return example(spec, int(given["example"]))
     return Sample(from_bytes(data, spec), None)
 
 
@@ -149,19 +149,7 @@ def example(spec: TensorSpec, index: int) -> Sample:
     return found
 
 
-def has_examples(spec: TensorSpec) -> bool:
-    """Return whether examples ship for inputs of a kind.
-
-    Args:
-        spec: specification of the input.
-
-    Returns:
-        Whether some do; for boards this does not compile the rules.
-    """
-    return spec.size == (9, 9) if spec.kind == "go" else world_of(spec).example(spec) is not None
-
-
-def shipped(spec: TensorSpec, index: int) -> Sample:
+def bundled_sample(spec: TensorSpec, index: int) -> Sample:
     """Return an input of the data in which the strongest for a unit are looked for.
 
     Args:
@@ -196,14 +184,11 @@ def bundled(spec: TensorSpec) -> LabelledDataset | None:
 
 @lru_cache(maxsize=8)
 def _bundled(spec: TensorSpec) -> LabelledDataset | None:
-    if spec.kind == "digit":
-        return require_labelled(open_data("digits", "test"))
-    if spec.kind == "text" and spec.text.tokens == "words" and len(spec.vocabulary) > SPECIAL:
-        return require_labelled(open_data("phrases", "test", spec=spec))
-    if spec.kind == "go" and spec.size == (9, 9):
-        data = require_labelled(open_data("go-9x9", "test", spec=spec))
-        return data.take(range(min(len(data), MOST_POSITIONS)))
-    return None
+    name = world_of(spec).bundled_data(spec)
+    if name is None:
+        return None
+    data = require_labelled(open_data(name, "test", spec=spec))
+    return data.take(range(min(len(data), MOST_SAMPLES)))
 
 
 def rounded(values: Tensor) -> list[float]:

@@ -10,7 +10,6 @@ from typing import Any
 from convscope import graph
 from convscope.errors import ConvscopeError, UsageError, nearest
 from convscope.graph import Field, Graph
-from convscope.lab.live.inputs import has_examples
 from convscope.learn import list_checkpoints, load_checkpoint
 from convscope.nets import ZOO, Description, LayerInfo, Net, ZooEntry, describe, known, layer_shapes, load
 from convscope.system.files import read_json
@@ -268,7 +267,7 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
             "sample_rate": spec.sample_rate,
         },
         "display": {"rows_upwards": world.rows_upwards, "ink": world.is_ink, "timeline": world.has_timeline},
-        "examples": has_examples(spec),
+        "examples": world_of(spec).has_example(spec),
         "trained": net.source.weights != "none",
         "parameters": description.parameters,
         "macs": description.macs,

@@ -132,8 +132,7 @@ class Channel:
             request: the request.
             error: what is wrong.
         """
-        fields = {name: getattr(error, name) for name in ("expected", "received", "hint", "exit_code")}
-        fields["kind"] = type(error).__name__
+        fields = {**error.to_json(), "exit_code": error.exit_code, "kind": type(error).__name__}
         self._send({"number": request.number, "error": fields})
 
     def _send(self, header: Mapping[str, Any], data: bytes = b"") -> None:

@@ -129,10 +129,10 @@ class _Run:
             document = {**(self.row.document or {}), "out": str(error.run.folder)}
             self.queue.end(self.row.id, "done", document=as_json(document))
         except ConvscopeError as error:
-            self.queue.end(self.row.id, "failed", error=_fields(error))
+            self.queue.end(self.row.id, "failed", error=error.to_json())
         except BaseException as error:
             traceback.print_exc()
-            self.queue.end(self.row.id, "failed", error=_fields(explained(error)))
+            self.queue.end(self.row.id, "failed", error=explained(error).to_json())
             if not isinstance(error, Exception):
                 raise
         finally:
@@ -198,18 +198,14 @@ class _Run:
     def _stopped(self, stop: Interrupted) -> None:
         """Note that the job was stopped: by its user, or because the server ends."""
         if self.cancelled:
-            self.queue.end(self.row.id, "cancelled", error=_fields(stop))
+            self.queue.end(self.row.id, "cancelled", error=stop.to_json())
             return
         self.closed.set()  # a signal that the training has handled is one to this process
         if trains(self.row.verb, self.row.settings):
             self.queue.went_on(self.row.id)
             self.queue.give_back(self.row.id, "goes on when the lab is started again")
         else:
-            self.queue.end(self.row.id, "interrupted", error=_fields(stop))
+            self.queue.end(self.row.id, "interrupted", error=stop.to_json())
 
     def _log(self, text: str) -> None:
         self.queue.tell(self.row.id, "log", {"text": text})
-
-
-def _fields(error: ConvscopeError) -> dict[str, str]:
-    return {"expected": error.expected, "received": error.received, "hint": error.hint}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convscope.lab.folder import LabFolder
 from convscope.lab.live.answers import classified
 from convscope.lab.live.background import Background
-from convscope.lab.live.inputs import open_input, open_same_input, shipped
+from convscope.lab.live.inputs import bundled_sample, open_input, open_same_input
 from convscope.lab.live.maps import Watched, chosen, compared_frames
 from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.live.pictures import picture, preview, sound
@@ -218,7 +218,7 @@ class Live:
             No values, and the file.
         """
         loaded = self.networks.load(net)
-        return {}, _file(shipped(loaded.input_spec, index).input, loaded, kind)
+        return {}, _file(bundled_sample(loaded.input_spec, index).input, loaded, kind)
 
     def seen(self, net: str, upload: str, kind: str = "png") -> tuple[dict[str, Any], bytes]:
         """Return an uploaded file as a network sees it: decoded, and encoded anew.

@@ -33,9 +33,7 @@ def graph(given: GraphText) -> dict[str, Any]:
     found = EMPTY if read.graph is None else describe(read.graph)
     if read.error is None:
         return {**found, "errors": []}
-    error = read.error
-    said = {"expected": error.expected, "received": error.received, "hint": error.hint}
-    return {**found, "errors": [{"at": read.layer, **said}]}
+    return {**found, "errors": [{"at": read.layer, **read.error.to_json()}]}
 
 
 @router.get("/graph/kinds")

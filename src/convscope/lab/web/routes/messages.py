@@ -36,7 +36,10 @@ class Watch(Message):
 
 
 class Input(Message):
-    """Give an input; the newest one counts."""
+    """Give an input; the newest one counts.
+
+    `example` is the number of a packaged example, `sample` an index in the bundled data, as on unit cards.
+    """
 
     type: Literal["input"]
     seq: int = Field(ge=0, lt=2**32)
@@ -44,6 +47,7 @@ class Input(Message):
     upload: str | None = Field(None, max_length=64)
     text: str | None = Field(None, max_length=20_000)
     game: Game | None = None
+    example: int | None = Field(None, ge=0, lt=2**31)
     sample: int | None = Field(None, ge=0, lt=2**31)
 
 

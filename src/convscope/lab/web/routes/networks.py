@@ -53,25 +53,10 @@ async def network(net: str, lab: Lab) -> dict[str, Any]:
     return (await lab.workers["live"].ask("network", net=network_name(net))).result
 
 
+@addresses.get("/m/{net}/{layer}/{unit}.json")
 @router.get("/networks/{net}/layers/{layer}/units/{unit}")
 async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
     """Return the card of a unit; its strongest real inputs come as soon as they are found.
-
-    Args:
-        net: name of the network, with `~` for `/`.
-        layer: name of the layer.
-        unit: number of the unit, or its label.
-        lab: the server's state.
-
-    Returns:
-        The card.
-    """
-    return (await lab.workers["live"].ask("unit", net=network_name(net), address=f"{layer}:{unit}")).result
-
-
-@addresses.get("/m/{net}/{layer}/{unit}.json")
-async def unit_data(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
-    """Return the card of a unit, at the address of its page.
 
     Args:
         net: name of the network, with `~` for `/`.

@@ -206,8 +206,7 @@ class Tab:
             await asyncio.sleep(0 if found else POLL)
 
     async def _refuse(self, error: ConvscopeError) -> None:
-        fields = {name: getattr(error, name) for name in ("expected", "received", "hint")}
-        await self.websocket.send_json({"type": "error", **fields})
+        await self.websocket.send_json({"type": "error", **error.to_json()})
 
 
 def _read(text: str) -> AnyMessage:
@@ -217,16 +216,18 @@ def _read(text: str) -> AnyMessage:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise UsageError(
-            "a message that the lab knows: watch, input, steer, inspect or jobs",
+            "a message that the lab knows: watch, input, steer, tint, inspect or jobs",
             received=f"{where}: {first['msg']}"[:200],
         ) from None
 
 
 def _given(message: Input) -> tuple[int, dict[str, Any], bytes]:
     """Return number, description and bytes of an input."""
-    given = message.model_dump(exclude_none=True, include={"upload", "text", "game", "sample"})
+    given = message.model_dump(exclude_none=True, include={"upload", "text", "game", "example", "sample"})
     if len(given) + (message.data is not None) != 1:
-        raise UsageError("one of data, upload, text, game and sample", received=f"{len(given)} of them")
+        raise UsageError(
+            "one of data, upload, text, game, example and sample", received=f"{len(given)} of them"
+        )
     if message.data is None:
         return message.seq, given, b""
     try:
