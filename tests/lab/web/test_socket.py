@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -214,6 +215,24 @@ def test_unit_cards_samples_and_preferred_pictures_over_http(server: Server) -> 
             share = float(answer.headers["X-Fraction"])
             found = answer.read()
     assert found.startswith(b"\x89PNG")
+
+
+def test_lists_of_units_and_layers_are_data_at_the_address_of_their_page(server: Server) -> None:
+    with request(server, "/m/digits.json") as answer:
+        assert json.load(answer) == get(server, "/networks/digits")
+    with request(server, "/m/digits/conv2.json?units=7,3") as answer:
+        found = json.load(answer)
+    assert [one["address"] for one in found["units"]] == ["conv2:7", "conv2:3"] and found["count"] == 50
+    while found["indexed"] < 1:
+        found = get(server, "/networks/digits/layers/conv2/units?units=7,3")
+    card = get(server, "/networks/digits/layers/conv2/units/7")
+    while not card["top"]:
+        card = get(server, "/networks/digits/layers/conv2/units/7")
+    assert found["units"][0]["top"] == card["top"][0] and found["units"][0]["max"] == card["top"][0]["value"]
+    for path, status in (("conv2.json?units=50", 404), ("conv2.json?units=x", 422), ("nothing.json", 404)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            request(server, f"/m/digits/{path}")
+        assert refused.value.code == status
 
 
 def test_events_of_jobs_come_over_the_same_socket(server: Server, tab: ClientConnection) -> None:

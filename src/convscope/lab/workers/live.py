@@ -51,6 +51,7 @@ class Live:
             "classify": self.classify,
             "inspect": self.inspect,
             "unit": self.unit,
+            "units": self.layer_units,
             "preferred": self.preferred,
             "sample": self.sample,
             "seen": self.seen,
@@ -190,6 +191,19 @@ class Live:
             What `Units.card` returns.
         """
         return self.units.card(self.networks.load(net), net, address)
+
+    def layer_units(self, net: str, layer: str, units: str = "") -> dict[str, Any]:
+        """Return the units of a layer in a list.
+
+        Args:
+            net: its name in the lab.
+            layer: the layer.
+            units: which ones, like `1,5,7-9`; all if empty.
+
+        Returns:
+            What `Units.layer` returns.
+        """
+        return self.units.layer(self.networks.load(net), net, layer, units)
 
     def preferred(self, net: str, address: str, kind: str = "png") -> tuple[dict[str, Any], bytes]:
         """Return the picture that a unit prefers, as far as it is.

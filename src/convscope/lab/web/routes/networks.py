@@ -1,8 +1,8 @@
 """Networks, their layers and units, as the live worker describes them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from convscope.lab.web.state import Lab
@@ -12,6 +12,8 @@ addresses = APIRouter(include_in_schema=False)
 """Data at the address of a page, with `.json` behind it; included before the pages."""
 MEDIA = {"png": "image/png", "wav": "audio/wav"}
 Kind = Literal["png", "wav"]
+Numbers = Annotated[str, Query(max_length=20_000)]
+"""Numbers of units, like `1,5,7-9`."""
 
 
 def network_name(net: str) -> str:
@@ -54,6 +56,53 @@ async def network(net: str, lab: Lab) -> dict[str, Any]:
 
 
 @addresses.get("/m/{net}/{layer}/{unit}.json")
+@router.get("/networks/{net}/layers/{layer}/units")
+async def layer_units(net: str, layer: str, lab: Lab, units: Numbers = "") -> dict[str, Any]:
+    """Return the units of a layer, each with its strongest real input; ask again until `indexed` is 1.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        layer: name of the layer.
+        lab: the server's state.
+        units: which ones, like `1,5,7-9`, in this order; all of them if left out.
+
+    Returns:
+        The list.
+    """
+    asked = {"net": network_name(net), "layer": layer, "units": units}
+    return (await lab.workers["live"].ask("units", **asked)).result
+
+
+@addresses.get("/m/{net}/{layer}.json")
+async def layer_data(net: str, layer: str, lab: Lab, units: Numbers = "") -> dict[str, Any]:
+    """Return the units of a layer, at the address of its page.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        layer: name of the layer.
+        lab: the server's state.
+        units: which ones; all of them if left out.
+
+    Returns:
+        The list.
+    """
+    return await layer_units(net, layer, lab, units)
+
+
+@addresses.get("/m/{net}.json")
+async def network_data(net: str, lab: Lab) -> dict[str, Any]:
+    """Return the specification and the layers of a network, at the address of its page.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        lab: the server's state.
+
+    Returns:
+        The network.
+    """
+    return await network(net, lab)
+
+
 @router.get("/networks/{net}/layers/{layer}/units/{unit}")
 async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
     """Return the card of a unit; its strongest real inputs come as soon as they are found.
