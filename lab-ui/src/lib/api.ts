@@ -78,6 +78,8 @@ export interface Patch {
   class: string;
   /** What the unit depends on: first position of each axis, then the one after the last. */
   crop: number[];
+  /** The words, where it is a text. */
+  text?: string;
 }
 
 export interface Unit {
@@ -96,6 +98,36 @@ export interface Unit {
   preferred: { url: string } | null;
   code: string;
   command: string;
+}
+
+/** A unit in a list; what is not known yet, or cannot be known, is null. */
+export interface UnitSummary {
+  unit: number;
+  address: string;
+  /** Name of its class, of a unit of the output. */
+  label: string;
+  max: number | null;
+  mean: number | null;
+  /** The share of the data on which it is nowhere above 0. */
+  inactive_share: number | null;
+  dead: boolean | null;
+  saturated: boolean | null;
+  redundant: { unit: number; earlier: number; correlation: number } | null;
+  top: Patch | null;
+  visualization: { url: string } | null;
+}
+
+/** The units of a layer, or some of them. */
+export interface UnitList {
+  net: string;
+  layer: Layer;
+  /** Units of the layer. */
+  count: number;
+  data: string | null;
+  /** Shares of the data that were looked through: for statistics, and for redundant units. */
+  indexed: number | null;
+  compared: number | null;
+  units: UnitSummary[];
 }
 
 /** What went wrong, as the server says it everywhere: expected, received, and what to do next. */

@@ -233,6 +233,7 @@ def test_lists_of_units_and_layers_are_data_at_the_address_of_their_page(server:
         with pytest.raises(urllib.error.HTTPError) as refused:
             request(server, f"/m/digits/{path}")
         assert refused.value.code == status
+        refused.value.close()
 
 
 def test_events_of_jobs_come_over_the_same_socket(server: Server, tab: ClientConnection) -> None:

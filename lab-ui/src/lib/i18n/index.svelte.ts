@@ -25,6 +25,8 @@ import useEn from './use.en.json';
 import useZh from './use.zh.json';
 import unitEn from './unit.en.json';
 import unitZh from './unit.zh.json';
+import unitsEn from './units.en.json';
+import unitsZh from './units.zh.json';
 import watchEn from './watch.en.json';
 import watchZh from './watch.zh.json';
 import workEn from './work.en.json';
@@ -41,6 +43,7 @@ export const en = {
   use: useEn,
   train: trainEn,
   unit: unitEn,
+  units: unitsEn,
   watch: watchEn,
   work: workEn,
 };
@@ -58,6 +61,7 @@ export const zh: Tables = {
   use: useZh,
   train: trainZh,
   unit: unitZh,
+  units: unitsZh,
   watch: watchZh,
   work: workZh,
 };
