@@ -243,7 +243,7 @@ def _statistics(
     net: Net, name: str, layer: str, index: UnitIndex | None, data: LabelledDataset | None
 ) -> Callable[[int], dict[str, Any]]:
     """Return a function that gives the statistics of a unit of a layer; None of each without an index."""
-    nothing = dict.fromkeys(("max", "mean", "inactive_share", "dead", "saturated", "top"))
+    nothing: dict[str, Any] = dict.fromkeys(("max", "mean", "inactive_share", "dead", "saturated", "top"))
     if index is None or data is None:
         return lambda _unit: nothing
     rows, accumulator, shape = index.rows(layer), index.accumulator, index.layer(layer).size
