@@ -16,7 +16,7 @@ export interface Status {
 
 export interface NetworkSummary {
   name: string;
-  about: string;
+  summary: string;
   world: string;
   shape: number[];
   classes: number;
@@ -58,7 +58,7 @@ export interface Network {
   spec: { shape: number[]; axes: string; kind: string; value_range: [number, number]; classes: string[] };
   layers: Layer[];
   /** Names of the layers that are watched where none are named. */
-  watched: string[];
+  default_layers: string[];
   trained: boolean;
   /** Other weights of a training: its checkpoints, as networks of their own names. */
   checkpoints: Checkpoint[];
@@ -69,8 +69,8 @@ export interface Network {
 }
 
 /** A real input on which a unit is strong. */
-export interface Patch {
-  image: string;
+export interface TopInput {
+  url: string;
   /** Its index in the data that ships. */
   sample: number;
   value: number;
@@ -85,17 +85,17 @@ export interface Patch {
 export interface Unit {
   address: string;
   layer: Layer;
-  formula: { latex: string | null; text: string; terms: number };
+  formula: { latex: string | null; text: string; term_count: number };
   kernel: { shape: number[]; values: number[] } | null;
   bias: number | null;
   activation: string | null;
   stride: number[] | null;
   padding: number[] | string | null;
-  top: Patch[];
+  top: TopInput[];
   /** The share of the data that was looked through, null where no data ships. */
   indexed: number | null;
   data: string | null;
-  preferred: { url: string } | null;
+  visualization: { url: string } | null;
   code: string;
   command: string;
 }
@@ -113,7 +113,7 @@ export interface UnitSummary {
   dead: boolean | null;
   saturated: boolean | null;
   redundant: { unit: number; earlier: number; correlation: number } | null;
-  top: Patch | null;
+  top: TopInput | null;
   visualization: { url: string } | null;
 }
 

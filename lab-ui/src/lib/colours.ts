@@ -8,7 +8,7 @@ export type Scale = 'map' | 'layer' | 'network';
 type Colour = [number, number, number];
 
 /** The colours that the theme has now, as 513 packed pixels from -1 to 1. */
-export class Ramp {
+export class ColourMap {
   readonly pixels = new Uint32Array(513);
 
   constructor(negative: Colour, zero: Colour, positive: Colour) {
@@ -40,16 +40,16 @@ export class Ramp {
   }
 }
 
-/** The ramp of a palette in the theme that an element has now. */
-export function rampOf(element: Element, palette: Palette): Ramp {
+/** The colour map of a palette in the theme that an element has now. */
+export function colourMapOf(element: Element, palette: Palette): ColourMap {
   const style = getComputedStyle(element);
   const read = (name: string) => parseColour(style.getPropertyValue(name));
-  if (palette === 'ink') return new Ramp(read('--ink'), read('--map-zero'), read('--ink'));
-  return new Ramp(read('--map-negative'), read('--map-zero'), read('--map-positive'));
+  if (palette === 'ink') return new ColourMap(read('--ink'), read('--map-zero'), read('--ink'));
+  return new ColourMap(read('--map-negative'), read('--map-zero'), read('--map-positive'));
 }
 
 /** The largest absolute value of each map. */
-export function extremes(maps: Maps): Float32Array {
+export function maxAbsolutes(maps: Maps): Float32Array {
   return maps.lo.map((lo, unit) => Math.max(Math.abs(lo), Math.abs(maps.hi[unit] ?? 0)));
 }
 

@@ -7,7 +7,7 @@ export class Comparison {
   /** The maps of the compared network, and those of both subtracted: compared minus watched. */
   readonly other: View;
   readonly difference: View;
-  answer = $state.raw<number[] | null>(null);
+  probabilities = $state.raw<number[] | null>(null);
   error = $state.raw<Error | null>(null);
   private first: Frame | null = null;
 
@@ -32,7 +32,7 @@ export class Comparison {
   choose(name: string | null): () => void {
     let gone = false;
     [this.other.network, this.other.frame, this.difference.frame] = [null, null, null];
-    [this.answer, this.error, this.first, this.view.peers] = [null, null, null, []];
+    [this.probabilities, this.error, this.first, this.view.peers] = [null, null, null, []];
     if (name !== null) {
       api<Network>(`/networks/${inPath(name)}`).then(
         (found) => {
@@ -53,7 +53,7 @@ export class Comparison {
     if (frame.part === 'first') this.first = frame;
     if (frame.part === 'second') this.other.take(frame);
     if (frame.part !== 'difference' || !this.first || !this.other.frame) return null;
-    this.answer = this.other.frame.answer;
+    this.probabilities = this.other.frame.probabilities;
     this.difference.network = this.view.network;
     this.view.peers = [this.other];
     this.other.peers = [this.view];

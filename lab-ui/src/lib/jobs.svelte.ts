@@ -5,7 +5,7 @@ export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 
 
 export interface Artifact {
   index: number;
-  kind: 'picture' | 'page' | 'table' | 'sound' | 'file';
+  kind: 'image' | 'page' | 'table' | 'sound' | 'file';
   title: string;
   bytes: number;
   /** Changes with the content. */
@@ -25,7 +25,7 @@ export interface JobSummary {
   state: JobState;
   fraction: number;
   message: string;
-  left: number | null;
+  seconds_left: number | null;
   created: number;
   started: number | null;
   ended: number | null;
@@ -39,7 +39,7 @@ export interface Job extends JobSummary {
   document: Record<string, unknown> | null;
 }
 
-export const over = (state: JobState): boolean => state !== 'queued' && state !== 'running';
+export const hasEnded = (state: JobState): boolean => state !== 'queued' && state !== 'running';
 
 /** Where a file of a job lies; `size` asks for a smaller picture. */
 export function artifactUrl(job: string, artifact: Artifact, size?: number): string {
@@ -99,7 +99,7 @@ export class FollowedJob {
     try {
       this.job = await api<Job>(`/jobs/${this.id}`);
       this.error = null;
-      if (over(this.job.state)) this.ended = true;
+      if (hasEnded(this.job.state)) this.ended = true;
     } catch (raised) {
       this.error = raised as Error;
       this.close();
@@ -134,8 +134,8 @@ export class FollowedJob {
     const body = JSON.parse(event.data) as Record<string, unknown>;
     if (kind === 'log') this.log.push(String(body.text));
     else if (kind === 'progress' && this.job) {
-      const { fraction, message, left } = body as Pick<Job, 'fraction' | 'message' | 'left'>;
-      Object.assign(this.job, { fraction, message, left });
+      const { fraction, message, seconds_left } = body as Pick<Job, 'fraction' | 'message' | 'seconds_left'>;
+      Object.assign(this.job, { fraction, message, seconds_left });
     }
     if (kind !== 'progress' && kind !== 'log') this.soon();
   }

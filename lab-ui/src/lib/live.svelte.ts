@@ -17,7 +17,7 @@ export interface JobEvent {
 export interface Inspection {
   type: 'inspected';
   /** The address that was asked for, and the one that was inspected: with its position. */
-  asked: string;
+  requested_address: string;
   address: string;
   kind: string;
   /** Of window and weights: channels, then the kernel's axes. */
@@ -33,7 +33,7 @@ export interface Inspection {
   following: { layer: string; kind: string; value: number }[];
 }
 
-interface Heard {
+interface Messages {
   frame: Frame;
   watching: { type: 'watching'; net: string; layers: Layer[] };
   inspected: Inspection;
@@ -47,19 +47,19 @@ export interface WatchedLayers {
   layers: string[] | null;
 }
 
-interface Watched extends WatchedLayers {
+interface Request extends WatchedLayers {
   /** A network that gets the same input, and is compared. */
   compared?: WatchedLayers;
 }
 
-type Listener<Kind extends keyof Heard> = (message: Heard[Kind]) => void;
+type Listener<Kind extends keyof Messages> = (message: Messages[Kind]) => void;
 
 const FIRST_RETRY = 300;
 const LAST_RETRY = 5000;
 /** After so long without an answer the next input is sent all the same. */
 const PATIENCE = 3000;
 
-class Live {
+class LiveConnection {
   connected = $state(false);
 
   private socket: WebSocket | null = null;
@@ -67,11 +67,11 @@ class Live {
   private seq = 0;
   private waitingSince = 0;
   private queued: Input | null = null;
-  private watched: Watched | null = null;
+  private requested: Request | null = null;
   private given: Input | null = null;
   private steered: { address: string; scale: number }[] = [];
   private after: number | null = null;
-  private readonly listeners: { [Kind in keyof Heard]: Set<Listener<Kind>> } = {
+  private readonly listeners: { [Kind in keyof Messages]: Set<Listener<Kind>> } = {
     frame: new Set(),
     watching: new Set(),
     inspected: new Set(),
@@ -80,7 +80,7 @@ class Live {
   };
 
   /** Hear of something until the returned function is called; the socket opens with the first listener. */
-  on<Kind extends keyof Heard>(kind: Kind, listener: Listener<Kind>): () => void {
+  on<Kind extends keyof Messages>(kind: Kind, listener: Listener<Kind>): () => void {
     this.listeners[kind].add(listener);
     this.open();
     return () => this.listeners[kind].delete(listener);
@@ -88,16 +88,16 @@ class Live {
 
   /** Choose the network and its layers; and one that is compared with it: then three frames answer an input. */
   watch(net: string, layers: string[] | null = null, compared: WatchedLayers | null = null): void {
-    const wanted: Watched = compared ? { net, layers, compared } : { net, layers };
-    const same = this.watched?.net === net;
-    if (same && JSON.stringify(this.watched) === JSON.stringify(wanted)) return;
-    this.watched = wanted;
+    const request: Request = compared ? { net, layers, compared } : { net, layers };
+    const same = this.requested?.net === net;
+    if (same && JSON.stringify(this.requested) === JSON.stringify(request)) return;
+    this.requested = request;
     if (!same) {
       this.given = this.queued = null;
       this.steered = [];
     }
     this.waitingSince = 0;
-    this.tell({ type: 'watch', ...wanted });
+    this.tell({ type: 'watch', ...request });
     if (same) this.repeat();
   }
 
@@ -153,7 +153,7 @@ class Live {
       this.connected = true;
       this.retry = FIRST_RETRY;
       this.waitingSince = 0;
-      if (this.watched) this.tell({ type: 'watch', ...this.watched });
+      if (this.requested) this.tell({ type: 'watch', ...this.requested });
       if (this.after !== null) this.tell({ type: 'jobs', after: this.after });
       this.repeat();
     };
@@ -177,7 +177,7 @@ class Live {
     if (message.type === 'job') this.after = Math.max(this.after ?? 0, (message as JobEvent).seq);
     if (message.type === 'error') this.answered();
     if (message.type in this.listeners && message.type !== 'frame') {
-      for (const listener of this.listeners[message.type as keyof Heard]) (listener as (m: unknown) => void)(message);
+      for (const listener of this.listeners[message.type as keyof Messages]) (listener as (m: unknown) => void)(message);
     }
   }
 
@@ -192,4 +192,4 @@ class Live {
   }
 }
 
-export const live = new Live();
+export const live = new LiveConnection();

@@ -1,6 +1,6 @@
 /** Verbs and their settings, as the server's schema says: one schema for flags, files and this form. */
 import { api } from './api';
-import { quoted } from './command';
+import { shellQuoted } from './command';
 import { t, type Key } from './i18n/index.svelte';
 import type { UploadedFile } from './jobs.svelte';
 
@@ -23,7 +23,7 @@ export interface FieldSchema {
 
 export interface VerbSchema {
   verb: string;
-  about: string;
+  summary: string;
   help: string;
   fields: FieldSchema[];
 }
@@ -114,8 +114,8 @@ export function commandOf(schema: VerbSchema, values: Values, files: Files): str
     const given = named?.length ? named : (settings[field.name] ?? (field.required ? field.title.toUpperCase() : null));
     if (given === null || given === undefined) {
       if (words.length || !asText(field.default)) continue;
-      words.push(quoted(asText(field.default)));
-    } else words.push(...(Array.isArray(given) ? given : [given]).map((word) => quoted(String(word))));
+      words.push(shellQuoted(asText(field.default)));
+    } else words.push(...(Array.isArray(given) ? given : [given]).map((word) => shellQuoted(String(word))));
   }
   for (const field of schema.fields.filter(({ positional }) => !positional)) {
     const flag = `--${field.name.replace(/_$/, '').replaceAll('_', '-')}`;
@@ -123,7 +123,7 @@ export function commandOf(schema: VerbSchema, values: Values, files: Files): str
     const given = named?.length ? named : settings[field.name];
     if (given === undefined) continue;
     if (typeof given === 'boolean') words.push(given ? flag : `--no-${flag.slice(2)}`);
-    else for (const word of Array.isArray(given) ? given : [given]) words.push(flag, quoted(String(word)));
+    else for (const word of Array.isArray(given) ? given : [given]) words.push(flag, shellQuoted(String(word)));
   }
   return ['convscope', schema.verb, ...words].join(' ');
 }

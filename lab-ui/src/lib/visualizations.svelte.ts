@@ -1,4 +1,4 @@
-/** Pictures that units prefer, made one after the other: a list asks for many, and the server makes them in turn. */
+/** Feature visualizations of units, made one after the other: a list asks for many, and the server makes them in turn. */
 
 export interface Made {
   /** Address of the picture so far; null before the first step. */

@@ -62,8 +62,8 @@ class Training(Generic[AnyRecipe]):
     @property
     def shown(self) -> Document:
         """What was shown while it ran, as the field `training`; nothing where nobody has asked for it."""
-        watched = self.view is not None and self.view.watched
-        return {"training": self.view.document()} if watched and self.view else {}
+        requested = self.view is not None and self.view.requested
+        return {"training": self.view.document()} if requested and self.view else {}
 
     def add(self, epoch: "Epoch") -> None:
         """Add a finished epoch; of the evaluations only its own is kept, whose evidence may be large."""

@@ -13,7 +13,7 @@ from .optimization.lr_finder import find_lr as find_lr
 from .optimization.lr_finder import iter_find_lr as iter_find_lr
 from .optimization.lr_finder import with_found_lr as with_found_lr
 from .optimization.rates import LRChange as LRChange
-from .optimization.rates import highest_at as highest_at
+from .optimization.rates import max_lr_at as max_lr_at
 from .optimization.schedules import extends as extends
 from .optimization.schedules import rate as rate
 from .recipe import PUBLISHED as PUBLISHED

@@ -10,7 +10,7 @@ import torch
 from tests.lab.browser.test_watch import AXE, wait_for_answer
 
 from convscope import see
-from convscope.lab.live.inputs import bundled
+from convscope.lab.live.inputs import bundled_dataset
 from convscope.nets import load
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ def test_a_layer_lists_its_units_with_the_values_of_an_index(open_page: Open) ->
     page.locator(".tile .number").first.wait_for(timeout=120_000)
     assert shown_units(page) == list(range(50))
     net = load("digits")
-    data = bundled(net.input_spec)
+    data = bundled_dataset(net.input_spec)
     assert data is not None
     parts = [data.inputs(range(at, min(at + 500, len(data)))) for at in range(0, len(data), 500)]
     high = torch.stack([see.activations(net, x, ["conv2"])["conv2"].amax((0, 2, 3)) for x in parts]).amax(0)
@@ -97,8 +97,8 @@ def test_the_keyboard_reaches_units_that_are_not_in_the_page_yet(open_page: Open
     page.wait_for_url("**/m/digits/flatten/1249")
 
 
-def test_preferred_pictures_of_a_list_are_made_one_after_the_other(open_page: Open) -> None:
-    page = open_page("/m/digits/conv2?units=7,8&picture=preferred")
+def test_visualizations_of_a_list_are_made_one_after_the_other(open_page: Open) -> None:
+    page = open_page("/m/digits/conv2?units=7,8&picture=visualization")
     page.locator("li .picture img").nth(1).wait_for(timeout=120_000)
     sizes = page.evaluate("[...document.querySelectorAll('li .picture img')].map(one => one.naturalWidth)")
     assert sizes == [28, 28]

@@ -160,7 +160,7 @@ def test_the_strongest_inputs_are_found_and_can_be_put_in(open_page: Open) -> No
     assert values == sorted(values, reverse=True)
     patches.first.click()
     page.get_by_text("100 % of the strongest example").wait_for()
-    page.locator(".card img[alt='Preferred picture']").wait_for()
+    page.locator(".card img[alt='Feature visualization']").wait_for()
 
 
 def test_a_steered_unit_changes_the_answer_beside_the_unsteered_one(open_page: Open) -> None:

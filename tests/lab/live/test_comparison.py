@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.lab.frame_decoder import decode_frame
 
 from convscope import nets, see
 from convscope.errors import ConvscopeError, DataError, UsageError
@@ -11,9 +12,9 @@ from convscope.graph import TensorSpec, chain
 from convscope.lab.folder import LabFolder
 from convscope.lab.live import frames
 from convscope.lab.live.inputs import open_same_input
-from convscope.lab.live.maps import Watched, compared_frames
+from convscope.lab.live.maps import MapRecorder, compared_frames
 from convscope.lab.live.networks import Networks, describe_network
-from convscope.lab.workers.live import Live
+from convscope.lab.workers.live import LiveOperations
 from convscope.learn import train
 from convscope.nets import Net
 from convscope.worlds.datasets import digits
@@ -38,20 +39,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def difference(frame: bytes, name: str) -> torch.Tensor:
-    low, high, values = frames.decode(frame)[1][name]
+    low, high, values = decode_frame(frame)[1][name]
     return low[:, None, None] + values * (high - low)[:, None, None] / 255
 
 
 def test_maps_of_both_and_their_signed_differences() -> None:
     first, second = net(seed=0), net("conv 3 3x3, relu, maxpool 2, flatten, dense 10", seed=1)
-    watched = Watched(first), Watched(second)
+    watched = MapRecorder(first), MapRecorder(second)
     image = BYTES / 255
     found = compared_frames(*watched, (image, image), 9)
-    headers = [frames.decode(frame)[0] for frame in found]
+    headers = [decode_frame(frame)[0] for frame in found]
     assert [header["part"] for header in headers] == ["first", "second", "difference"]
     assert {header["seq"] for header in headers} == {9}
     for which, header in zip((first, second), headers, strict=False):
-        assert header["answer"] == pytest.approx(which(image[None]).softmax(1)[0].tolist(), abs=1e-5)
+        assert header["probabilities"] == pytest.approx(which(image[None]).softmax(1)[0].tolist(), abs=1e-5)
     assert [layer["name"] for layer in headers[2]["layers"]] == ["input", "conv1", "relu1", "dense1"]
     maps = [
         {one.place: one.maps for one in see.feature_maps(which, image[None])} for which in (first, second)
@@ -68,7 +69,7 @@ def test_a_small_difference_is_not_lost_in_the_steps_of_bytes() -> None:
     first, second = net(), net()
     with torch.no_grad():
         next(second.module.parameters()).add_(1e-6)
-    watched = Watched(first), Watched(second)
+    watched = MapRecorder(first), MapRecorder(second)
     found = difference(compared_frames(*watched, (BYTES / 255, BYTES / 255), 0)[2], "conv1")
     near = torch.nn.functional.conv2d(BYTES[None] / 255, torch.full((1, 1, 3, 3), 1e-6))[0]
     assert float((found - near).abs().max()) < 5e-7 < float(near.max())
@@ -114,7 +115,7 @@ def test_checkpoints_that_do_not_exist_are_refused(folder: Path, name: str) -> N
 
 
 def test_the_worker_compares_a_training_with_its_checkpoint(folder: Path) -> None:
-    live = Live(folder)
+    live = LiveOperations(folder)
     facts, data = live.compare(("run:mine", "run:mine@previous"), 4, given={"sample": 0})
     parts, begin = [], 0
     for size in facts["sizes"]:
@@ -124,5 +125,5 @@ def test_the_worker_compares_a_training_with_its_checkpoint(folder: Path) -> Non
     assert float(difference(parts[2], "dense1").abs().max()) > 0
     assert float(difference(parts[2], "input").abs().max()) == 0
     narrowed, data = live.compare(("run:mine", "digits"), 4, (["relu1"], ["relu1", "conv1"]), {"sample": 0})
-    header, _ = frames.decode(data[: narrowed["sizes"][0]])
+    header, _ = decode_frame(data[: narrowed["sizes"][0]])
     assert [layer["name"] for layer in header["layers"]] == ["input", "relu1"]

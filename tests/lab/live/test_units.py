@@ -17,7 +17,7 @@ from convscope.lab.live import inputs, pictures
 from convscope.lab.live.background import Background
 from convscope.lab.live.formulas import formula
 from convscope.lab.live.networks import watchable
-from convscope.lab.live.units import STEPS, Units, inspection, unit_numbers
+from convscope.lab.live.units import STEPS, Units, inspect_unit, unit_numbers
 from convscope.learn import TaskRecipe, with_words_of
 from convscope.system.progress import Progress
 
@@ -39,7 +39,7 @@ def test_the_strongest_inputs_come_as_soon_as_they_are_found(units: Units, digit
     while units.background.step():
         pass
     card = units.card(digits, "digits", "conv2:7")
-    data = inputs.bundled(digits.input_spec)
+    data = inputs.bundled_dataset(digits.input_spec)
     assert data is not None and card["indexed"] == 1
     peaks = torch.cat(
         [see.activations(digits, x, ["conv2:7"])["conv2:7"].amax((1, 2)) for x in _batches(data)]
@@ -51,7 +51,7 @@ def test_the_strongest_inputs_come_as_soon_as_they_are_found(units: Units, digit
     y, x = first["position"]
     assert first["crop"] == [2 * y, 2 * x, 2 * y + 8, 2 * x + 8]
     assert first["class"] == data.classes[int(data.labels[best[0]])]
-    assert first["image"] == f"/api/v1/networks/digits/samples/{int(best[0])}.png"
+    assert first["url"] == f"/api/v1/networks/digits/samples/{int(best[0])}.png"
 
 
 def _batches(data: worlds.LabelledDataset) -> Iterator[torch.Tensor]:
@@ -70,7 +70,7 @@ def test_a_layer_lists_its_units_with_their_strongest_inputs_and_their_health(
         while units.background.step():
             pass
         found = units.layer(digits, "digits", "conv2")
-    data = inputs.bundled(digits.input_spec)
+    data = inputs.bundled_dataset(digits.input_spec)
     assert data is not None and found["data"] == data.name
     acts = torch.cat([see.activations(digits, x, ["conv2"])["conv2"] for x in _batches(data)])
     peaks = acts.amax((2, 3))
@@ -83,7 +83,7 @@ def test_a_layer_lists_its_units_with_their_strongest_inputs_and_their_health(
     assert [one["dead"] for one in found["units"]] == (values <= 0).tolist()  # a ReLU reads them
     card = units.card(digits, "digits", "conv2:7")
     assert {**found["units"][7]["top"], "value": 0} == {**card["top"][0], "value": 0}
-    assert found["units"][7]["visualization"] == card["preferred"]
+    assert found["units"][7]["visualization"] == card["visualization"]
 
 
 def test_dead_and_redundant_units_are_marked(units: Units) -> None:
@@ -129,7 +129,7 @@ def test_units_of_networks_without_data_and_of_texts_are_listed(units: Units) ->
         while units.background.step():
             pass
         found = units.layer(words, "words", layer, "0-3")
-    bundled = inputs.bundled(words.input_spec)
+    bundled = inputs.bundled_dataset(words.input_spec)
     assert bundled is not None
     for entry in found["units"]:
         given = bundled.inputs([entry["top"]["sample"]], words.input_spec)[0]
@@ -169,12 +169,12 @@ def test_a_card_has_weights_formula_code_and_command(units: Units, digits: nets.
     conv2 = digits.module.get_submodule("conv2")
     assert card["kernel"]["shape"] == [25, 3, 3] and card["bias"] == float(conv2.bias.detach()[7])  # type: ignore[index]
     assert card["kernel"]["values"] == pytest.approx(conv2.weight[7].flatten().tolist(), rel=1e-5)  # type: ignore[index]
-    assert card["formula"]["terms"] == 225 and card["activation"] == "relu"
+    assert card["formula"]["term_count"] == 225 and card["activation"] == "relu"
     assert card["command"] == "convscope unit digits conv2:7 --data digits --split test"
     assert card["layer"]["options"]["stride"] == card["stride"] == [1, 1]
     space: dict[str, object] = {}
     exec("\n".join(card["code"].splitlines()[:-1]), space)  # without the picture, which takes a while
-    assert space["terms"].place.startswith("conv2:7@")  # type: ignore[attr-defined]
+    assert space["terms"].address.startswith("conv2:7@")  # type: ignore[attr-defined]
     assert card["code"].splitlines()[-1] == "picture = see.visualize(net, 'conv2:7')"
     dense = units.card(digits, "digits", "dense2:3")
     assert dense["kernel"]["shape"] == [100] and dense["activation"] is None
@@ -184,19 +184,19 @@ def test_a_card_has_weights_formula_code_and_command(units: Units, digits: nets.
             units.card(digits, "digits", wrong)
 
 
-def test_a_preferred_picture_grows_while_other_inputs_are_seen(units: Units, digits: nets.Net) -> None:
-    facts, image = units.preferred(digits, "conv2:7")
+def test_a_visualization_grows_while_other_inputs_are_seen(units: Units, digits: nets.Net) -> None:
+    facts, image = units.visualization(digits, "conv2:7")
     assert facts == {"fraction": 0} and image is None
     with torch.no_grad():  # as a live view between two steps
         for _ in range(STEPS // 2):
             units.background.step()
     assert torch.is_grad_enabled()
-    facts, early = units.preferred(digits, "conv2:7")
+    facts, early = units.visualization(digits, "conv2:7")
     assert 0.4 < facts["fraction"] < 0.6 and early is not None
     assert not any(module._forward_hooks for module in digits.module.modules())
     while units.background.step():
         pass
-    facts, late = units.preferred(digits, "conv2:7")
+    facts, late = units.visualization(digits, "conv2:7")
     assert facts["fraction"] == 1 and late is not None
     noise = torch.rand(16, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 
@@ -204,7 +204,7 @@ def test_a_preferred_picture_grows_while_other_inputs_are_seen(units: Units, dig
         return float(see.activations(digits, picture, ["conv2:7"])["conv2:7"].mean())
 
     assert mean(late[None]) > mean(noise) + 0.5 and mean(late[None]) >= mean(early[None]) - 0.1
-    assert Image.open(io.BytesIO(pictures.picture(late, digits))).size == (28, 28)
+    assert Image.open(io.BytesIO(pictures.to_png(late, digits))).size == (28, 28)
 
 
 def test_computations_that_stop_inside_no_grad_do_not_turn_gradients_off() -> None:
@@ -218,10 +218,10 @@ def test_computations_that_stop_inside_no_grad_do_not_turn_gradients_off() -> No
 
     background = Background()
     for gradients in (True, False):
-        background.of(gradients, lambda gradients=gradients: steps(gradients))
+        background.get_or_start(gradients, lambda gradients=gradients: steps(gradients))
     for _ in range(3):
         for gradients in (True, False):
-            background.of(gradients, lambda: iter(()))
+            background.get_or_start(gradients, lambda: iter(()))
             assert background.step() and torch.is_grad_enabled()
     assert seen == [True] * 6
 
@@ -233,11 +233,11 @@ def test_a_failed_computation_raises_once_and_may_be_tried_again() -> None:
         raise UsageError("nothing")
         yield
 
-    background.of("a", failing)
+    background.get_or_start("a", failing)
     assert background.step() and not background.step()
     with pytest.raises(UsageError):
-        background.of("a", failing)
-    assert not background.of("a", failing).done
+        background.get_or_start("a", failing)
+    assert not background.get_or_start("a", failing).done
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device"), ValueError("x")])
@@ -248,10 +248,10 @@ def test_the_worker_goes_on_whatever_a_computation_raises(error: Exception) -> N
         raise error
         yield
 
-    background.of("a", failing)
+    background.get_or_start("a", failing)
     assert background.step()
     with pytest.raises(ConvscopeError) as told:
-        background.of("a", failing)
+        background.get_or_start("a", failing)
     assert told.value.__cause__ is error
 
 
@@ -266,7 +266,7 @@ def test_of_many_computations_the_oldest_are_given_up() -> None:
             closed.append(name)
 
     for name in range(6):
-        background.of(name, lambda name=name: steps(name))
+        background.get_or_start(name, lambda name=name: steps(name))
         background.step()
     assert closed == [0, 1]
     background.close()
@@ -275,7 +275,7 @@ def test_of_many_computations_the_oldest_are_given_up() -> None:
 
 def test_the_numbers_behind_a_unit(digits: nets.Net) -> None:
     image = inputs.example(digits.input_spec, 5).input
-    found = inspection(digits, image, "conv2:7@3,4")
+    found = inspect_unit(digits, image, "conv2:7@3,4")
     act = see.activations(digits, image[None], ["conv2", "relu2", "pool1"])
     products = torch.tensor(found["window"]) * torch.tensor(found["weights"])
     assert found["shape"] == [25, 3, 3] and found["taps"] == [[3, 4, 5], [4, 5, 6]]

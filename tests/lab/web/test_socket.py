@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from tests.lab.frame_decoder import decode_frame
 from websockets.sync.client import ClientConnection, connect
 
 from convscope import nets, see, worlds
 from convscope.lab.folder import LabFolder
-from convscope.lab.live import frames
 from convscope.lab.queue.table import Queue
 from convscope.lab.recipe import LabRecipe
 from convscope.lab.web.server import Server
@@ -57,7 +57,7 @@ def ask(tab: ClientConnection, **message: Any) -> dict[str, Any]:
 def maps(tab: ClientConnection) -> tuple[dict[str, Any], dict[str, Any]]:
     answer = tab.recv(WAIT)
     assert isinstance(answer, bytes), answer
-    return frames.decode(answer)
+    return decode_frame(answer)
 
 
 PIXELS = torch.randint(0, 256, (1, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
@@ -93,7 +93,9 @@ def test_a_stroke_comes_back_as_the_maps_of_all_layers(tab: ClientConnection) ->
         assert float((again - wanted[name].reshape(again.shape)).abs().max()) < 0.02 * float(
             high.max() - low.min()
         )
-    assert header["answer"] == pytest.approx(nets.load("digits")(image).softmax(1)[0].tolist(), abs=1e-5)
+    assert header["probabilities"] == pytest.approx(
+        nets.load("digits")(image).softmax(1)[0].tolist(), abs=1e-5
+    )
 
 
 def test_the_same_input_as_base64_and_a_bundled_example(tab: ClientConnection) -> None:
@@ -103,7 +105,7 @@ def test_the_same_input_as_base64_and_a_bundled_example(tab: ClientConnection) -
     first, _ = maps(tab)
     tab.send(struct.pack("<I", 2) + PIXELS.numpy().tobytes())
     second, _ = maps(tab)
-    assert first["answer"] == second["answer"] and (first["seq"], second["seq"]) == (1, 2)
+    assert first["probabilities"] == second["probabilities"] and (first["seq"], second["seq"]) == (1, 2)
     tab.send(json.dumps({"type": "input", "seq": 3, "sample": 4}))
     assert maps(tab)[0]["seq"] == 3
 
@@ -113,10 +115,13 @@ def test_steering_repeats_the_last_input(tab: ClientConnection) -> None:
     plain, _ = maps(tab)
     tab.send(json.dumps({"type": "steer", "units": [{"address": "dense2:2", "scale": 0}]}))
     steered, found = maps(tab)
-    assert steered["seq"] == 1 and steered["answer"] == plain["answer"] != steered["steered"]
+    assert (
+        steered["seq"] == 1
+        and steered["probabilities"] == plain["probabilities"] != steered["steered_probabilities"]
+    )
     assert float(found["dense2"][0][2]) == 0
     tab.send(json.dumps({"type": "steer", "units": []}))
-    assert maps(tab)[0]["steered"] is None
+    assert maps(tab)[0]["steered_probabilities"] is None
 
 
 def test_a_compared_network_gets_the_same_input(tab: ClientConnection) -> None:
@@ -193,14 +198,14 @@ def test_a_unit_is_inspected_on_the_present_input(tab: ClientConnection) -> None
     image = worlds.world_of(nets.load("digits").input_spec).example(nets.load("digits").input_spec, 5)
     assert image is not None
     terms = see.unit_terms("digits", image.input[None], "conv2:7@3,4")
-    assert found["type"] == "inspected" and found["seq"] == 8 and found["address"] == terms.place
+    assert found["type"] == "inspected" and found["seq"] == 8 and found["address"] == terms.address
     assert found["value"] == pytest.approx(terms.value, abs=1e-5) and found["bias"] == pytest.approx(
         terms.bias
     )
     assert found["following"][0]["layer"] == "relu2"
 
 
-def test_unit_cards_samples_and_preferred_pictures_over_http(server: Server) -> None:
+def test_unit_cards_samples_and_visualizations_over_http(server: Server) -> None:
     card = get(server, "/networks/digits/layers/conv2/units/7")
     assert card["address"] == "conv2:7" and card["kernel"]["shape"] == [25, 3, 3]
     with request(server, "/m/digits/conv2/7.json") as answer:
@@ -209,7 +214,7 @@ def test_unit_cards_samples_and_preferred_pictures_over_http(server: Server) -> 
         assert answer.headers["Content-Type"] == "image/png" and answer.read(8) == b"\x89PNG\r\n\x1a\n"
     with request(server, "/api/v1/networks/spoken-digits/samples/3.wav") as answer:
         assert answer.headers["Content-Type"] == "audio/wav" and answer.read(4) == b"RIFF"
-    url, share = card["preferred"]["url"], 0.0
+    url, share = card["visualization"]["url"], 0.0
     while share < 1:
         with request(server, url) as answer:
             share = float(answer.headers["X-Fraction"])
@@ -256,12 +261,12 @@ def test_a_position_of_go_is_an_input(tab: ClientConnection) -> None:
     assert watching["type"] == "watching"
     tab.send(json.dumps({"type": "input", "seq": 1, "game": {"size": 9, "moves": ["E5", "C3"]}}))
     header, found = maps(tab)
-    assert found["input"][2].shape[1:] == (9, 9) and len(header["answer"]) >= 81
+    assert found["input"][2].shape[1:] == (9, 9) and len(header["probabilities"]) >= 81
 
 
-def test_a_text_is_tinted(tab: ClientConnection) -> None:
+def test_words_have_attributions(tab: ClientConnection) -> None:
     ask(tab, type="watch", net="questions")
     tab.send(json.dumps({"type": "input", "seq": 1, "text": "what is it"}))
     header, _ = maps(tab)
-    found = ask(tab, type="tint")
-    assert found["type"] == "tinted" and len(found["pieces"]) == len(header["pieces"])
+    found = ask(tab, type="word_attributions")
+    assert found["type"] == "word_attributions" and len(found["pieces"]) == len(header["pieces"])

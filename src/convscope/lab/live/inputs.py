@@ -22,10 +22,10 @@ from convscope.worlds import (
 from convscope.worlds import open as open_data
 from convscope.worlds.images import to_spec
 
-LONGEST_TEXT = 20_000
+MAX_TEXT_LENGTH = 20_000
 PICTURES = frozenset({"image", "digit"})
 """Kinds of inputs that are made of any picture."""
-MOST_SAMPLES = 2000
+MAX_SAMPLES = 2000
 """Samples of the bundled data among which the strongest for a unit are looked for."""
 
 
@@ -59,9 +59,9 @@ def open_input(given: Mapping[str, Any], data: bytes, net: Net, folder: LabFolde
 
         return world_of(spec).open(board_of(given["game"]), spec)
     if "text" in given:
-        return _sentence(str(given["text"]), spec)
+        return _open_text(str(given["text"]), spec)
     if "sample" in given:
-        return bundled_sample(spec, int(given["sample"]))
+        return bundled_input(spec, int(given["sample"]))
     if "example" in given:
         return example(spec, int(given["example"]))
     return Sample(from_bytes(data, spec), None)
@@ -113,20 +113,20 @@ def from_bytes(data: bytes, spec: TensorSpec) -> Tensor:
     """
     if spec.is_integer:
         raise UsageError("a text", received="bytes", hint="Send it as text.")
-    wanted = int(np.prod(spec.shape))
-    if len(data) != wanted:
-        raise DataError(f"{wanted} bytes, one for each value of {spec.shape}", received=f"{len(data)} bytes")
+    size = int(np.prod(spec.shape))
+    if len(data) != size:
+        raise DataError(f"{size} bytes, one for each value of {spec.shape}", received=f"{len(data)} bytes")
     low, high = spec.value_range
     values = torch.frombuffer(bytearray(data), dtype=torch.uint8).reshape(spec.shape).float()
     return values.mul_((high - low) / 255).add_(low)
 
 
-def _sentence(text: str, spec: TensorSpec) -> Sample:
+def _open_text(text: str, spec: TensorSpec) -> Sample:
     world = world_of(spec)
     if spec.kind != "text":
         raise UsageError(f"{world.thing}", received="a text", hint="Choose a network of texts.")
-    if len(text) > LONGEST_TEXT:
-        raise DataError(f"a text of at most {LONGEST_TEXT:,} characters", received=f"{len(text):,}")
+    if len(text) > MAX_TEXT_LENGTH:
+        raise DataError(f"a text of at most {MAX_TEXT_LENGTH:,} characters", received=f"{len(text):,}")
     return open_sample(text.encode(), spec)  # as bytes: a text could be the name of a file
 
 
@@ -149,7 +149,7 @@ def example(spec: TensorSpec, index: int) -> Sample:
     return found
 
 
-def bundled_sample(spec: TensorSpec, index: int) -> Sample:
+def bundled_input(spec: TensorSpec, index: int) -> Sample:
     """Return an input of the data in which the strongest for a unit are looked for.
 
     Args:
@@ -162,7 +162,7 @@ def bundled_sample(spec: TensorSpec, index: int) -> Sample:
     Raises:
         UsageError: there is no such input, or none at all.
     """
-    data = bundled(spec)
+    data = bundled_dataset(spec)
     if data is None:
         return example(spec, index)
     if not 0 <= index < len(data):
@@ -170,7 +170,7 @@ def bundled_sample(spec: TensorSpec, index: int) -> Sample:
     return Sample(data.inputs([index], spec)[0], None)
 
 
-def bundled(spec: TensorSpec) -> LabelledDataset | None:
+def bundled_dataset(spec: TensorSpec) -> LabelledDataset | None:
     """Return labelled data that ships for inputs of a kind: those to test on.
 
     Args:
@@ -179,16 +179,16 @@ def bundled(spec: TensorSpec) -> LabelledDataset | None:
     Returns:
         The data set, read once; None where none ships, and for boards until their rules are compiled.
     """
-    return None if world_of(spec).first_use() else _bundled(spec)
+    return None if world_of(spec).first_use() else _bundled_dataset(spec)
 
 
 @lru_cache(maxsize=8)
-def _bundled(spec: TensorSpec) -> LabelledDataset | None:
+def _bundled_dataset(spec: TensorSpec) -> LabelledDataset | None:
     name = world_of(spec).bundled_data(spec)
     if name is None:
         return None
     data = require_labelled(open_data(name, "test", spec=spec))
-    return data.take(range(min(len(data), MOST_SAMPLES)))
+    return data.take(range(min(len(data), MAX_SAMPLES)))
 
 
 def rounded(values: Tensor) -> list[float]:

@@ -25,9 +25,9 @@ MODEL = "model.json"
 """File of a saved network, by which a folder is known as one."""
 LARGEST_MODEL = 2**26
 """Bytes of the largest description that is read for the list."""
-MOST_LOADED = 6
+MAX_LOADED = 6
 """Networks that are kept in memory; the one that was used longest ago goes first."""
-LITE = "efficientnet_lite0"
+PHOTOGRAPHS = "efficientnet_lite0"
 """The network of photographs that ships with a package of its own."""
 
 
@@ -85,9 +85,9 @@ class Networks:
         Returns:
             JSON-ready entries; trainings that cannot be read are left out.
         """
-        about = "EfficientNet-Lite0, trained on ImageNet"
-        lite = _entry(LITE, about, "image", (3, 224, 224), 1000, True)
-        return [*map(_of_zoo, ZOO.values()), lite, *self._runs()]
+        summary = "EfficientNet-Lite0, trained on ImageNet"
+        photographs = _entry(PHOTOGRAPHS, summary, "image", (3, 224, 224), 1000, True)
+        return [*map(_zoo_entry, ZOO.values()), photographs, *self._runs()]
 
     def load(self, name: str) -> Net:
         """Return a network by its name.
@@ -104,7 +104,11 @@ class Networks:
             DataError: the files of a training are damaged.
         """
         where, checkpoint = self._folder(name) if name.startswith(RUN) else (None, "")
-        if where is None and name not in (*ZOO, LITE) and not name.startswith(("torchvision/", "timm/")):
+        if (
+            where is None
+            and name not in (*ZOO, PHOTOGRAPHS)
+            and not name.startswith(("torchvision/", "timm/"))
+        ):
             raise UsageError("the name of a network", received=name[:100], hint=nearest(name[:100], known()))
         changed = _changed(where, checkpoint) if where else 0.0
         net, loaded = self._loaded.get(name, (None, 0.0))
@@ -112,7 +116,7 @@ class Networks:
             net = load_checkpoint(where, checkpoint) if where and checkpoint else load(where or name, seed=0)
             self._loaded[name] = (net, changed)
         self._loaded.move_to_end(name)
-        while len(self._loaded) > MOST_LOADED:
+        while len(self._loaded) > MAX_LOADED:
             self._loaded.popitem(last=False)
         return net
 
@@ -168,8 +172,8 @@ class Networks:
             try:
                 found = read_json(path / MODEL, LARGEST_MODEL)
                 spec, classes = found["inputs"][0], found["outputs"][0]["classes"]
-                about, world, shape = str(found["name"]), str(spec["kind"]), [int(n) for n in spec["shape"]]
-                yield _entry(f"{RUN}{path.name}", about, world, shape, len(classes), True)
+                summary, world, shape = str(found["name"]), str(spec["kind"]), [int(n) for n in spec["shape"]]
+                yield _entry(f"{RUN}{path.name}", summary, world, shape, len(classes), True)
             except (OSError, ValueError, LookupError, TypeError):  # damaged, or something else
                 continue
 
@@ -180,7 +184,7 @@ def _changed(folder: Path, checkpoint: str) -> float:
     return max(path.stat().st_mtime for path in files_of if path.is_file())
 
 
-def _of_zoo(entry: ZooEntry) -> dict[str, Any]:
+def _zoo_entry(entry: ZooEntry) -> dict[str, Any]:
     """Describe a network of this package; one that was trained has the vocabulary of its data."""
     spec, classes = entry.input_spec, entry.classes
     shape, count = spec.shape, 1000 if classes is None else len(classes)
@@ -193,10 +197,10 @@ def _of_zoo(entry: ZooEntry) -> dict[str, Any]:
 
 
 def _entry(
-    name: str, about: str, world: str, shape: Sequence[int], classes: int, trained: bool
+    name: str, summary: str, world: str, shape: Sequence[int], classes: int, trained: bool
 ) -> dict[str, Any]:
     origin = "run" if name.startswith(RUN) else "shipped" if trained else "zoo"
-    facts = {"name": name, "about": about, "world": world, "shape": list(map(int, shape))}
+    facts = {"name": name, "summary": summary, "world": world, "shape": list(map(int, shape))}
     return {**facts, "classes": classes, "trained": trained, "origin": origin}
 
 
@@ -222,7 +226,7 @@ def _watchable(net: Net) -> tuple[Layer, ...]:
         and len(shapes[info.name][-1]) == 1
         and next(iter(shapes[info.name][-1].values()))
     ]
-    reads = _reads(description, set(kept))
+    reads = _inputs_of(description, set(kept))
     return tuple(
         Layer(info.name, next(iter(shapes[info.name][-1].values())), reads[info.name], info)
         for info in description.layers
@@ -230,7 +234,7 @@ def _watchable(net: Net) -> tuple[Layer, ...]:
     )
 
 
-def _reads(description: Description, kept: set[str]) -> dict[str, tuple[str, ...]]:
+def _inputs_of(description: Description, kept: set[str]) -> dict[str, tuple[str, ...]]:
     """Return for each layer the nearest layers before it that are kept, or inputs."""
     found: dict[str, tuple[str, ...]] = {name: (name,) for name in description.graph.inputs}
     reads: dict[str, tuple[str, ...]] = {}

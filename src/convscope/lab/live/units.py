@@ -1,4 +1,4 @@
-"""The card of one unit: its formula and weights, its strongest real inputs, the picture that it prefers.
+"""The card of one unit: its formula and weights, its strongest real inputs, its activation maximisation.
 
 And the units of a layer in a list, each with its strongest real input and what is known of its health.
 """
@@ -16,7 +16,7 @@ from convscope.errors import PlaceError, UsageError
 from convscope.graph import Field
 from convscope.lab.live.background import Background, Work
 from convscope.lab.live.formulas import formula
-from convscope.lab.live.inputs import bundled, rounded
+from convscope.lab.live.inputs import bundled_dataset, rounded
 from convscope.lab.live.networks import CHECKPOINT, RUN, Layer, options_of, watchable
 from convscope.nets import Net, describe
 from convscope.see import Visualization, iter_visualize, unit_terms
@@ -36,13 +36,13 @@ from convscope.see.visualization import VisualizeRecipe
 from convscope.system.progress import Progress
 from convscope.worlds import LabelledDataset, world_of
 
-TOP = 9
+TOP_INPUTS = 9
 """Real inputs that a card shows."""
 BATCH = 64
 """Inputs of one step of an index: short enough for a live view in between."""
 STEPS = 128
-"""Updates of a preferred picture."""
-MOST_WEIGHTS = 2**16
+"""Updates of a visualization."""
+MAX_WEIGHTS = 2**16
 """Weights of one unit that are sent."""
 MAX_UNITS = 20_000
 """Units of one list."""
@@ -79,17 +79,17 @@ class Units:
             UsageError: the layer cannot be watched.
         """
         place = one_unit(net, address)
-        layer = _layer_of(net, place.layer)
+        layer = _watchable_layer(net, place.layer)
         node = next(node for node in describe(net).graph.nodes if node.name == layer.name)
         weights, bias = _weights(net, place.layer, int(place.unit or 0))
         options = options_of(node.layer)
-        data = bundled(net.input_spec)
+        data = bundled_dataset(net.input_spec)
         found = formula(describe(net).graph, layer.name)
         top, indexed = self._top(net, name, str(place), data)
         return {
             "address": str(place),
             "layer": layer.to_json(options),
-            "formula": {name: found[name] for name in ("text", "latex", "terms")},
+            "formula": {name: found[name] for name in ("text", "latex", "term_count")},
             "activation": found["activation"],
             "kernel": None if weights is None else {"shape": list(weights.shape), "values": rounded(weights)},
             "bias": bias,
@@ -98,7 +98,7 @@ class Units:
             "top": top,
             "indexed": indexed,
             "data": data.name if data is not None else None,
-            "preferred": _preferred(net, name, str(place)),
+            "visualization": _visualization_url(net, name, str(place)),
             "code": _code(net, name, str(place)),
             "command": _command(net, name, str(place), data),
         }
@@ -113,12 +113,12 @@ class Units:
             return [], fraction
         place = one_unit(net, address)
         field = field_of(net, place)
-        return [_patch(net, name, one, field, data) for one in index.entry(place, TOP).top], 1.0
+        return [_top_input(net, name, one, field, data) for one in index.entry(place, TOP_INPUTS).top], 1.0
 
     def _index(self, net: Net, address: str, data: LabelledDataset) -> tuple[UnitIndex | None, float]:
         """Return the index of a unit's layer, None until it is made, and the share of the data seen."""
         key = ("index", net, str(one_unit(net, address).layer_only))
-        work = self.background.of(key, lambda: _indexing(_copied(net), data, address))
+        work = self.background.get_or_start(key, lambda: _index_steps(_copy(net), data, address))
         index: UnitIndex | None = work.result() if work.done else None
         return index, 1.0 if index is not None else min(work.fraction, 0.99)
 
@@ -143,7 +143,7 @@ class Units:
             UsageError: the layer cannot be watched, or `units` is no list of numbers, or too long.
         """
         place = one_unit(net, f"{layer}:0").layer_only
-        described, data = _layer_of(net, str(place)), bundled(net.input_spec)
+        described, data = _watchable_layer(net, str(place)), bundled_dataset(net.input_spec)
         numbers = unit_numbers(units, str(place), described.shape[0])
         index, indexed = self._index(net, f"{place}:0", data) if data is not None else (None, None)
         redundant, compared = {}, None
@@ -167,7 +167,7 @@ class Units:
                     "label": labels[unit] if labels else "",
                     **known(unit),
                     "redundant": vars(redundant[unit]) if unit in redundant else None,
-                    "visualization": _preferred(net, name, f"{place}:{unit}"),
+                    "visualization": _visualization_url(net, name, f"{place}:{unit}"),
                 }
                 for unit in numbers
             ],
@@ -178,13 +178,15 @@ class Units:
     ) -> tuple[dict[int, RedundantUnit], float]:
         """Return redundant units of a layer by number, and the share of the samples that were compared."""
         key = ("redundancy", net, layer)
-        work = self.background.of(key, lambda: iter_redundancy(_copied(net), data, [layer], batch=BATCH))
+        work = self.background.get_or_start(
+            key, lambda: iter_redundancy(_copy(net), data, [layer], batch=BATCH)
+        )
         if not work.done:
             return {}, min(work.fraction, 0.99)
         return {one.unit: one for one in work.result().layers.get(layer, ())}, 1.0
 
-    def preferred(self, net: Net, address: str) -> tuple[dict[str, Any], Tensor | None]:
-        """Return the picture that maximises a unit, as far as it is.
+    def visualization(self, net: Net, address: str) -> tuple[dict[str, Any], Tensor | None]:
+        """Return the input that maximises a unit, as far as it is computed.
 
         Args:
             net: the network.
@@ -204,7 +206,9 @@ class Units:
                 received=net.name,
                 hint="Words cannot be moved a little; the card names the best ones.",
             )
-        work = self.background.of(("preferred", net, place), lambda: _visualizing(_copied(net), place))
+        work = self.background.get_or_start(
+            ("visualization", net, place), lambda: _visualize_steps(_copy(net), place)
+        )
         return {"fraction": round(work.fraction, 4)}, _image_of(work)
 
 
@@ -228,10 +232,12 @@ def unit_numbers(text: str, layer: str, count: int) -> list[int]:
     for part in wanted:
         match = RANGE.fullmatch(part)
         if match is None:
-            raise UsageError("numbers of units, like 1,5,7-9", received=part[:40] or "nothing between commas")
+            hint = "Separate them by commas: ?units=1,5,7-9"
+            raise UsageError("numbers of units", received=part[:40] or "nothing between commas", hint=hint)
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last < count:
-            raise PlaceError(f"{layer} has units 0 to {count - 1}", received=part)
+            hint = f"For example: ?units={count - 1}"
+            raise PlaceError(f"{layer} has units 0 to {count - 1}", received=part, hint=hint)
         found |= dict.fromkeys(range(first, min(last, first + MAX_UNITS) + 1))
         if len(found) > MAX_UNITS:
             hint = f"Name some of the {count:,}: ?units=0-{MAX_UNITS - 1}"
@@ -268,13 +274,13 @@ def _statistics(
             "inactive_share": share,
             "dead": dead,
             "saturated": saturated,
-            "top": _patch(net, name, example, field, data),
+            "top": _top_input(net, name, example, field, data),
         }
 
     return statistics
 
 
-def _patch(
+def _top_input(
     net: Net, name: str, example: Example, field: Field | None, data: LabelledDataset
 ) -> dict[str, Any]:
     """Return a real input on which a unit is strong, and what of it the unit depends on."""
@@ -284,7 +290,7 @@ def _patch(
         box = field.box(example.position if len(example.position) == len(field.positions) else ())
     low_high = [list(span) for span in box] if box else everything
     found = {
-        "image": f"/api/v1/networks/{in_path(name)}/samples/{example.image}.png",
+        "url": f"/api/v1/networks/{in_path(name)}/samples/{example.image}.png",
         "sample": example.image,
         "value": example.value,
         "position": list(example.position),
@@ -299,7 +305,7 @@ def _patch(
     return found
 
 
-def inspection(net: Net, image: Tensor, address: str) -> dict[str, Any]:
+def inspect_unit(net: Net, image: Tensor, address: str) -> dict[str, Any]:
     """Return the numbers behind one unit at one position of an input.
 
     Args:
@@ -316,7 +322,7 @@ def inspection(net: Net, image: Tensor, address: str) -> dict[str, Any]:
     """
     terms = unit_terms(net, image[None], address)
     return {
-        "address": terms.place,
+        "address": terms.address,
         "kind": terms.kind,
         "shape": list(terms.window.shape),
         "window": rounded(terms.window),
@@ -335,29 +341,29 @@ def _image_of(work: Work) -> Tensor | None:
     return None if shown is None else shown.images[0]
 
 
-def _copied(net: Net) -> Net:
+def _copy(net: Net) -> Net:
     """Return a copy: a long computation's hooks would see the inputs of the live view."""
     return net.with_module(deepcopy(net.module))
 
 
-def _indexing(net: Net, data: LabelledDataset, address: str) -> Iterator[Progress[UnitIndex | None]]:
+def _index_steps(net: Net, data: LabelledDataset, address: str) -> Iterator[Progress[UnitIndex | None]]:
     """Find the strongest inputs of all units of a layer; the index is kept in the user's cache."""
     place = one_unit(net, address)
-    known = known_index(net, data, place, TOP)
+    known = known_index(net, data, place, TOP_INPUTS)
     if known is not None:
         yield Progress(1.0, "known", lambda: known)
         return
-    wanted = {"places": [str(place.layer_only)], "k": TOP, "batch": BATCH}
-    folder = storage.cache_dir(net, data) / storage.cache_key(wanted)
-    yield from iter_index_units(net, data, [place.layer_only], k=TOP, batch=BATCH, folder=folder)
+    settings = {"places": [str(place.layer_only)], "k": TOP_INPUTS, "batch": BATCH}
+    folder = storage.cache_dir(net, data) / storage.cache_key(settings)
+    yield from iter_index_units(net, data, [place.layer_only], k=TOP_INPUTS, batch=BATCH, folder=folder)
 
 
-def _visualizing(net: Net, address: str) -> Iterator[Progress[Visualization | None]]:
+def _visualize_steps(net: Net, address: str) -> Iterator[Progress[Visualization | None]]:
     recipe = VisualizeRecipe.parse({"net": net.name, "places": [address], "steps": STEPS})
     yield from iter_visualize(net, recipe)
 
 
-def _layer_of(net: Net, name: str) -> Layer:
+def _watchable_layer(net: Net, name: str) -> Layer:
     found = next((layer for layer in watchable(net) if layer.name == name), None)
     if found is None:
         raise UsageError(
@@ -374,7 +380,7 @@ def _weights(net: Net, layer: str, unit: int) -> tuple[Tensor | None, float | No
         return None, None
     weight = module.weight.detach().float().cpu()[unit]
     bias = None if module.bias is None else float(module.bias.detach()[unit])
-    return (weight if weight.numel() <= MOST_WEIGHTS else None), bias
+    return (weight if weight.numel() <= MAX_WEIGHTS else None), bias
 
 
 def in_path(name: str) -> str:
@@ -389,14 +395,14 @@ def in_path(name: str) -> str:
     return name.replace("/", "~")
 
 
-def _preferred(net: Net, name: str, address: str) -> dict[str, str] | None:
+def _visualization_url(net: Net, name: str, address: str) -> dict[str, str] | None:
     if net.input_spec.is_integer:
         return None
     layer, _, unit = address.rpartition(":")
-    return {"url": f"/api/v1/networks/{in_path(name)}/layers/{layer}/units/{unit}/preferred.png"}
+    return {"url": f"/api/v1/networks/{in_path(name)}/layers/{layer}/units/{unit}/visualization.png"}
 
 
-def reference(name: str) -> str:
+def cli_name(name: str) -> str:
     """Return the name by which the terminal and Python know a network of the lab.
 
     Args:
@@ -411,11 +417,11 @@ def reference(name: str) -> str:
 def _code(net: Net, name: str, address: str) -> str:
     """Return Python that does what the card does."""
     checkpoint = name.partition(CHECKPOINT)[2] if name.startswith(RUN) else ""
-    opened = f"learn.load_checkpoint({reference(name)!r}, {checkpoint!r})"
+    opened = f"learn.load_checkpoint({cli_name(name)!r}, {checkpoint!r})"
     lines = [
         f"from convscope import {'learn' if checkpoint else 'load'}, see, worlds",
         "",
-        f"net = {opened if checkpoint else f'load({reference(name)!r})'}",
+        f"net = {opened if checkpoint else f'load({cli_name(name)!r})'}",
         "example = worlds.world_of(net.input_spec).example(net.input_spec)  # or the name of a file",
         f"maps = see.activations(net, example, [{address!r}])",
         f"terms = see.unit_terms(net, example, {address!r})",
@@ -427,7 +433,7 @@ def _code(net: Net, name: str, address: str) -> str:
 
 def _command(net: Net, name: str, address: str, data: LabelledDataset | None) -> str:
     """Return the command of the terminal that makes the report on a unit, or its picture."""
-    given: dict[str, Any] = {"net": reference(name)}
+    given: dict[str, Any] = {"net": cli_name(name)}
     if data is not None:
         bundle, _, split = data.name.partition("/")
         return UnitRecipe.parse({**given, "place": address, "data": bundle, "split": split or None}).command()

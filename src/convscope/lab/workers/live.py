@@ -6,28 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.lab.folder import LabFolder
-from convscope.lab.live.answers import classified
+from convscope.lab.live.answers import classify_file
 from convscope.lab.live.background import Background
-from convscope.lab.live.inputs import bundled_sample, open_input, open_same_input
-from convscope.lab.live.maps import Watched, chosen, compared_frames
+from convscope.lab.live.inputs import bundled_input, open_input, open_same_input
+from convscope.lab.live.maps import MapRecorder, compared_frames, select_layers
 from convscope.lab.live.networks import Networks, describe_network
-from convscope.lab.live.pictures import picture, preview, sound
-from convscope.lab.live.texts import tinted_words
-from convscope.lab.live.units import Units, inspection
+from convscope.lab.live.pictures import preview, to_png, to_wav
+from convscope.lab.live.texts import word_attributions
+from convscope.lab.live.units import Units, inspect_unit
 from convscope.lab.workers.channel import Channel, Operation
 from convscope.lab.workers.samples import Samples
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from convscope.lab.live.go import GoTable
+    from convscope.lab.live.go import GoService
     from convscope.nets import Net
 
-MOST_WATCHED = 16
+MAX_RECORDERS = 16
 """Networks with different layers that are watched at a time; the one used longest ago is given up."""
 
 
-class Live:
+class LiveOperations:
     """What the live worker knows, and the operations that it answers.
 
     Args:
@@ -40,8 +40,8 @@ class Live:
         self.samples = Samples(self.folder)
         self.background = Background()
         self.units = Units(self.background)
-        self._go: GoTable | None = None
-        self._watched: OrderedDict[tuple[str, tuple[str, ...] | None], Watched] = OrderedDict()
+        self._go: GoService | None = None
+        self._recorders: OrderedDict[tuple[str, tuple[str, ...] | None], MapRecorder] = OrderedDict()
         self.operations: dict[str, Operation] = {
             "networks": self.list_networks,
             "network": self.network,
@@ -52,12 +52,12 @@ class Live:
             "inspect": self.inspect,
             "unit": self.unit,
             "units": self.layer_units,
-            "preferred": self.preferred,
+            "visualization": self.visualization,
             "sample": self.sample,
-            "seen": self.seen,
+            "upload_as_input": self.upload_as_input,
             "preview": self.preview,
             "go": self.go,
-            "tint": self.tint,
+            "word_attributions": self.word_attributions,
         }
 
     def list_networks(self) -> dict[str, Any]:
@@ -75,11 +75,15 @@ class Live:
             net: its name in the lab.
 
         Returns:
-            What `describe_network` returns, `watched` (names of layers) and `checkpoints` of a training.
+            What `describe_network` returns, `default_layers` (names of layers) and `checkpoints` of a
+            training.
         """
         loaded = self.networks.load(net)
-        found = {**describe_network(loaded, net), "watched": [layer.name for layer in chosen(loaded, None)]}
-        return {**found, "checkpoints": self.networks.checkpoints(net)}
+        return {
+            **describe_network(loaded, net),
+            "default_layers": [layer.name for layer in select_layers(loaded, None)],
+            "checkpoints": self.networks.checkpoints(net),
+        }
 
     def forward(
         self,
@@ -103,9 +107,9 @@ class Live:
         Returns:
             No values, and a binary frame of the maps.
         """
-        watched = self.watched(net, layers)
-        sample = open_input(given or {}, data, watched.net, self.folder)
-        return {}, watched.frame(sample.input, seq, scales)
+        recorder = self.recorder(net, layers)
+        sample = open_input(given or {}, data, recorder.net, self.folder)
+        return {}, recorder.frame(sample.input, seq, scales)
 
     def compare(
         self,
@@ -127,7 +131,7 @@ class Live:
         Returns:
             `sizes`, bytes of each frame; and the frames of `compared_frames`, one after the other.
         """
-        first, second = (self.watched(*pair) for pair in zip(nets, layers, strict=True))
+        first, second = (self.recorder(*pair) for pair in zip(nets, layers, strict=True))
         images = open_same_input(given or {}, data, (first.net, second.net), self.folder)
         frames = compared_frames(first, second, images, seq)
         return {"sizes": [len(frame) for frame in frames]}, b"".join(frames)
@@ -158,10 +162,10 @@ class Live:
             data: bytes of the file.
 
         Returns:
-            What `classified` returns.
+            What `classify_file` returns.
         """
         source = self.folder.upload(upload) if upload else data
-        return classified(self.networks.load(net), source, top)
+        return classify_file(self.networks.load(net), source, top)
 
     def inspect(
         self, net: str, address: str, given: Mapping[str, Any] | None = None, data: bytes = b""
@@ -175,10 +179,10 @@ class Live:
             data: bytes of the input.
 
         Returns:
-            What `inspection` returns.
+            What `inspect_unit` returns.
         """
         loaded = self.networks.load(net)
-        return inspection(loaded, open_input(given or {}, data, loaded, self.folder).input, address)
+        return inspect_unit(loaded, open_input(given or {}, data, loaded, self.folder).input, address)
 
     def unit(self, net: str, address: str) -> dict[str, Any]:
         """Return the card of a unit.
@@ -205,48 +209,48 @@ class Live:
         """
         return self.units.layer(self.networks.load(net), net, layer, units)
 
-    def preferred(self, net: str, address: str, kind: str = "png") -> tuple[dict[str, Any], bytes]:
-        """Return the picture that a unit prefers, as far as it is.
+    def visualization(self, net: str, address: str, format: str = "png") -> tuple[dict[str, Any], bytes]:
+        """Return the activation maximisation of a unit, as far as it is computed.
 
         Args:
             net: its name in the lab.
             address: the unit.
-            kind: `png`, or `wav` for a network of sounds.
+            format: `png`, or `wav` for a network of sounds.
 
         Returns:
             `fraction`, and the file; empty before the first step.
         """
         loaded = self.networks.load(net)
-        facts, found = self.units.preferred(loaded, address)
-        return facts, b"" if found is None else _file(found, loaded, kind)
+        facts, found = self.units.visualization(loaded, address)
+        return facts, b"" if found is None else _file(found, loaded, format)
 
-    def sample(self, net: str, index: int, kind: str = "png") -> tuple[dict[str, Any], bytes]:
+    def sample(self, net: str, index: int, format: str = "png") -> tuple[dict[str, Any], bytes]:
         """Return an input of the data that ships.
 
         Args:
             net: the name of a network in the lab, whose inputs they are.
             index: which one.
-            kind: `png`, or `wav` for a network of sounds.
+            format: `png`, or `wav` for a network of sounds.
 
         Returns:
             No values, and the file.
         """
         loaded = self.networks.load(net)
-        return {}, _file(bundled_sample(loaded.input_spec, index).input, loaded, kind)
+        return {}, _file(bundled_input(loaded.input_spec, index).input, loaded, format)
 
-    def seen(self, net: str, upload: str, kind: str = "png") -> tuple[dict[str, Any], bytes]:
+    def upload_as_input(self, net: str, upload: str, format: str = "png") -> tuple[dict[str, Any], bytes]:
         """Return an uploaded file as a network sees it: decoded, and encoded anew.
 
         Args:
             net: the name of a network in the lab.
             upload: its id.
-            kind: `png`, or `wav` for a network of sounds.
+            format: `png`, or `wav` for a network of sounds.
 
         Returns:
             No values, and the file.
         """
         loaded = self.networks.load(net)
-        return {}, _file(open_input({"upload": upload}, b"", loaded, self.folder).input, loaded, kind)
+        return {}, _file(open_input({"upload": upload}, b"", loaded, self.folder).input, loaded, format)
 
     def preview(self, upload: str, name: str = "") -> tuple[dict[str, Any], bytes]:
         """Return a small picture of an uploaded file, for no network.
@@ -265,7 +269,7 @@ class Live:
         """Answer a question about a game of Go.
 
         Args:
-            **question: what `GoTable.answer` takes.
+            **question: what `GoService.answer` takes.
 
         Returns:
             What it returns.
@@ -274,12 +278,12 @@ class Live:
             MissingError: numba, which compiles the rules, is not installed.
         """
         if self._go is None:
-            from convscope.lab.live.go import GoTable
+            from convscope.lab.live.go import GoService
 
-            self._go = GoTable(self.networks, self.background)
+            self._go = GoService(self.networks, self.background)
         return self._go.answer(**question)
 
-    def tint(
+    def word_attributions(
         self, net: str, given: Mapping[str, Any] | None = None, target: int | None = None, data: bytes = b""
     ) -> dict[str, Any]:
         """Return what each word of a text adds to an answer.
@@ -291,12 +295,12 @@ class Live:
             data: bytes of the input.
 
         Returns:
-            What `tinted_words` returns.
+            What `word_attributions` returns.
         """
         loaded = self.networks.load(net)
-        return tinted_words(loaded, open_input(given or {}, data, loaded, self.folder).input, target)
+        return word_attributions(loaded, open_input(given or {}, data, loaded, self.folder).input, target)
 
-    def watched(self, name: str, layers: Sequence[str] | None) -> Watched:
+    def recorder(self, name: str, layers: Sequence[str] | None) -> MapRecorder:
         """Return a network with hooks on its layers; the same one as long as its files are the same.
 
         Args:
@@ -308,14 +312,14 @@ class Live:
         """
         net = self.networks.load(name)
         key = (name, None if layers is None else tuple(layers))
-        found = self._watched.get(key)
+        found = self._recorders.get(key)
         if found is None or found.net is not net:
             if found is not None:
                 found.close()
-            self._watched[key] = found = Watched(net, layers)
-        self._watched.move_to_end(key)
-        while len(self._watched) > MOST_WATCHED:
-            self._watched.popitem(last=False)[1].close()
+            self._recorders[key] = found = MapRecorder(net, layers)
+        self._recorders.move_to_end(key)
+        while len(self._recorders) > MAX_RECORDERS:
+            self._recorders.popitem(last=False)[1].close()
         return found
 
 
@@ -328,7 +332,7 @@ def run(channel: Channel, settings: Mapping[str, Any]) -> None:
     """
     import torch
 
-    live = Live(Path(settings["folder"]))
+    live = LiveOperations(Path(settings["folder"]))
     live.forward("digits", given={"sample": 0})  # so that the first stroke finds everything loaded
     channel.ready(device="cpu", torch=torch.__version__)
     requests = channel.requests()
@@ -342,5 +346,5 @@ def run(channel: Channel, settings: Mapping[str, Any]) -> None:
         channel.answer(request, live.operations)
 
 
-def _file(tensor: "Tensor", net: "Net", kind: str) -> bytes:
-    return sound(tensor, net) if kind == "wav" else picture(tensor, net)
+def _file(tensor: "Tensor", net: "Net", format: str) -> bytes:
+    return to_wav(tensor, net) if format == "wav" else to_png(tensor, net)

@@ -19,7 +19,7 @@ RUN = "run:"
 """What the name of a run begins with, where a network is named."""
 FOLDERS = ("a data set", "a folder of pictures")
 """What fields take for which uploads are put together in a folder."""
-UNSAFE = re.compile(r"[^\w.() -]+")
+UNSAFE_CHARACTERS = re.compile(r"[^\w.() -]+")
 
 
 def trains(verb: str, settings: Mapping[str, Any]) -> bool:
@@ -48,18 +48,18 @@ def recipe_of(job: QueuedJob, folder: LabFolder) -> Recipe:
     Raises:
         UsageError: a setting is wrong, or an upload or run is not there.
     """
-    settings = {name: resolved(value, folder) for name, value in job.settings.items()}
+    settings = {name: resolve_runs(value, folder) for name, value in job.settings.items()}
     schema = schema_for(job.verb, settings)
     for name, files in job.uploads.items():
-        place = folder.inputs(job.id) / name
+        inputs = folder.inputs(job.id) / name
         form = field_form(schema.model_fields[name])
         below = form is not None and form.takes is not None and form.takes.noun in FOLDERS
-        paths = placed(files, folder, place, classes=below)
-        settings[name] = str(place) if below else paths if form is not None and form.repeats else paths[0]
+        paths = link_uploads(files, folder, inputs, classes=below)
+        settings[name] = str(inputs) if below else paths if form is not None and form.repeats else paths[0]
     return schema_for(job.verb, settings).parse(settings)
 
 
-def resolved(value: Any, folder: LabFolder) -> Any:
+def resolve_runs(value: Any, folder: LabFolder) -> Any:
     """Return a setting with the folder in the place of the name of a run.
 
     Args:
@@ -73,21 +73,21 @@ def resolved(value: Any, folder: LabFolder) -> Any:
         UsageError: there is no such run.
     """
     if isinstance(value, list):
-        return [resolved(entry, folder) for entry in value]
+        return [resolve_runs(entry, folder) for entry in value]
     if isinstance(value, str) and value.startswith(RUN):
         return str(folder.run(value.removeprefix(RUN)))
     return value
 
 
-def placed(
-    files: list[dict[str, str]], folder: LabFolder, place: Path, *, classes: bool = False
+def link_uploads(
+    files: list[dict[str, str]], folder: LabFolder, target: Path, *, classes: bool = False
 ) -> list[str]:
     """Put uploads into a folder, under the names that the user gave them.
 
     Args:
         files: `id` and `name` of each; several may have the same content.
         folder: where uploads lie.
-        place: the folder, which is made anew.
+        target: the folder, which is made anew.
         classes: whether the folder in a name, such as `cats` in `cats/1.jpg`, is that of its class.
 
     Returns:
@@ -99,23 +99,23 @@ def placed(
     """
     if not files:
         raise UsageError("at least one file", received="none", hint="Upload one, or leave the field out.")
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
     paths = []
     for number, file in enumerate(files):
         above, _, last = file.get("name", "").replace("\\", "/").rpartition("/")
-        inside = place / _plain(above.rpartition("/")[2], "class") if classes and above else place
+        inside = target / _safe_name(above.rpartition("/")[2], "class") if classes and above else target
         inside.mkdir(exist_ok=True)
-        path = inside / _plain(last, f"file-{number}")
+        path = inside / _safe_name(last, f"file-{number}")
         path = path if not os.path.lexists(path) else path.with_stem(f"{path.stem}-{number}")
         _link(folder.upload(file["id"]), path)
         paths.append(str(path))
     return paths
 
 
-def _plain(name: str, other: str) -> str:
+def _safe_name(name: str, other: str) -> str:
     """Return a name without what could be more than a name; another one where nothing is left."""
-    return UNSAFE.sub("_", name).strip(" .")[-80:].lstrip("-. ") or other
+    return UNSAFE_CHARACTERS.sub("_", name).strip(" .")[-80:].lstrip("-. ") or other
 
 
 def _link(source: Path, path: Path) -> None:

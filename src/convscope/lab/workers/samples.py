@@ -11,7 +11,7 @@ from convscope.learn import Run, setup_training
 if TYPE_CHECKING:
     from convscope.learn import TrainingSetup
 
-MOST_SETS = 3
+MAX_SETS = 3
 """Data sets that are kept open; the one used longest ago is closed."""
 
 
@@ -61,7 +61,7 @@ class Samples:
     def _setup(self, run: str) -> "TrainingSetup":
         if run not in self._open:
             self._open[run] = setup_training(Run.open(self.folder.run(run)).recipe)
-            while len(self._open) > MOST_SETS:
+            while len(self._open) > MAX_SETS:
                 self._open.popitem(last=False)
         self._open.move_to_end(run)
         return self._open[run]

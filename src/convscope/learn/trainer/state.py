@@ -187,7 +187,7 @@ class State:
         try:
             return cls._read_file(path)
         except (OSError, ValueError) as error:
-            raise DataError(f"the state of a training at {path}", received=str(error)) from None
+            raise DataError(f"the state of a training at {path}", received=str(error), hint=NEWEST) from None
 
     @staticmethod
     def read_names(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -222,6 +222,7 @@ class State:
 
 
 DAMAGED = "The run cannot be continued: start another one."
+NEWEST = "Open the newest state instead: 'last' is its checkpoint."
 
 
 class _UnsupportedFormat(ValueError):

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from convscope.lab.web.routes.go import Game
 
-LONGEST = 2**20
+MAX_LENGTH = 2**20
 """Characters of a message, which uvicorn limits to as many bytes."""
 
 
@@ -43,7 +43,7 @@ class Input(Message):
 
     type: Literal["input"]
     seq: int = Field(ge=0, lt=2**32)
-    data: str | None = Field(None, max_length=LONGEST)
+    data: str | None = Field(None, max_length=MAX_LENGTH)
     upload: str | None = Field(None, max_length=64)
     text: str | None = Field(None, max_length=20_000)
     game: Game | None = None
@@ -72,10 +72,10 @@ class Inspect(Message):
     address: str = Field(max_length=300)
 
 
-class Tint(Message):
+class WordAttributions(Message):
     """Ask what each word of the present text adds to an answer: of the likeliest class, or another."""
 
-    type: Literal["tint"]
+    type: Literal["word_attributions"]
     target: int | None = Field(None, ge=0, lt=2**31)
 
 
@@ -86,6 +86,6 @@ class Jobs(Message):
     after: int = Field(ge=0, lt=2**63)
 
 
-AnyMessage = Annotated[Watch | Input | Steer | Inspect | Tint | Jobs, Field(discriminator="type")]
+AnyMessage = Annotated[Watch | Input | Steer | Inspect | WordAttributions | Jobs, Field(discriminator="type")]
 MESSAGES: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
 """Reads a message from its JSON text."""

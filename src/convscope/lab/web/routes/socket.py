@@ -16,7 +16,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.lab.queue.table import Queue
-from convscope.lab.web.routes.jobs import POLL, JobQueue
+from convscope.lab.web.frame_budget import FrameBudget
+from convscope.lab.web.routes.jobs import POLL
 from convscope.lab.web.routes.messages import (
     MESSAGES,
     AnyMessage,
@@ -25,8 +26,8 @@ from convscope.lab.web.routes.messages import (
     Inspect,
     Jobs,
     Steer,
-    Tint,
     Watch,
+    WordAttributions,
 )
 from convscope.lab.web.state import Lab
 from convscope.lab.workers.supervisor import Worker
@@ -36,16 +37,15 @@ NUMBER = struct.Struct("<I")
 
 
 @router.websocket("/socket")
-async def socket(websocket: WebSocket, lab: Lab, queue: JobQueue) -> None:
+async def socket(websocket: WebSocket, lab: Lab) -> None:
     """Carry the live view of one tab, and the events of jobs.
 
     Args:
         websocket: the connection.
         lab: the server's state.
-        queue: the jobs.
     """
     await websocket.accept()
-    tab = Tab(websocket, lab.workers["live"], queue)
+    tab = Tab(websocket, lab.workers["live"], lab.queue, lab.frame_budget)
     tasks = {asyncio.create_task(part()) for part in (tab.answer, tab.receive, tab.follow_jobs)}
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -62,16 +62,17 @@ class Tab:
         websocket: its connection, accepted.
         live: the live worker.
         queue: the jobs, whose events are followed as soon as the tab asks for them.
+        frame_budget: how many frames the tab may have while a job runs.
     """
 
-    def __init__(self, websocket: WebSocket, live: Worker, queue: Queue) -> None:
-        self.websocket, self.live, self.queue = websocket, live, queue
+    def __init__(self, websocket: WebSocket, live: Worker, queue: Queue, frame_budget: FrameBudget) -> None:
+        self.websocket, self.live, self.queue, self.frame_budget = websocket, live, queue, frame_budget
         self.net = "digits"
         self.layers: list[str] | None = None
         self.compared: Compared | None = None
         self.scales: dict[str, float] = {}
         self.input: tuple[int, dict[str, Any], bytes] | None = None
-        self._wanted: dict[str, Any] = {}
+        self._pending: dict[str, Any] = {}
         self._awake = asyncio.Event()
         self._after: int | None = None
         self._following = asyncio.Event()
@@ -79,7 +80,7 @@ class Tab:
             "watch": self._send_watch,
             "maps": self._send_maps,
             "inspect": self._send_inspection,
-            "tint": self._send_tint,
+            "word_attributions": self._send_word_attributions,
         }
 
     async def receive(self) -> None:
@@ -106,7 +107,7 @@ class Tab:
         if isinstance(message, Watch):
             self.net, self.layers, self.scales = message.net, message.layers, {}
             self.input, self.compared = None, message.compared
-            self._wanted.clear()
+            self._pending.clear()
             self._ask("watch")
         elif isinstance(message, Input):
             self.input = _given(message)
@@ -116,23 +117,23 @@ class Tab:
             self._ask("maps")
         elif isinstance(message, Inspect):
             self._ask("inspect", message.address)
-        elif isinstance(message, Tint):
-            self._ask("tint", message.target)
+        elif isinstance(message, WordAttributions):
+            self._ask("word_attributions", message.target)
         elif isinstance(message, Jobs):
             self._after = message.after
             self._following.set()
 
     def _ask(self, what: str, detail: Any = None) -> None:
-        self._wanted[what] = detail
+        self._pending[what] = detail
         self._awake.set()
 
     async def answer(self) -> None:
-        """Answer what is wanted, the oldest first, until the tab goes."""
+        """Answer pending questions, the oldest first, until the tab goes."""
         while True:
             await self._awake.wait()
-            while self._wanted:
-                what = next(iter(self._wanted))
-                detail = self._wanted.pop(what)
+            while self._pending:
+                what = next(iter(self._pending))
+                detail = self._pending.pop(what)
                 try:
                     await self._send[what](detail)
                 except ConvscopeError as error:
@@ -147,6 +148,7 @@ class Tab:
         await self.websocket.send_json({"type": "watching", "net": net, "layers": found["layers"]})
 
     async def _send_maps(self, _detail: None) -> None:
+        await asyncio.sleep(self.frame_budget.delay(self))
         if self.input is None:
             return
         seq, given, data = self.input
@@ -161,23 +163,19 @@ class Tab:
     async def _send_comparison(self, other: Compared) -> None:
         """Send three frames: the maps of both networks, and their differences."""
         seq, given, data = self._present()
-        answer = await self.live.ask(
-            "compare",
-            data,
-            nets=[self.net, other.net],
-            seq=seq,
-            layers=[self.layers, other.layers],
-            given=given,
-        )
+        nets, layers = [self.net, other.net], [self.layers, other.layers]
+        answer = await self.live.ask("compare", data, nets=nets, seq=seq, layers=layers, given=given)
         begin = 0
         for size in answer.result["sizes"]:
             await self.websocket.send_bytes(answer.data[begin : begin + size])
             begin += size
 
-    async def _send_tint(self, target: int | None) -> None:
+    async def _send_word_attributions(self, target: int | None) -> None:
         seq, given, data = self._present()
-        found = (await self.live.ask("tint", data, net=self.net, given=given, target=target)).result
-        await self.websocket.send_json({"type": "tinted", "seq": seq, **found})
+        found = (
+            await self.live.ask("word_attributions", data, net=self.net, given=given, target=target)
+        ).result
+        await self.websocket.send_json({"type": "word_attributions", "seq": seq, **found})
 
     def _present(self) -> tuple[int, dict[str, Any], bytes]:
         """Return the present input."""
@@ -188,7 +186,9 @@ class Tab:
     async def _send_inspection(self, address: str) -> None:
         seq, given, data = self._present()
         found = (await self.live.ask("inspect", data, net=self.net, address=address, given=given)).result
-        await self.websocket.send_json({"type": "inspected", "asked": address, "seq": seq, **found})
+        await self.websocket.send_json(
+            {"type": "inspected", "requested_address": address, "seq": seq, **found}
+        )
 
     async def follow_jobs(self) -> None:
         """Send the events of jobs after the number that the tab has named, until it goes."""
@@ -216,7 +216,7 @@ def _read(text: str) -> AnyMessage:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise UsageError(
-            "a message that the lab knows: watch, input, steer, tint, inspect or jobs",
+            "a message that the lab knows: watch, input, steer, inspect, word_attributions or jobs",
             received=f"{where}: {first['msg']}"[:200],
         ) from None
 
