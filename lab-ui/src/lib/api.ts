@@ -43,6 +43,15 @@ export interface Layer {
   options: Record<string, unknown>;
 }
 
+export interface Checkpoint {
+  /** Name of the network with these weights: `run:mine@best`. */
+  name: string;
+  checkpoint: 'last' | 'ema' | 'best' | 'previous';
+  /** Finished epochs, and steps of the one after them. */
+  epoch: number;
+  step: number;
+}
+
 export interface Network {
   name: string;
   world: string;
@@ -53,6 +62,8 @@ export interface Network {
   /** Name of the labelled data that ships for its inputs, or null. */
   data: string | null;
   trained: boolean;
+  /** Other weights of a training: its checkpoints, as networks of their own names. */
+  checkpoints: Checkpoint[];
   parameters: number;
   macs: number;
   text: string | null;
@@ -69,6 +80,8 @@ export interface TopInput {
   class: string;
   /** What the unit depends on: first position of each axis, then the one after the last. */
   crop: number[];
+  /** The words, where it is a text. */
+  text?: string;
 }
 
 export interface Unit {
@@ -87,6 +100,36 @@ export interface Unit {
   visualization: { url: string } | null;
   code: string;
   command: string;
+}
+
+/** A unit in a list; what is not known yet, or cannot be known, is null. */
+export interface UnitSummary {
+  unit: number;
+  address: string;
+  /** Name of its class, of a unit of the output. */
+  label: string;
+  max: number | null;
+  mean: number | null;
+  /** The share of the data on which it is nowhere above 0. */
+  inactive_share: number | null;
+  dead: boolean | null;
+  saturated: boolean | null;
+  redundant: { unit: number; earlier: number; correlation: number } | null;
+  top: TopInput | null;
+  visualization: { url: string } | null;
+}
+
+/** The units of a layer, or some of them. */
+export interface UnitList {
+  net: string;
+  layer: Layer;
+  /** Units of the layer. */
+  count: number;
+  data: string | null;
+  /** Shares of the data that were looked through: for statistics, and for redundant units. */
+  indexed: number | null;
+  compared: number | null;
+  units: UnitSummary[];
 }
 
 /** What went wrong, as the server says it everywhere: expected, received, and what to do next. */

@@ -24,7 +24,11 @@ export interface Frame {
   probabilities: number[] | null;
   /** Those with scaled units, where any are. */
   steered_probabilities: number[] | null;
+  /** Which of the three frames it is, where two networks are compared; a difference is second minus first. */
+  part?: Part | undefined;
 }
+
+export type Part = 'first' | 'second' | 'difference';
 
 interface Header {
   seq: number;
@@ -32,6 +36,7 @@ interface Header {
   layers: { name: string; shape: [number, number, number]; offset: number }[];
   probabilities: number[] | null;
   steered_probabilities: number[] | null;
+  part?: Part;
 }
 
 /** The layer under which a frame has the input, as the network sees it. */
@@ -52,7 +57,8 @@ export function decodeFrame(buffer: ArrayBuffer): Frame {
       values: new Uint8Array(buffer, offset + 8 * c, c * h * w),
     });
   }
-  return { seq: header.seq, ms: header.ms, layers, probabilities: header.probabilities, steered_probabilities: header.steered_probabilities };
+  const { seq, ms, probabilities, steered_probabilities, part } = header;
+  return { seq, ms, layers, probabilities, steered_probabilities, part };
 }
 
 /** The value of one unit at one position, within half a step of 255 between its map's lo and hi. */

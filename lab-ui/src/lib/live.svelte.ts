@@ -49,6 +49,17 @@ interface Messages {
   error: Refusal;
 }
 
+/** A network, and the layers whose maps are sent; null for those that the server chooses. */
+export interface WatchedLayers {
+  net: string;
+  layers: string[] | null;
+}
+
+interface Request extends WatchedLayers {
+  /** A network that gets the same input, and is compared. */
+  compared?: WatchedLayers;
+}
+
 type Listener<Kind extends keyof Messages> = (message: Messages[Kind]) => void;
 
 const FIRST_RETRY = 300;
@@ -66,7 +77,7 @@ class LiveConnection {
   private firstSeq = 1;
   private waitingSince = 0;
   private queued: Input | null = null;
-  private requested: { net: string; layers: string[] | null } | null = null;
+  private requested: Request | null = null;
   private given: Input | null = null;
   private steered: { address: string; scale: number }[] = [];
   private after: number | null = null;
@@ -85,18 +96,19 @@ class LiveConnection {
     return () => this.listeners[kind].delete(listener);
   }
 
-  /** Choose the network, and the layers whose maps are sent; null for those that the server chooses. */
-  watch(net: string, layers: string[] | null = null): void {
+  /** Choose the network and its layers; and one that is compared with it: then three frames answer an input. */
+  watch(net: string, layers: string[] | null = null, compared: WatchedLayers | null = null): void {
+    const request: Request = compared ? { net, layers, compared } : { net, layers };
     const same = this.requested?.net === net;
-    if (same && this.requested?.layers?.join() === layers?.join()) return;
-    this.requested = { net, layers };
+    if (same && JSON.stringify(this.requested) === JSON.stringify(request)) return;
+    this.requested = request;
     if (!same) {
       this.given = this.queued = null;
       this.steered = [];
       this.firstSeq = this.seq + 1;
     }
     this.waitingSince = 0;
-    this.tell({ type: 'watch', net, layers });
+    this.tell({ type: 'watch', ...request });
     if (same) this.repeat();
   }
 
@@ -182,7 +194,7 @@ class LiveConnection {
   }
 
   private heardFrame(frame: Frame): void {
-    this.answered();
+    if (frame.part === undefined || frame.part === 'difference') this.answered();
     for (const listener of this.listeners.frame) listener(frame);
   }
 

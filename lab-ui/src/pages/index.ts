@@ -8,6 +8,7 @@ const dream = () => import('./Dream.svelte');
 export const PAGES: Page[] = [
   { pattern: '/', load: watch },
   { pattern: '/m/:net', load: watch },
+  { pattern: '/m/:net/:layer', load: () => import('./Units.svelte') },
   { pattern: '/m/:net/:layer/:unit', load: watch },
   { pattern: '/build', load: () => import('./Build.svelte') },
   { pattern: '/train', load: () => import('./Train.svelte') },

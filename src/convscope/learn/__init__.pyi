@@ -97,6 +97,9 @@ from .trainer.events import TrainProgress as TrainProgress
 from .trainer.freezing.records import FreezeRecord as FreezeRecord
 from .trainer.kept_weights import best_epoch as best_epoch
 from .trainer.kept_weights import best_epoch_text as best_epoch_text
+from .trainer.run_folder.checkpoints import Checkpoint as Checkpoint
+from .trainer.run_folder.checkpoints import list_checkpoints as list_checkpoints
+from .trainer.run_folder.checkpoints import load_checkpoint as load_checkpoint
 from .trainer.run_folder.resume import FinishedRunError as FinishedRunError
 from .trainer.run_folder.resume import Run as Run
 from .trainer.run_folder.resume import resumed as resumed

@@ -16,7 +16,9 @@ from convscope.lab.folder import LabFolder
 from convscope.lab.live import inputs, pictures
 from convscope.lab.live.background import Background
 from convscope.lab.live.formulas import formula
-from convscope.lab.live.units import STEPS, Units, inspect_unit
+from convscope.lab.live.networks import watchable
+from convscope.lab.live.units import STEPS, Units, inspect_unit, unit_numbers
+from convscope.learn import TaskRecipe, with_words_of
 from convscope.system.progress import Progress
 
 
@@ -55,6 +57,111 @@ def test_the_strongest_inputs_come_as_soon_as_they_are_found(units: Units, digit
 def _batches(data: worlds.LabelledDataset) -> Iterator[torch.Tensor]:
     for first in range(0, len(data), 500):
         yield data.inputs(range(first, min(first + 500, len(data))))
+
+
+def test_a_layer_lists_its_units_with_their_strongest_inputs_and_their_health(
+    units: Units, digits: nets.Net
+) -> None:
+    found = units.layer(digits, "digits", "conv2")
+    assert (found["count"], found["indexed"], found["compared"]) == (50, 0, 0)
+    assert [one["unit"] for one in found["units"]] == list(range(50))
+    assert all(one["max"] is one["top"] is one["dead"] is None for one in found["units"])
+    while found["compared"] < 1:
+        while units.background.step():
+            pass
+        found = units.layer(digits, "digits", "conv2")
+    data = inputs.bundled_dataset(digits.input_spec)
+    assert data is not None and found["data"] == data.name
+    acts = torch.cat([see.activations(digits, x, ["conv2"])["conv2"] for x in _batches(data)])
+    peaks = acts.amax((2, 3))
+    values, best = peaks.max(0)
+    assert [one["max"] for one in found["units"]] == pytest.approx(values.tolist(), rel=1e-4)
+    assert [one["top"]["sample"] for one in found["units"]] == best.tolist()
+    assert [one["mean"] for one in found["units"]] == pytest.approx(acts.mean((0, 2, 3)).tolist(), abs=1e-3)
+    shares = (peaks <= 0).float().mean(0).tolist()
+    assert [one["inactive_share"] for one in found["units"]] == pytest.approx(shares, abs=1e-6)
+    assert [one["dead"] for one in found["units"]] == (values <= 0).tolist()  # a ReLU reads them
+    card = units.card(digits, "digits", "conv2:7")
+    assert {**found["units"][7]["top"], "value": 0} == {**card["top"][0], "value": 0}
+    assert found["units"][7]["visualization"] == card["visualization"]
+
+
+def test_dead_and_redundant_units_are_marked(units: Units) -> None:
+    net = nets.wrap(
+        nets.build(chain("1x28x28", "conv 6 3x3, relu, flatten, dense 10"), seed=0),
+        nets.load("digits").input_spec,
+        nets.load("digits").classes,
+        name="marked",
+    )
+    conv = net.module.get_submodule("conv1")
+    with torch.no_grad():
+        conv.weight[2], conv.bias[2] = 0, -1  # type: ignore[index]
+        conv.weight[4], conv.bias[4] = 3 * conv.weight[1], 0.5  # type: ignore[index]
+    found = units.layer(net, "marked", "conv1", "4,1-2")
+    while found["compared"] < 1:
+        while units.background.step():
+            pass
+        found = units.layer(net, "marked", "conv1", "4,1-2")
+    four, one, two = found["units"]
+    assert [entry["unit"] for entry in found["units"]] == [4, 1, 2]
+    assert four["redundant"]["earlier"] == 1 and four["redundant"]["correlation"] > 0.999
+    assert one["redundant"] is None and two["redundant"] is None
+    assert (four["dead"], one["dead"], two["dead"]) == (False, False, True)
+    assert two["inactive_share"] == 1 and two["max"] == -1
+    output = units.layer(net, "marked", "dense1")
+    assert [entry["label"] for entry in output["units"]] == list(net.classes)
+
+
+def test_units_of_networks_without_data_and_of_texts_are_listed(units: Units) -> None:
+    lite = nets.load("torchvision/alexnet", seed=0)
+    found = units.layer(lite, "torchvision/alexnet", "features.0", "63")
+    assert found["indexed"] is found["compared"] is found["data"] is None
+    (only,) = found["units"]
+    assert only["max"] is None and "torchvision~alexnet" in only["visualization"]["url"]
+    questions = units.layer(nets.load("questions"), "questions", "conv1", "0")
+    assert questions["indexed"] is questions["units"][0]["visualization"] is None
+    data = worlds.require_labelled(worlds.open("phrases", "test"))
+    fresh, recipe = nets.load("kim_cnn", seed=0), TaskRecipe.parse({"network": "kim_cnn", "data": "phrases"})
+    words = with_words_of(fresh, worlds.open("phrases", "train"), data, recipe)[0]
+    layer = next(layer.name for layer in watchable(words) if "conv" in layer.name)
+    found = units.layer(words, "words", layer, "0-3")
+    while found["indexed"] < 1:
+        while units.background.step():
+            pass
+        found = units.layer(words, "words", layer, "0-3")
+    bundled = inputs.bundled_dataset(words.input_spec)
+    assert bundled is not None
+    for entry in found["units"]:
+        given = bundled.inputs([entry["top"]["sample"]], words.input_spec)[0]
+        value = see.activations(words, given[None], [layer])[layer][0, entry["unit"]].max()
+        assert entry["visualization"] is None and entry["max"] == pytest.approx(float(value), abs=1e-4)
+        assert len(entry["top"]["text"].split()) > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("50", PlaceError),
+        ("3-2", PlaceError),
+        ("0-50", PlaceError),
+        ("1,,2", UsageError),
+        ("x", UsageError),
+        ("-1", UsageError),
+        ("1-", UsageError),
+        ("٣", UsageError),
+        ("99999999999", UsageError),
+    ],
+)
+def test_numbers_of_units_are_checked(text: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        unit_numbers(text, "conv2", 50)
+
+
+def test_ranges_of_units_keep_their_order_and_have_a_limit() -> None:
+    assert unit_numbers(" 7-9, 1,8,1 ", "conv2", 50) == [7, 8, 9, 1]
+    assert unit_numbers("", "conv2", 3) == [0, 1, 2]
+    with pytest.raises(UsageError, match="at most 20,000"):
+        unit_numbers(",".join(["0-99999"] * 2000), "flatten", 100_000)
 
 
 def test_a_card_has_weights_formula_code_and_command(units: Units, digits: nets.Net) -> None:

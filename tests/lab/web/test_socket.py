@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -123,6 +124,32 @@ def test_steering_repeats_the_last_input(tab: ClientConnection) -> None:
     assert maps(tab)[0]["steered_probabilities"] is None
 
 
+def test_a_compared_network_gets_the_same_input(tab: ClientConnection) -> None:
+    compared = {"net": "lenet5", "layers": ["C1"]}
+    ask(tab, type="watch", net="digits", layers=["conv1", "conv2"], compared=compared)
+    tab.send(struct.pack("<I", 7) + PIXELS.numpy().tobytes())
+    parts = [maps(tab) for _ in range(3)]
+    assert [(header["part"], header["seq"]) for header, _ in parts] == [
+        ("first", 7),
+        ("second", 7),
+        ("difference", 7),
+    ]
+    assert [set(found) for _, found in parts] == [{"input", "conv1", "conv2"}, {"input", "C1"}, set()]
+    assert parts[1][1]["input"][2].shape == (1, 32, 32)
+    for seq in range(100):
+        tab.send(struct.pack("<I", seq) + PIXELS.numpy().tobytes())
+    last = -1
+    while last != 99:
+        last = [maps(tab)[0]["seq"] for _ in range(3)][-1]
+    ask(tab, type="watch", net="digits", layers=["conv1"])
+    tab.send(struct.pack("<I", 8) + PIXELS.numpy().tobytes())
+    assert "part" not in maps(tab)[0]
+    compared["net"] = "run:../x"
+    assert ask(tab, type="watch", net="digits", compared=compared)["type"] == "watching"
+    tab.send(struct.pack("<I", 9) + PIXELS.numpy().tobytes())
+    assert json.loads(tab.recv(WAIT))["type"] == "error"
+
+
 def test_of_many_inputs_the_last_one_is_answered_and_old_ones_are_dropped(tab: ClientConnection) -> None:
     for seq in range(200):
         tab.send(struct.pack("<I", seq) + PIXELS.numpy().tobytes())
@@ -194,6 +221,25 @@ def test_unit_cards_samples_and_visualizations_over_http(server: Server) -> None
             share = float(answer.headers["X-Fraction"])
             found = answer.read()
     assert found.startswith(b"\x89PNG")
+
+
+def test_lists_of_units_and_layers_are_data_at_the_address_of_their_page(server: Server) -> None:
+    with request(server, "/m/digits.json") as answer:
+        assert json.load(answer) == get(server, "/networks/digits")
+    with request(server, "/m/digits/conv2.json?units=7,3") as answer:
+        found = json.load(answer)
+    assert [one["address"] for one in found["units"]] == ["conv2:7", "conv2:3"] and found["count"] == 50
+    while found["indexed"] < 1:
+        found = get(server, "/networks/digits/layers/conv2/units?units=7,3")
+    card = get(server, "/networks/digits/layers/conv2/units/7")
+    while not card["top"]:
+        card = get(server, "/networks/digits/layers/conv2/units/7")
+    assert found["units"][0]["top"] == card["top"][0] and found["units"][0]["max"] == card["top"][0]["value"]
+    for path, status in (("conv2.json?units=50", 404), ("conv2.json?units=x", 422), ("nothing.json", 404)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            request(server, f"/m/digits/{path}")
+        assert refused.value.code == status
+        refused.value.close()
 
 
 def test_events_of_jobs_come_over_the_same_socket(server: Server, tab: ClientConnection) -> None:

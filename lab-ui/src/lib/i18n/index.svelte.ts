@@ -11,6 +11,8 @@ import buildEn from './build.en.json';
 import buildZh from './build.zh.json';
 import commonEn from './common.en.json';
 import commonZh from './common.zh.json';
+import compareEn from './compare.en.json';
+import compareZh from './compare.zh.json';
 import dreamEn from './dream.en.json';
 import dreamZh from './dream.zh.json';
 import explainEn from './explain.en.json';
@@ -25,6 +27,8 @@ import useEn from './use.en.json';
 import useZh from './use.zh.json';
 import unitEn from './unit.en.json';
 import unitZh from './unit.zh.json';
+import unitsEn from './units.en.json';
+import unitsZh from './units.zh.json';
 import watchEn from './watch.en.json';
 import watchZh from './watch.zh.json';
 import workEn from './work.en.json';
@@ -34,6 +38,7 @@ export const en = {
   atlas: atlasEn,
   build: buildEn,
   common: commonEn,
+  compare: compareEn,
   dream: dreamEn,
   explain: explainEn,
   go: goEn,
@@ -41,6 +46,7 @@ export const en = {
   use: useEn,
   train: trainEn,
   unit: unitEn,
+  units: unitsEn,
   watch: watchEn,
   work: workEn,
 };
@@ -51,6 +57,7 @@ export const zh: Tables = {
   atlas: atlasZh,
   build: buildZh,
   common: commonZh,
+  compare: compareZh,
   dream: dreamZh,
   explain: explainZh,
   go: goZh,
@@ -58,6 +65,7 @@ export const zh: Tables = {
   use: useZh,
   train: trainZh,
   unit: unitZh,
+  units: unitsZh,
   watch: watchZh,
   work: workZh,
 };

@@ -20,8 +20,11 @@ from convscope.worlds import (
     world_of,
 )
 from convscope.worlds import open as open_data
+from convscope.worlds.images import to_spec
 
 MAX_TEXT_LENGTH = 20_000
+PICTURES = frozenset({"image", "digit"})
+"""Kinds of inputs that are made of any picture."""
 MAX_SAMPLES = 2000
 """Samples of the bundled data among which the strongest for a unit are looked for."""
 
@@ -62,6 +65,36 @@ def open_input(given: Mapping[str, Any], data: bytes, net: Net, folder: LabFolde
     if "example" in given:
         return example(spec, int(given["example"]))
     return Sample(from_bytes(data, spec), None)
+
+
+def open_same_input(
+    given: Mapping[str, Any], data: bytes, nets: tuple[Net, Net], folder: LabFolder
+) -> tuple[Tensor, Tensor]:
+    """Read what the page sent as an input of each of two networks.
+
+    Args:
+        given: as for `open_input`.
+        data: one byte for each value of the first network's input. Where the second takes pictures of another
+            size, the picture is padded or resized, as data sets are.
+        nets: two networks of one input.
+        folder: the lab's folders.
+
+    Returns:
+        The input `[*shape]` of each.
+
+    Raises:
+        DataError: it is no input of one of the networks.
+        PlaceError: there is no such upload.
+        UsageError: there is no such example, or a network has several inputs.
+    """
+    first, second = nets
+    sample = open_input(given, data, first, folder)
+    if given or len(second.input_specs) != 1 or second.input_spec.shape == first.input_spec.shape:
+        return sample.input, open_input(given, data, second, folder).input
+    if not {first.input_spec.kind, second.input_spec.kind} <= PICTURES:
+        return sample.input, from_bytes(data, second.input_spec)
+    picture = torch.frombuffer(bytearray(data), dtype=torch.uint8).reshape(first.input_spec.shape)
+    return sample.input, to_spec(picture[None], second.input_spec)[0]
 
 
 def from_bytes(data: bytes, spec: TensorSpec) -> Tensor:

@@ -59,6 +59,26 @@ class MapRecorder:
             PlaceError: a place that is scaled does not exist.
             GraphError: the input does not fit.
         """
+        header, maps = self.record(image, scales)
+        return encode({"type": "maps", "seq": seq, **header}, maps)
+
+    def record(
+        self, image: Tensor, scales: Mapping[str, float] | None = None
+    ) -> tuple[dict[str, Any], list[tuple[str, Tensor]]]:
+        """Run the network, and return what a frame holds.
+
+        Args:
+            image: one input `[*shape]` in the spec's range.
+            scales: factors of units.
+
+        Returns:
+            `probabilities`, `steered_probabilities`, `pieces` of a text and `ms`; and the activations
+            `[c ...]` by name, the input among them.
+
+        Raises:
+            PlaceError: a place that is scaled does not exist.
+            GraphError: the input does not fit.
+        """
         began = perf_counter()
         with one_thread() if self._small else nullcontext():
             result, found = self._hooked.run(image[None])
@@ -67,14 +87,13 @@ class MapRecorder:
                 result, found = self._hooked.run(image[None], scales=scales)
                 steered = self.probabilities(result)
         maps = [(str(place), act[0]) for place, act in found.items()]
-        header = {"type": "maps", "seq": seq, "probabilities": probabilities}
-        header["steered_probabilities"] = steered
+        header: dict[str, Any] = {"probabilities": probabilities, "steered_probabilities": steered}
         words = pieces(self.net, image)
         if words:
             header["pieces"] = words
         header["ms"] = round(1000 * (perf_counter() - began), 3)
         as_input = image if self.net.input_spec.has_channels else image[None]
-        return encode(header, [(INPUT, as_input), *maps])
+        return header, [(INPUT, as_input), *maps]
 
     def probabilities(self, result: Any) -> list[float] | None:
         """Return the probabilities of the classes; None for a network that is no classifier.
@@ -90,6 +109,40 @@ class MapRecorder:
             return None
         row = output.log_probabilities().exp()[0].nan_to_num(0.0).tolist()
         return [round(value, 6) for value in row]
+
+
+def compared_frames(
+    first: MapRecorder, second: MapRecorder, images: tuple[Tensor, Tensor], seq: int
+) -> tuple[bytes, bytes, bytes]:
+    """Run two networks, and return the maps of both and their differences.
+
+    Args:
+        first: a network.
+        second: the network that is compared with it.
+        images: the input of each `[*shape]`, in the range of its spec.
+        seq: number of the input, which the headers repeat.
+
+    Returns:
+        Three frames, whose header has `part`: `first`, `second`, and `difference`, which has `second` minus
+        `first` for layers of the same name and shape.
+
+    Raises:
+        GraphError: an input does not fit.
+    """
+    runs = [recorder.record(image) for recorder, image in zip((first, second), images, strict=True)]
+    header = {"type": "maps", "seq": seq}
+    frames = [
+        encode({**header, "part": part, **found}, maps)
+        for part, (found, maps) in zip(("first", "second"), runs, strict=True)
+    ]
+    others = dict(runs[1][1])
+    differences = [
+        (name, others[name].float() - act.float())
+        for name, act in runs[0][1]
+        if name in others and others[name].shape == act.shape
+    ]
+    last = encode({**header, "part": "difference", "probabilities": None}, differences)
+    return frames[0], frames[1], last
 
 
 @contextmanager

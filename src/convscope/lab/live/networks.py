@@ -10,12 +10,17 @@ from typing import Any
 from convscope import graph
 from convscope.errors import ConvscopeError, UsageError, nearest
 from convscope.graph import Field, Graph
+from convscope.learn import list_checkpoints, load_checkpoint
 from convscope.nets import ZOO, Description, LayerInfo, Net, ZooEntry, describe, known, layer_shapes, load
 from convscope.system.files import read_json
 from convscope.worlds import world_of
 
 RUN = "run:"
 """Prefix of the networks of trainings, by the name of their folder."""
+CHECKPOINT = "@"
+"""Between the name of a training and that of one of its checkpoints: `run:mine@best`."""
+STATE = ("state/state.json", "state/before.json")
+"""Files of a training whose change means other checkpoints."""
 MODEL = "model.json"
 """File of a saved network, by which a folder is known as one."""
 LARGEST_MODEL = 2**26
@@ -89,7 +94,7 @@ class Networks:
 
         Args:
             name: a name of the list, `torchvision/NAME`, `timm/NAME` (with fresh weights: nothing is
-                fetched), or `run:FOLDER`.
+                fetched), `run:FOLDER`, or `run:FOLDER@CHECKPOINT`.
 
         Returns:
             The network, in evaluation mode; the same object as long as its files are the same.
@@ -98,30 +103,59 @@ class Networks:
             UsageError: there is no such network.
             DataError: the files of a training are damaged.
         """
-        where = self._folder(name) if name.startswith(RUN) else None
+        where, checkpoint = self._folder(name) if name.startswith(RUN) else (None, "")
         if (
             where is None
             and name not in (*ZOO, PHOTOGRAPHS)
             and not name.startswith(("torchvision/", "timm/"))
         ):
             raise UsageError("the name of a network", received=name[:100], hint=nearest(name[:100], known()))
-        changed = (where / MODEL).stat().st_mtime if where else 0.0
+        changed = _changed(where, checkpoint) if where else 0.0
         net, loaded = self._loaded.get(name, (None, 0.0))
         if net is None or loaded != changed:
-            net = load(where or name, seed=0)
+            net = load_checkpoint(where, checkpoint) if where and checkpoint else load(where or name, seed=0)
             self._loaded[name] = (net, changed)
         self._loaded.move_to_end(name)
         while len(self._loaded) > MAX_LOADED:
             self._loaded.popitem(last=False)
         return net
 
-    def _folder(self, name: str) -> Path:
-        """Return the folder of a training; only the name of an entry of the folder is accepted."""
+    def checkpoints(self, name: str) -> Sequence[dict[str, Any]]:
+        """List the checkpoints of a training.
+
+        Args:
+            name: its name in the lab, with or without a checkpoint.
+
+        Returns:
+            JSON-ready: `name` (of the network in the lab), `checkpoint`, finished `epoch`s and `step`s of the
+            one after them; none for a network that is no training.
+
+        Raises:
+            UsageError: there is no such training.
+        """
+        if not name.startswith(RUN):
+            return []
+        where, _ = self._folder(name)
+        try:
+            found = list_checkpoints(where)
+        except ConvscopeError:  # its files are damaged: the saved network is all there is
+            return []
+        run = f"{RUN}{where.name}{CHECKPOINT}"
+        return [
+            {"name": f"{run}{one.name}", "checkpoint": one.name, "epoch": one.epoch, "step": one.step}
+            for one in found
+        ]
+
+    def _folder(self, name: str) -> tuple[Path, str]:
+        """Return the folder of a training, only an entry of the folder, and the name of a checkpoint."""
         inside = {path.name: path for path in self._folders()}
         wanted = name.removeprefix(RUN)
-        if wanted not in inside:
-            raise UsageError("the name of a training", received=name[:100], hint=nearest(wanted, inside))
-        return inside[wanted]
+        if wanted in inside:
+            return inside[wanted], ""
+        run, _, checkpoint = wanted.rpartition(CHECKPOINT)
+        if run in inside and checkpoint:
+            return inside[run], checkpoint
+        raise UsageError("the name of a training", received=name[:100], hint=nearest(wanted, inside))
 
     def _folders(self) -> Iterator[Path]:
         """Iterate over the folders that hold a saved network; links that lead elsewhere are left out."""
@@ -142,6 +176,12 @@ class Networks:
                 yield _entry(f"{RUN}{path.name}", summary, world, shape, len(classes), True)
             except (OSError, ValueError, LookupError, TypeError):  # damaged, or something else
                 continue
+
+
+def _changed(folder: Path, checkpoint: str) -> float:
+    """Return when the files of a network were last written."""
+    files_of = (folder / name for name in (MODEL, *(STATE if checkpoint else ())))
+    return max(path.stat().st_mtime for path in files_of if path.is_file())
 
 
 def _zoo_entry(entry: ZooEntry) -> dict[str, Any]:
@@ -218,6 +258,7 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
     spec, description = net.input_spec, describe(net)
     world = world_of(spec)
     nodes = {node.name: node.layer for node in description.graph.nodes}
+    own = name.removeprefix(RUN).partition(CHECKPOINT)[0] if name.startswith(RUN) else name
     return {
         "name": name,
         "world": spec.kind,
@@ -237,7 +278,7 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
         "macs": description.macs,
         "layers": [layer.to_json(options_of(nodes[layer.name])) for layer in watchable(net)],
         "text": chain_text(net.graph),
-        "command": f"convscope describe {name.removeprefix(RUN) if name.startswith(RUN) else name}",
+        "command": f"convscope describe {own}",
     }
 
 

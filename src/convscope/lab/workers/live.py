@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from convscope.lab.folder import LabFolder
 from convscope.lab.live.answers import classify_file
 from convscope.lab.live.background import Background
-from convscope.lab.live.inputs import bundled_input, open_input
-from convscope.lab.live.maps import MapRecorder, select_layers
+from convscope.lab.live.inputs import bundled_input, open_input, open_same_input
+from convscope.lab.live.maps import MapRecorder, compared_frames, select_layers
 from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.live.pictures import preview, to_png, to_wav
 from convscope.lab.live.texts import word_attributions
@@ -48,11 +48,13 @@ class LiveOperations:
             "networks": self.list_networks,
             "network": self.network,
             "forward": self.forward,
+            "compare": self.compare,
             "test_sample": self.test_sample,
             "dataset_input": self.dataset_input,
             "classify": self.classify,
             "inspect": self.inspect,
             "unit": self.unit,
+            "units": self.layer_units,
             "visualization": self.visualization,
             "sample": self.sample,
             "upload_as_input": self.upload_as_input,
@@ -76,12 +78,14 @@ class LiveOperations:
             net: its name in the lab.
 
         Returns:
-            What `describe_network` returns, and `default_layers`, names of layers.
+            What `describe_network` returns, `default_layers` (names of layers) and `checkpoints` of a
+            training.
         """
         loaded = self.networks.load(net)
         return {
             **describe_network(loaded, net),
             "default_layers": [layer.name for layer in select_layers(loaded, None)],
+            "checkpoints": self.networks.checkpoints(net),
         }
 
     def forward(
@@ -109,6 +113,31 @@ class LiveOperations:
         recorder = self.recorder(net, layers)
         sample = open_input(given or {}, data, recorder.net, self.folder)
         return {}, recorder.frame(sample.input, seq, scales)
+
+    def compare(
+        self,
+        nets: tuple[str, str],
+        seq: int = 0,
+        layers: tuple[Sequence[str] | None, Sequence[str] | None] = (None, None),
+        given: Mapping[str, Any] | None = None,
+        data: bytes = b"",
+    ) -> tuple[dict[str, Any], bytes]:
+        """Run two networks on the same input.
+
+        Args:
+            nets: their names in the lab.
+            seq: number of the input.
+            layers: the layers of each that are wanted; None for those that fit into a frame.
+            given: the input, as `open_input` takes it.
+            data: bytes of the input, as the first network takes it.
+
+        Returns:
+            `sizes`, bytes of each frame; and the frames of `compared_frames`, one after the other.
+        """
+        first, second = (self.recorder(*pair) for pair in zip(nets, layers, strict=True))
+        images = open_same_input(given or {}, data, (first.net, second.net), self.folder)
+        frames = compared_frames(first, second, images, seq)
+        return {"sizes": [len(frame) for frame in frames]}, b"".join(frames)
 
     def test_sample(self, run: str, index: int, size: int) -> tuple[dict[str, Any], bytes]:
         """Draw a test sample of a training.
@@ -194,6 +223,19 @@ class LiveOperations:
             What `Units.card` returns.
         """
         return self.units.card(self.networks.load(net), net, address)
+
+    def layer_units(self, net: str, layer: str, units: str = "") -> dict[str, Any]:
+        """Return the units of a layer in a list.
+
+        Args:
+            net: its name in the lab.
+            layer: the layer.
+            units: which ones, like `1,5,7-9`; all if empty.
+
+        Returns:
+            What `Units.layer` returns.
+        """
+        return self.units.layer(self.networks.load(net), net, layer, units)
 
     def visualization(self, net: str, address: str, format: str = "png") -> tuple[dict[str, Any], bytes]:
         """Return the activation maximisation of a unit, as far as it is computed.

@@ -16,12 +16,23 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+Layers = Annotated[list[Annotated[str, Field(max_length=300)]] | None, Field(max_length=2000)]
+
+
+class Compared(Message):
+    """A network that is compared with the one that is watched, and its layers."""
+
+    net: str = Field(max_length=300)
+    layers: Layers = None
+
+
 class Watch(Message):
     """Choose the network and the layers that are watched; None for those that fit into a frame."""
 
     type: Literal["watch"]
     net: str = Field(max_length=300)
-    layers: list[Annotated[str, Field(max_length=300)]] | None = Field(None, max_length=2000)
+    layers: Layers = None
+    compared: Compared | None = None
 
 
 class Input(Message):

@@ -1,8 +1,8 @@
 """Networks, their layers and units, as the live worker describes them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from convscope.lab.web.state import Lab
@@ -12,6 +12,8 @@ addresses = APIRouter(include_in_schema=False)
 """Data at the address of a page, with `.json` behind it; included before the pages."""
 MEDIA = {"png": "image/png", "wav": "audio/wav"}
 Format = Literal["png", "wav"]
+Numbers = Annotated[str, Query(max_length=20_000)]
+"""Numbers of units, like `1,5,7-9`."""
 
 
 def network_name(net: str) -> str:
@@ -39,6 +41,7 @@ async def networks(lab: Lab) -> list[dict[str, Any]]:
     return (await lab.workers["live"].ask("networks")).result["networks"]
 
 
+@addresses.get("/m/{net}.json")
 @router.get("/networks/{net}")
 async def network(net: str, lab: Lab) -> dict[str, Any]:
     """Return the specification and the layers of a network.
@@ -51,6 +54,24 @@ async def network(net: str, lab: Lab) -> dict[str, Any]:
         The network.
     """
     return (await lab.workers["live"].ask("network", net=network_name(net))).result
+
+
+@addresses.get("/m/{net}/{layer}.json")
+@router.get("/networks/{net}/layers/{layer}/units")
+async def layer_units(net: str, layer: str, lab: Lab, units: Numbers = "") -> dict[str, Any]:
+    """Return the units of a layer, each with its strongest real input; ask again until `indexed` is 1.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        layer: name of the layer.
+        lab: the server's state.
+        units: which ones, like `1,5,7-9`, in this order; all of them if left out.
+
+    Returns:
+        The list.
+    """
+    request = {"net": network_name(net), "layer": layer, "units": units}
+    return (await lab.workers["live"].ask("units", **request)).result
 
 
 @addresses.get("/m/{net}/{layer}/{unit}.json")

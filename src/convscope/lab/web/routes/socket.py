@@ -21,6 +21,7 @@ from convscope.lab.web.routes.jobs import POLL
 from convscope.lab.web.routes.messages import (
     MESSAGES,
     AnyMessage,
+    Compared,
     Input,
     Inspect,
     Jobs,
@@ -68,6 +69,7 @@ class Tab:
         self.websocket, self.live, self.queue, self.frame_budget = websocket, live, queue, frame_budget
         self.net = "digits"
         self.layers: list[str] | None = None
+        self.compared: Compared | None = None
         self.scales: dict[str, float] = {}
         self.input: tuple[int, dict[str, Any], bytes] | None = None
         self._pending: dict[str, Any] = {}
@@ -104,7 +106,7 @@ class Tab:
     def _take(self, message: AnyMessage) -> None:
         if isinstance(message, Watch):
             self.net, self.layers, self.scales = message.net, message.layers, {}
-            self.input = None
+            self.input, self.compared = None, message.compared
             self._pending.clear()
             self._ask("watch")
         elif isinstance(message, Input):
@@ -150,10 +152,23 @@ class Tab:
         if self.input is None:
             return
         seq, given, data = self.input
+        if self.compared is not None:
+            await self._send_comparison(self.compared)
+            return
         answer = await self.live.ask(
             "forward", data, net=self.net, seq=seq, layers=self.layers, given=given, scales=self.scales
         )
         await self.websocket.send_bytes(answer.data)
+
+    async def _send_comparison(self, other: Compared) -> None:
+        """Send three frames: the maps of both networks, and their differences."""
+        seq, given, data = self._present()
+        nets, layers = [self.net, other.net], [self.layers, other.layers]
+        answer = await self.live.ask("compare", data, nets=nets, seq=seq, layers=layers, given=given)
+        begin = 0
+        for size in answer.result["sizes"]:
+            await self.websocket.send_bytes(answer.data[begin : begin + size])
+            begin += size
 
     async def _send_word_attributions(self, target: int | None) -> None:
         seq, given, data = self._present()
