@@ -9,12 +9,12 @@ class Translations {
   private asked = false;
 
   /** The Chinese title and help of a setting; loaded when they are first wanted. */
-  of(name: string): [string, string] | null {
+  of({ name, verb }: FieldSchema): [string, string] | null {
     if (!this.asked) {
       this.asked = true;
       void import('./i18n/fields.zh.json').then(({ default: texts }) => (this.texts = texts as unknown as Texts));
     }
-    return this.texts?.[name] ?? null;
+    return this.texts?.[`${verb}.${name}`] ?? this.texts?.[name] ?? null;
   }
 }
 
@@ -35,10 +35,10 @@ const TITLES: Record<string, string> = {
 
 /** What a setting is called. */
 export function fieldTitle(field: FieldSchema): string {
-  return (language.current === 'zh' && translations.of(field.name)?.[0]) || TITLES[field.name] || field.title.charAt(0).toUpperCase() + field.title.slice(1);
+  return (language.current === 'zh' && translations.of(field)?.[0]) || TITLES[field.name] || field.title.charAt(0).toUpperCase() + field.title.slice(1);
 }
 
 /** What a setting does. */
 export function fieldHelp(field: FieldSchema): string {
-  return (language.current === 'zh' && translations.of(field.name)?.[1]) || field.help.charAt(0).toUpperCase() + field.help.slice(1);
+  return (language.current === 'zh' && translations.of(field)?.[1]) || field.help.charAt(0).toUpperCase() + field.help.slice(1);
 }
