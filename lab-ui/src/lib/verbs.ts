@@ -6,6 +6,8 @@ import type { UploadedFile } from './jobs.svelte';
 
 export interface FieldSchema {
   name: string;
+  /** The verb whose setting it is. */
+  verb?: string;
   title: string;
   /** `switch`, `choice`, `integer`, `number` or `text`. */
   type: string;
@@ -38,7 +40,10 @@ const known = new Map<string, Promise<VerbSchema>>();
 export function schemaOf(verb: string): Promise<VerbSchema> {
   let found = known.get(verb);
   if (!found) {
-    found = api<VerbSchema>(`/verbs/${encodeURIComponent(verb)}`);
+    found = api<VerbSchema>(`/verbs/${encodeURIComponent(verb)}`).then((schema) => ({
+      ...schema,
+      fields: schema.fields.map((field) => ({ ...field, verb })),
+    }));
     found.catch(() => known.delete(verb));
     known.set(verb, found);
   }

@@ -8,10 +8,19 @@ export type Colouring = (typeof COLOURINGS)[number];
 export interface Theme {
   dark: boolean;
   sheet: string;
+  /** Of what does not count, and of what is neither more nor less. */
   faint: string;
+  plain: string;
   bad: string;
   negative: string;
   positive: string;
+}
+
+/** The value that is there most often. */
+export function commonest(values: Int32Array): number {
+  const counts = new Map<number, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 0;
 }
 
 /** The least and the largest of some values. */
@@ -42,7 +51,8 @@ export function coloursOf(
   const out = new Uint32Array(inputs.count);
   if (colouring === 'unit' && activations) {
     const range = extent(activations);
-    const [negative, zero, positive] = [theme.negative, theme.faint, theme.positive].map(pixelOf) as [number, number, number];
+    const [negative, positive] = [pixelOf(theme.negative), pixelOf(theme.positive)];
+    const zero = between(pixelOf(theme.faint), pixelOf(theme.plain), 0.4);
     activations.forEach((value, index) => {
       const share = rampShare(value, range);
       const signed = range[0] < 0 ? 2 * share - 1 : share;
@@ -51,13 +61,13 @@ export function coloursOf(
     return out;
   }
   if (colouring === 'mistakes') {
-    const [good, bad] = [pixelOf(theme.faint), pixelOf(theme.bad)];
+    const [good, bad] = [between(pixelOf(theme.faint), pixelOf(theme.plain), 0.3), pixelOf(theme.bad)];
     right.forEach((is, index) => (out[index] = is === false ? bad : good));
     return out;
   }
   const colours = paletteOf(embedding, theme.dark);
   for (let index = 0; index < inputs.count; index++) {
-    out[index] = colours[nameOf(colouring === 'prediction' ? 'prediction' : 'class', index, inputs, embedding)] ?? pixelOf(theme.faint);
+    out[index] = colours[nameOf(colouring === 'prediction' ? 'prediction' : 'class', index, inputs, embedding)] ?? pixelOf(theme.plain);
   }
   return out;
 }

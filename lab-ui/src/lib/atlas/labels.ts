@@ -40,8 +40,10 @@ export function medians(
   return inside.map((of) => (of.length ? { x: middle(xs, of), y: middle(ys, of), count: of.length } : null));
 }
 
-/** Draw names, the first ones first; one that would cover another is left out. */
-export function drawLabels(context: CanvasRenderingContext2D, labels: readonly Label[], style: Style): void {
+type Box = [number, number, number, number];
+
+/** Draw names, the first ones first; one that would cover another, or a box that is taken, is left out. */
+export function drawLabels(context: CanvasRenderingContext2D, labels: readonly Label[], style: Style, boxes: readonly Box[]): void {
   const { camera, size, zoom, density, paper, ink, font } = style;
   const strength = Math.min(1, (GONE - zoom) / (GONE - FULL));
   if (strength <= 0) return;
@@ -51,12 +53,12 @@ export function drawLabels(context: CanvasRenderingContext2D, labels: readonly L
   context.textBaseline = 'middle';
   context.lineJoin = 'round';
   context.globalAlpha = strength;
-  const taken: [number, number, number, number][] = [];
+  const taken = [...boxes];
   for (const label of labels) {
     const text = label.text.length > LONGEST ? `${label.text.slice(0, LONGEST - 1)}…` : label.text;
     const { x, y } = toScreen(camera, size, label.x, label.y);
     const half = context.measureText(text).width / 2 + 4 * density;
-    const box: [number, number, number, number] = [x - half, y - high * 0.7, x + half, y + high * 0.7];
+    const box: Box = [x - half, y - high * 0.7, x + half, y + high * 0.7];
     const outside = box[2] < 0 || box[3] < 0 || box[0] > size.width || box[1] > size.height;
     if (outside || taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
     taken.push(box);

@@ -31,6 +31,7 @@ export interface Scale {
 /**
  * The sizes of an arrangement.
  *
+ * @param count how many thumbnails are to have room, roughly
  * @param fit pixels for each unit of the world at a zoom of 1
  * @param largest the largest side in pixels that thumbnails are drawn in
  * @param pixel device pixels for each CSS pixel

@@ -33,7 +33,7 @@ export class Sheets {
   /** Bytes of a pixel: the amount of ink, or red, green, blue and alpha. */
   readonly channels: number;
   /** What `find` has found: a square of `from` pixels a side in `source`, from the byte `at` on. */
-  source = new Uint8Array(0);
+  source: Uint8Array = new Uint8Array(0);
   at = 0;
   from = 0;
 

@@ -67,6 +67,8 @@ export class MapView {
   private bins: Bins | null = null;
   private shown: Uint8Array = new Uint8Array(0);
   private least: Float32Array = new Float32Array(0);
+  /** How many are shown. */
+  private count = 0;
   private tiles: Int32Array = new Int32Array(0);
   private colours: Uint32Array = new Uint32Array(0);
   private theme = { paper: '#ffffff', ink: '#000000', accent: '#22577f', font: 'sans-serif' };
@@ -119,6 +121,7 @@ export class MapView {
     this.tiles = tiles;
     this.grid = grid;
     this.shown = new Uint8Array(tiles.length).fill(1);
+    this.count = tiles.length;
     this.colours = new Uint32Array(tiles.length).fill(pixelOf('#808080'));
     this.chosen = this.hover = -1;
   }
@@ -142,6 +145,8 @@ export class MapView {
   /** Show some, 1, and hide the others, 0. */
   show(shown: Uint8Array): void {
     this.shown = shown;
+    this.count = shown.reduce((sum, one) => sum + one, 0);
+    this.rescale();
     if (this.chosen >= 0 && !shown[this.chosen]) this.choose(-1);
     this.hover = -1;
     this.thin();
@@ -220,7 +225,9 @@ export class MapView {
   private scaleNow(): Scale {
     const side = this.sheets.levels[0]?.side ?? 1;
     const largest = side > FEW_PIXELS ? Math.max(side, 64 * this.density) : ENLARGED * this.density;
-    return scaleOf(this.arrangement, this.tiles.length, this.grid, this.fit, largest, this.density);
+    // Fewer are drawn larger, but not as large as if they filled the map evenly: they lie in groups.
+    const count = Math.sqrt(this.count * this.tiles.length);
+    return scaleOf(this.arrangement, count, this.grid, this.fit, largest, this.density);
   }
 
   private rescale(): void {
@@ -280,7 +287,9 @@ export class MapView {
       },
       this.sheets,
       (context) => {
-        if (!this.from) drawLabels(context, this.labels, { camera: this.camera, size: this.size, zoom: this.zoom, density: this.density, ...this.theme });
+        if (this.from) return;
+        const style = { camera: this.camera, size: this.size, zoom: this.zoom, density: this.density, ...this.theme };
+        drawLabels(context, this.labels, style, this.focusBox(side));
       },
     );
     this.events.ondraw(this.renderer.drawn, this.zoom);
@@ -328,6 +337,14 @@ export class MapView {
 
   private get focus(): number {
     return this.hover >= 0 ? this.hover : this.chosen;
+  }
+
+  /** Left, top, right and bottom of the thumbnail in focus, which no name may cover. */
+  private focusBox(side: number): [number, number, number, number][] {
+    if (this.focus < 0) return [];
+    const at = toScreen(this.camera, this.size, this.xs[this.focus] as number, this.ys[this.focus] as number);
+    const half = Math.max(side, FOCUSED * this.density) / 2;
+    return [[at.x - half, at.y - half, at.x + half, at.y + half]];
   }
 
   private tell(): void {
