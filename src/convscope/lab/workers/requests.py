@@ -3,22 +3,26 @@
 import os
 import re
 import shutil
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from convscope.errors import UsageError
 from convscope.jobs.registry import schema_for
+from convscope.lab.data_sets import root_of
 from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import QueuedJob
 from convscope.learn import TrainRecipe
 from convscope.recipe import Recipe
 from convscope.recipe.fields import field_form
+from convscope.worlds import SPLITS
 
 RUN = "run:"
 """What the name of a run begins with, where a network is named."""
 FOLDERS = ("a data set", "a folder of pictures")
-"""What fields take for which uploads are put together in a folder."""
+"""What fields take for which uploads are put together in a folder; one file alone is the data set."""
+ROOT = "root"
+"""Field that names the folder of a published set."""
 UNSAFE = re.compile(r"[^\w.() -]+")
 
 
@@ -55,8 +59,25 @@ def recipe_of(job: QueuedJob, folder: LabFolder) -> Recipe:
         form = field_form(schema.model_fields[name])
         below = form is not None and form.takes is not None and form.takes.noun in FOLDERS
         paths = placed(files, folder, place, classes=below)
-        settings[name] = str(place) if below else paths if form is not None and form.repeats else paths[0]
-    return schema_for(job.verb, settings).parse(settings)
+        together = name == ROOT or (below and not is_whole(files))
+        settings[name] = str(place) if together else paths if form is not None and form.repeats else paths[0]
+    recipe = schema_for(job.verb, settings).parse(settings)
+    root = root_of(getattr(recipe, "data", ""), folder.data)
+    if root is None or getattr(recipe, ROOT, root) is not None:
+        return recipe
+    return recipe.parse({**settings, ROOT: str(root)})
+
+
+def is_whole(files: Sequence[Mapping[str, str]]) -> bool:
+    """Return whether uploads are a data set in one file, such as a table of texts, rather than a folder.
+
+    Args:
+        files: `id` and `name` of each.
+
+    Returns:
+        Whether it is one file, in no folder.
+    """
+    return len(files) == 1 and "/" not in files[0].get("name", "").replace("\\", "/")
 
 
 def resolved(value: Any, folder: LabFolder) -> Any:
@@ -88,7 +109,8 @@ def placed(
         files: `id` and `name` of each; several may have the same content.
         folder: where uploads lie.
         place: the folder, which is made anew.
-        classes: whether the folder in a name, such as `cats` in `cats/1.jpg`, is that of its class.
+        classes: whether the folder in a name, such as `cats` in `cats/1.jpg`, is that of its class, and one
+            above it that of its part, as in `train/cats/1.jpg`.
 
     Returns:
         The paths, in the same order.
@@ -101,16 +123,41 @@ def placed(
         raise UsageError("at least one file", received="none", hint="Upload one, or leave the field out.")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    paths = []
-    for number, file in enumerate(files):
-        above, _, last = file.get("name", "").replace("\\", "/").rpartition("/")
-        inside = place / _plain(above.rpartition("/")[2], "class") if classes and above else place
-        inside.mkdir(exist_ok=True)
+    names = place_names([file.get("name", "") for file in files], classes=classes)
+    for file, name in zip(files, names, strict=True):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        _link(folder.upload(file["id"]), place / name)
+    return [str(place / name) for name in names]
+
+
+def place_names(names: Sequence[str], *, classes: bool = False) -> list[str]:
+    """Return where files of some names are put: below one folder, each at a place of its own.
+
+    Args:
+        names: as the user gave them.
+        classes: see `placed`.
+
+    Returns:
+        Paths below the folder, in the same order; the same for the same names.
+    """
+    found: dict[str, None] = {}
+    for number, name in enumerate(names):
+        above, _, last = name.replace("\\", "/").rpartition("/")
+        inside = _class_folder(above) if classes else PurePosixPath()
         path = inside / _plain(last, f"file-{number}")
-        path = path if not os.path.lexists(path) else path.with_stem(f"{path.stem}-{number}")
-        _link(folder.upload(file["id"]), path)
-        paths.append(str(path))
-    return paths
+        while str(path) in found:
+            path = path.with_stem(f"{path.stem}-{number}")
+        found[str(path)] = None
+    return list(found)
+
+
+def _class_folder(above: str) -> PurePosixPath:
+    """Return the folder of a class, and above it that of its part, if there are any in a path."""
+    *parts, last = above.split("/")
+    if not above:
+        return PurePosixPath()
+    part = parts[-1] if parts and parts[-1] in SPLITS else ""
+    return PurePosixPath(part, _plain(last, "class"))
 
 
 def _plain(name: str, other: str) -> str:
