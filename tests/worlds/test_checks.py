@@ -65,7 +65,9 @@ def test_texts_in_several_classes_or_parts_are_named(tmp_path):
     one = worlds.check_data(tmp_path / "one.txt")
     assert one.faults and "one class only, good" in one.faults[0]
     with pytest.raises(DataError, match="begin with a class"):
-        (tmp_path / "prose.txt").write_text("every line begins\nwith another word\nthan the last\nalways so\n")
+        (tmp_path / "prose.txt").write_text(
+            "every line begins\nwith another word\nthan the last\nalways so\n"
+        )
         worlds.check_data(tmp_path / "prose.txt")
 
 

@@ -116,7 +116,9 @@ def sound(pitch: float, seed: int) -> bytes:
 
 
 def test_a_folder_of_sounds_is_checked_and_trained_on(lab: Client) -> None:
-    files = {f"{name}/{k}.wav": sound(pitch, k) for name, pitch in (("low", 200), ("high", 900)) for k in range(12)}
+    files = {
+        f"{name}/{k}.wav": sound(pitch, k) for name, pitch in (("low", 200), ("high", 900)) for k in range(12)
+    }
     bad = {**files, "low/bad.wav": b"RIFF"}
     report = done(lab, "data check", {"kind": "sound"}, folder=bad)["document"]["report"]
     assert report["things"] == "sounds" and report["pictures"] == {"": {"high": 12, "low": 12}}
@@ -127,9 +129,11 @@ def test_a_folder_of_sounds_is_checked_and_trained_on(lab: Client) -> None:
     assert set(job["document"]["classes"]) == {"high", "low"}
 
 
-TABLE = "".join(f"{label}\tthe {thing} was {word}\n" for k in range(8) for label, word, thing in (
-    ("good", "fine", f"film {k}"), ("bad", "awful", f"song {k}")
-))
+TABLE = "".join(
+    f"{label}\tthe {thing} was {word}\n"
+    for k in range(8)
+    for label, word, thing in (("good", "fine", f"film {k}"), ("bad", "awful", f"song {k}"))
+)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Sounds made by rule: what their class says is heard in them, by a measure that knows nothing of the rule."""
+"""Sounds made by rule: what their class says is heard in them, by a measure that knows no rule."""
 
 import numpy as np
 import pytest

@@ -9,6 +9,8 @@ import buildEn from './build.en.json';
 import buildZh from './build.zh.json';
 import commonEn from './common.en.json';
 import commonZh from './common.zh.json';
+import dataEn from './data.en.json';
+import dataZh from './data.zh.json';
 import dreamEn from './dream.en.json';
 import dreamZh from './dream.zh.json';
 import explainEn from './explain.en.json';
@@ -31,6 +33,7 @@ import workZh from './work.zh.json';
 export const en = {
   build: buildEn,
   common: commonEn,
+  data: dataEn,
   dream: dreamEn,
   explain: explainEn,
   go: goEn,
@@ -47,6 +50,7 @@ type Tables = { [Page in keyof typeof en]: Record<keyof (typeof en)[Page], strin
 export const zh: Tables = {
   build: buildZh,
   common: commonZh,
+  data: dataZh,
   dream: dreamZh,
   explain: explainZh,
   go: goZh,

@@ -12,7 +12,18 @@ from starlette.staticfiles import StaticFiles
 
 from convscope.lab.web import failures, pages
 from convscope.lab.web.reference import page as reference
-from convscope.lab.web.routes import classify, datasets, go, graph, jobs, networks, socket, status, uploads, verbs
+from convscope.lab.web.routes import (
+    classify,
+    datasets,
+    go,
+    graph,
+    jobs,
+    networks,
+    socket,
+    status,
+    uploads,
+    verbs,
+)
 from convscope.lab.web.state import LabState
 
 API = "/api/v1"

@@ -1,0 +1,101 @@
+"""The Train page: data of every world, chosen or handed over, checked and trained on."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+pytestmark = pytest.mark.slow
+Open = Callable[..., Any]
+
+
+def choose(page: Any, world: str, set_: str) -> None:
+    page.get_by_role("button", name=world, exact=True).click()
+    page.get_by_role("radio", name=set_).first.check()
+
+
+def fill(page: Any, **values: str) -> None:
+    for name, value in values.items():
+        page.get_by_label(name.capitalize(), exact=True).fill(value)
+
+
+def train(page: Any) -> None:
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_url("**/train?job=*")
+    page.locator("section.out").get_by_text("done", exact=True).wait_for(timeout=240_000)
+    page.locator("figure canvas").first.wait_for()
+    assert page.get_by_role("alert").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("world", "set_", "recipe", "metric"),
+    [
+        ("Sounds", "chirps", "sound-square", "Accuracy"),
+        ("Sentences", "phrases", "kim-rand", "Accuracy"),
+        ("Games", "go-9x9", "go-9x9", "Top 1"),
+        ("Numbers", "ring", "gan-ring", "Loss"),
+    ],
+)
+def test_bundled_data_of_every_world_is_trained_on(
+    open_page: Open, world: str, set_: str, recipe: str, metric: str
+) -> None:
+    if world == "Games":
+        pytest.importorskip("numba", reason="the rules of Go are compiled by numba")
+    page = open_page("/train")
+    choose(page, world, set_)
+    assert page.get_by_label("Recipe").input_value() == recipe
+    fill(page, epochs="1", samples="256")
+    train(page)
+    page.get_by_text(metric, exact=False).first.wait_for()
+    page.reload()
+    page.get_by_text("done", exact=True).wait_for()
+    page.locator(".worlds [aria-pressed=true]", has_text=world).wait_for()
+    assert page.get_by_label("Recipe").input_value() == recipe
+
+
+def wave(pitch: float, seed: int) -> bytes:
+    made, at = io.BytesIO(), np.arange(4000) / 8000
+    noise = 0.02 * np.random.default_rng(seed).normal(size=4000)
+    soundfile.write(made, 0.5 * np.sin(2 * np.pi * pitch * at) + noise, 8000, format="WAV")
+    return made.getvalue()
+
+
+def test_a_folder_of_sounds_is_chosen_checked_and_learned(open_page: Open, tmp_path: Path) -> None:
+    for name, pitch in (("low", 200.0), ("high", 900.0)):
+        (tmp_path / "tones" / name).mkdir(parents=True)
+        for k in range(10):
+            (tmp_path / "tones" / name / f"{k}.wav").write_bytes(wave(pitch, k))
+    (tmp_path / "tones" / "low" / "bad.wav").write_bytes(b"RIFF")
+    page = open_page("/train")
+    choose(page, "Sounds", "Files of yours")
+    assert page.get_by_role("button", name="Train", exact=True).is_disabled()
+    page.locator("input[webkitdirectory]").set_input_files(tmp_path / "tones")
+    page.get_by_text("21 files").wait_for(timeout=60_000)
+    page.get_by_text("low/bad.wav").wait_for(timeout=60_000)
+    page.get_by_text("Something is not well").wait_for()
+    fill(page, epochs="8")
+    train(page)
+    assert float(page.locator("[data-testid=score] strong").inner_text().rstrip("%")) == 100
+
+
+def test_sentences_in_a_file_are_chosen_checked_and_learned(open_page: Open, tmp_path: Path) -> None:
+    lines = [
+        f"{label}\tthe film {k} was {word}"
+        for k in range(30)
+        for label, word in (("+", "fine"), ("-", "dull"))
+    ]
+    (tmp_path / "reviews.tsv").write_text("\n".join(lines))
+    page = open_page("/train")
+    choose(page, "Sentences", "Files of yours")
+    page.locator("[data-testid=files]").set_input_files(tmp_path / "reviews.tsv")
+    page.get_by_text("All is well.").wait_for(timeout=60_000)
+    page.get_by_label("Recipe").select_option("")
+    fill(page, network="kim_cnn_50", epochs="3")
+    assert "convscope train kim_cnn_50 reviews.tsv" in page.locator("form pre, form code").last.inner_text()
+    train(page)
+    page.locator("td button.diagonal").first.click()
+    page.get_by_text("the film").first.wait_for()
