@@ -13,7 +13,7 @@ test('pictures keep the folder of their class, whatever was dropped', () => {
   expect(names(['pets/cats/1.png', 'pets/dogs/2.JPG'], 'image')).toEqual(['cats/1.png', 'dogs/2.JPG']);
   expect(names(['/cats/1.png', '/dogs/2.png'], 'image')).toEqual(['cats/1.png', 'dogs/2.png']);
   expect(names(['/cats/1.png', '/cats/2.png'], 'image')).toEqual(['cats/1.png', 'cats/2.png']);
-  expect(names(['a/pets/cats/1.png', 'a/pets/dogs/deep/2.png'], 'image')).toEqual(['cats/1.png', 'dogs/2.png']);
+  expect(names(['a/pets/cats/1.png', 'a/pets/dogs/deep/2.png'], 'image')).toEqual(['cats/1.png', 'dogs/deep/2.png']);
   expect(names(['1.png'], 'image')).toEqual([]);
 });
 

@@ -21,7 +21,6 @@ const KINDS: Record<World, RegExp> = {
 };
 /** Worlds whose files lie in a folder for each class. */
 const BY_CLASS: World[] = ['image', 'sound'];
-const PARTS = new Set(['train', 'val', 'valid', 'validation', 'test']);
 
 /** Whether the files of a world must lie in folders. */
 export const inFolders = (world: World): boolean => BY_CLASS.includes(world);
@@ -38,9 +37,7 @@ export function usable(found: Found[], world: World): FolderFile[] {
   return good.flatMap(({ parts, file }) => {
     const own = parts.slice(depth);
     if (own.length < least) return [];
-    if (own.length === 1) return [{ name: file.name, file }];
-    const part = own.length > 2 && PARTS.has(own[0] ?? '') ? [own[0]] : [];
-    return [{ name: [...part, own[part.length], file.name].join('/'), file }];
+    return [{ name: own.join('/'), file }];
   });
 }
 

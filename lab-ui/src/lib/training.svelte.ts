@@ -67,7 +67,8 @@ export interface Training {
   frozen: string[];
   kernels: Kernels | null;
   test: { confusion?: number[][] | null; [name: string]: unknown } | null;
-  samples: { picture: string | null; tile: number; columns: number; samples: Sample[] } | null;
+  /** `sound`: whether the samples can be heard. */
+  samples: { picture: string | null; tile: number; columns: number; sound?: boolean; samples: Sample[] } | null;
 }
 
 /** What a job shows of its training; null before there is anything. */

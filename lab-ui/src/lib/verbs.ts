@@ -2,7 +2,7 @@
 import { api } from './api';
 import { quoted } from './command';
 import { t, type Key } from './i18n/index.svelte';
-import type { UploadedFile } from './jobs.svelte';
+import type { Handed } from './jobs.svelte';
 
 export interface FieldSchema {
   name: string;
@@ -30,7 +30,7 @@ export interface VerbSchema {
 
 /** Values of a form by field: what was given; what is left out has its default. */
 export type Values = Record<string, string | boolean | string[]>;
-export type Files = Record<string, UploadedFile[]>;
+export type Files = Record<string, Handed[]>;
 
 const known = new Map<string, Promise<VerbSchema>>();
 
@@ -122,7 +122,7 @@ export function settingsOf(fields: FieldSchema[], values: Values, files: Files):
 
 /** What a command names for handed over files: each, or the folder in which they lie. */
 function namesOf(field: FieldSchema, files: Files): string[] | undefined {
-  const names = files[field.name]?.map(({ name }) => name);
+  const names = files[field.name]?.map(({ name }) => name || 'FOLDER');
   const whole = names?.length === 1 && !names[0]?.includes('/');
   return !names?.length || field.repeats || (whole && field.name !== 'root') ? names : ['FOLDER'];
 }

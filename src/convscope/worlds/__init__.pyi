@@ -30,9 +30,9 @@ from .images.datasets.labelled import ImageTensorDataset as ImageTensorDataset
 from .images.datasets.labelled import LabelledImages as LabelledImages
 from .images.datasets.labelled import require_images as require_images
 from .images.datasets.unlabelled import UnlabelledImages as UnlabelledImages
-from .images.listing import SPLITS as SPLITS
 from .images.fit import InputFit as InputFit
 from .images.fit import input_fit as input_fit
+from .images.listing import SPLITS as SPLITS
 from .registry import WORLDS as WORLDS
 from .registry import augmented as augmented
 from .registry import check_augmentations as check_augmentations

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
-
 from tests.lab.conftest import Client
 
 WORKERS = {"jobs": "convscope.lab.workers.jobs"}

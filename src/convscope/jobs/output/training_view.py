@@ -139,11 +139,11 @@ class TrainingView:
         """Return the test samples of each cell of the confusion matrix, and write the picture of them.
 
         Returns:
-            JSON fields `picture` (file name; null for texts), `tile` (side in pixels), `columns` and
-            `samples`: for each tile, in order, `index` in the test data, `truth` and `answer` (classes),
-            `sure` (probability of the answer), `file` (its path below the folder of the data; null where it
-            is none) and `text` (null where it is none). None where the task classifies no samples that can be
-            drawn or read, or before the first test.
+            JSON fields `picture` (file name; null for texts), `tile` (side in pixels), `columns`, `sound`
+            (whether they can be heard) and `samples`: for each tile, in order, `index` in the test data,
+            `truth` and `answer` (classes), `sure` (probability of the answer), `file` (its path below the
+            folder of the data; null where it is none) and `text` (null where it is none). None where the
+            task classifies no samples that can be drawn or read, or before the first test.
         """
         if self._samples is None and self._tested is not None:
             setup = self.setup
@@ -165,9 +165,10 @@ class TrainingView:
             return None
         found, data = finding.evaluation, finding.samples
         indices = [i for cell in cell_images.choose(found).values() for i in cell]
-        samples = _answers(finding, indices, Path(self.recipe.data))
+        samples = _answers(finding, indices, Path(getattr(self.recipe, "data", "")))
         if not indices or hasattr(data, "texts"):
-            return {"picture": None, "tile": 0, "columns": 1, "samples": samples} if indices else None
+            texts = {"picture": None, "tile": 0, "columns": 1, "sound": False, "samples": samples}
+            return texts if indices else None
         timeline = world_of(data.spec).has_timeline
         if not timeline and not data.spec.axes.endswith("h w"):
             return None
@@ -185,6 +186,7 @@ class TrainingView:
             "picture": SAMPLES,
             "tile": side,
             "columns": columns,
+            "sound": timeline,
             "samples": samples,
         }
 

@@ -21,6 +21,7 @@ from convscope.lab.web.routes import (
     networks,
     socket,
     status,
+    uploaded_sets,
     uploads,
     verbs,
 )
@@ -34,6 +35,7 @@ ROUTERS = (
     classify.router,
     socket.router,
     uploads.router,
+    uploaded_sets.router,
     verbs.router,
     datasets.router,
     jobs.router,

@@ -104,17 +104,20 @@ class Live:
         sample = open_input(given or {}, data, watched.net, self.folder)
         return {}, watched.frame(sample.input, seq, scales)
 
-    def test_sample(self, run: str, index: int, size: int) -> tuple[dict[str, Any], bytes]:
-        """Draw a test sample of a training.
+    def test_sample(self, run: str, index: int, size: int, kind: str = "png") -> tuple[dict[str, Any], bytes]:
+        """Draw a test sample of a training, or return its sound.
 
         Args:
             run: name of the run.
             index: number of the sample.
             size: longest side in pixels.
+            kind: `png`, or `wav` for a network of sounds.
 
         Returns:
-            No values, and a PNG.
+            No values, and the file.
         """
+        if kind == "wav":
+            return {}, self.samples.sound(run, index)
         return {}, self.samples.picture(run, index, size)
 
     def classify(

@@ -12,6 +12,7 @@ from convscope.jobs.registry import schema_for
 from convscope.lab.data_sets import root_of
 from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import QueuedJob
+from convscope.lab.uploaded_sets import UploadedSets
 from convscope.learn import TrainRecipe
 from convscope.recipe import Recipe
 from convscope.recipe.fields import field_form
@@ -58,6 +59,7 @@ def recipe_of(job: QueuedJob, folder: LabFolder) -> Recipe:
         place = folder.inputs(job.id) / name
         form = field_form(schema.model_fields[name])
         below = form is not None and form.takes is not None and form.takes.noun in FOLDERS
+        files = expanded(files, folder)
         paths = placed(files, folder, place, classes=below)
         together = name == ROOT or (below and not is_whole(files))
         settings[name] = str(place) if together else paths if form is not None and form.repeats else paths[0]
@@ -68,16 +70,40 @@ def recipe_of(job: QueuedJob, folder: LabFolder) -> Recipe:
     return recipe.parse({**settings, ROOT: str(root)})
 
 
+def expanded(files: Sequence[Mapping[str, str]], folder: LabFolder) -> list[dict[str, str]]:
+    """Return uploads with the files of a folder, as corrected, in the place of its id.
+
+    Args:
+        files: `id` and `name` of each file; of a folder `set`, its id, and `version`, how many corrections
+            count.
+        folder: where uploads lie.
+
+    Returns:
+        `id` and `name` of each file.
+
+    Raises:
+        PlaceError: there is no such folder.
+    """
+    sets, found = UploadedSets(folder), list[dict[str, str]]()
+    for file in files:
+        if "set" in file:
+            found += sets.files(file["set"], int(file["version"]))
+        else:
+            found.append(dict(file))
+    return found
+
+
 def is_whole(files: Sequence[Mapping[str, str]]) -> bool:
     """Return whether uploads are a data set in one file, such as a table of texts, rather than a folder.
 
     Args:
-        files: `id` and `name` of each.
+        files: `id` and `name` of each; `set` in the place of the id for a folder that was handed over.
 
     Returns:
         Whether it is one file, in no folder.
     """
-    return len(files) == 1 and "/" not in files[0].get("name", "").replace("\\", "/")
+    alone = len(files) == 1 and "set" not in files[0]
+    return alone and "/" not in files[0].get("name", "").replace("\\", "/")
 
 
 def resolved(value: Any, folder: LabFolder) -> Any:
@@ -109,8 +135,8 @@ def placed(
         files: `id` and `name` of each; several may have the same content.
         folder: where uploads lie.
         place: the folder, which is made anew.
-        classes: whether the folder in a name, such as `cats` in `cats/1.jpg`, is that of its class, and one
-            above it that of its part, as in `train/cats/1.jpg`.
+        classes: whether the first folder in a name, such as `cats` in `cats/1.jpg`, is that of its class; one
+            above it may be that of its part, as in `train/cats/1.jpg`.
 
     Returns:
         The paths, in the same order.
@@ -153,11 +179,9 @@ def place_names(names: Sequence[str], *, classes: bool = False) -> list[str]:
 
 def _class_folder(above: str) -> PurePosixPath:
     """Return the folder of a class, and above it that of its part, if there are any in a path."""
-    *parts, last = above.split("/")
-    if not above:
-        return PurePosixPath()
-    part = parts[-1] if parts and parts[-1] in SPLITS else ""
-    return PurePosixPath(part, _plain(last, "class"))
+    parts = [part for part in above.split("/") if part]
+    part = parts.pop(0) if len(parts) > 1 and parts[0] in SPLITS else ""
+    return PurePosixPath(part, *(_plain(name, "class") for name in parts[:1]))
 
 
 def _plain(name: str, other: str) -> str:

@@ -188,8 +188,9 @@ def open(  # worlds.open, like Image.open
         ref: `digits` and `go-9x9` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and
             values), `strokes` (five patterns, and the same shifted), `chirps` (sounds made by rule) or
             `phrases` (texts made by rule), which are computed; `mnist`, `fashion-mnist`, `cifar10`, `fsdd`
-            (spoken digits) or `fsdd-without-SPEAKER`, which is tested on that speaker; `mr`, `trec`, `sst1`,
-            `sst2`, `subj`, `cr` or `mpqa` (sentences); or the path of a folder, or of a file of texts. A folder that has one of these names is opened by `./digits`.
+            (spoken digits) or `fsdd-without-SPEAKER`, which is tested on that speaker; `mr`, `trec`,
+            `sst1`, `sst2`, `subj`, `cr` or `mpqa` (sentences); or the path of a folder, or of a file of
+            texts. A folder that has one of these names is opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.

@@ -16,6 +16,7 @@ from convscope.errors import PlaceError
 from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import ENDED, QueuedJob, State
 from convscope.lab.queue.table import Queue
+from convscope.lab.uploaded_sets import UploadedSets
 from convscope.lab.web import jobs
 from convscope.lab.web.artifacts import SANDBOX, picture
 from convscope.lab.web.state import Lab
@@ -33,13 +34,23 @@ class UploadedFile(BaseModel):
     name: str = Field("", max_length=500)
 
 
+class UploadedSet(BaseModel):
+    """A folder that was handed over (`POST /uploaded-sets`), as it is corrected now."""
+
+    model_config = ConfigDict(extra="forbid")
+    set: str = Field(pattern=r"^[0-9a-f]{64}$")
+    name: str = Field("", max_length=500)
+    version: int | None = Field(None, ge=0, lt=2**31)
+    """How many corrections count; all of them if left out."""
+
+
 class JobRequest(BaseModel):
     """What to do."""
 
     model_config = ConfigDict(extra="forbid")
     verb: str = Field(max_length=40)
     settings: dict[str, Any] = {}
-    uploads: dict[str, list[UploadedFile | str]] = {}
+    uploads: dict[str, list[UploadedFile | UploadedSet | str]] = {}
 
 
 class ControlRequest(BaseModel):
@@ -93,15 +104,20 @@ def begin(request: JobRequest, queue: JobQueue, folder: Folder) -> dict[str, str
     Returns:
         `id` of the job.
     """
-    uploads = {
-        name: [{"id": f} if isinstance(f, str) else f.model_dump() for f in files]
-        for name, files in request.uploads.items()
-    }
-    for files in uploads.values():
-        for file in files:
-            folder.upload(file["id"])
+    uploads = {name: [_stored(f, folder) for f in files] for name, files in request.uploads.items()}
     command = jobs.checked(request.verb, request.settings, uploads)
     return {"id": queue.add(request.verb, request.settings, uploads=uploads, command=command)}
+
+
+def _stored(given: UploadedFile | UploadedSet | str, folder: LabFolder) -> dict[str, str]:
+    """Return an upload as a job keeps it: a folder with the number of corrections that count."""
+    if isinstance(given, UploadedSet):
+        now = UploadedSets(folder).version(given.set)
+        version = now if given.version is None else min(given.version, now)
+        return {"set": given.set, "name": given.name, "version": str(version)}
+    found = {"id": given} if isinstance(given, str) else given.model_dump()
+    folder.upload(found["id"])
+    return found
 
 
 @router.get("")
@@ -274,9 +290,14 @@ def artifact(
 
 @router.get("/{id}/samples/{index}")
 async def sample(
-    id: str, index: int, queue: JobQueue, lab: Lab, size: Annotated[int, Query(ge=16, le=1024)] = 256
+    id: str,
+    index: int,
+    queue: JobQueue,
+    lab: Lab,
+    size: Annotated[int, Query(ge=16, le=1024)] = 256,
+    kind: Literal["png", "wav"] = "png",
 ) -> Response:
-    """Return the picture of a test sample of a training, as the live worker draws it.
+    """Return the picture of a test sample of a training, as the live worker draws it, or its sound.
 
     Args:
         id: the job.
@@ -284,14 +305,16 @@ async def sample(
         queue: the jobs.
         lab: the lab, whose live worker is asked.
         size: longest side in pixels.
+        kind: `png`, or `wav` for a network of sounds.
 
     Returns:
-        PNG.
+        PNG or WAV.
     """
     job = await asyncio.to_thread(queue.job, id)
     run = Path(job.place).name
-    drawn = await lab.workers["live"].ask("test_sample", run=run, index=index, size=size)
-    return Response(drawn.data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+    drawn = await lab.workers["live"].ask("test_sample", run=run, index=index, size=size, kind=kind)
+    media = "audio/wav" if kind == "wav" else "image/png"
+    return Response(drawn.data, media_type=media, headers={"Cache-Control": "private, max-age=3600"})
 
 
 def _within(folder: Path, name: str) -> Path:
