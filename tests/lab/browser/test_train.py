@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
@@ -99,3 +100,64 @@ def test_sentences_in_a_file_are_chosen_checked_and_learned(open_page: Open, tmp
     train(page)
     page.locator("td button.diagonal").first.click()
     page.get_by_text("the film").first.wait_for()
+
+
+def shades(root: Path) -> Path:
+    """Twelve dark and twelve light pictures, of which one dark one lies among the light."""
+    generator = np.random.default_rng(0)
+    for name, shade in (("dark", 40), ("light", 200)):
+        (root / "shades" / name).mkdir(parents=True)
+        for k in range(12):
+            pixels = generator.normal(40 if (name, k) == ("light", 0) else shade, 12, (24, 24, 3))
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(root / "shades" / name / f"{k}.png")
+    return root / "shades"
+
+
+def test_buttons_in_the_form_begin_nothing(open_page: Open) -> None:
+    page = open_page("/train")
+    page.get_by_role("button", name="Copy").click()
+    page.wait_for_timeout(500)
+    assert "job=" not in page.url
+
+
+def test_a_mislabelled_picture_is_moved_explained_and_learned_from_anew(
+    open_page: Open, lab: Any, tmp_path: Path
+) -> None:
+    folder = shades(tmp_path)
+    test = folder / "test"
+    for name, numbers in (("dark", (1, 2)), ("light", (0, 1, 2))):
+        (folder / "train").mkdir(exist_ok=True)
+        (folder / name).rename(folder / "train" / name)
+        (test / name).mkdir(parents=True)
+        for k in numbers:
+            (folder / "train" / name / f"{k}.png").rename(test / name / f"{k}.png")
+    page = open_page("/train")
+    choose(page, "Pictures", "Files of yours")
+    page.locator("input[webkitdirectory]").set_input_files(folder)
+    page.get_by_text("All is well.").wait_for(timeout=60_000)
+    fill(page, network="conv 4 3x3, relu, flatten, dense 2", epochs="8")
+    train(page)
+    page.get_by_role("button", name="light taken for dark: 1").click()
+    page.get_by_role("button", name="light, answered dark").click()
+    panel = page.get_by_role("group", name="Sample")
+    panel.get_by_text("test/light/0.png").wait_for()
+    assert panel.get_by_label("Class to move it to").input_value() == "dark"
+    panel.get_by_role("button", name="Move", exact=True).click()
+    panel.get_by_text("Counts as dark from the next training on.").wait_for()
+    corrections = page.get_by_role("region", name="Corrections")
+    corrections.get_by_text("test/light/0.png").wait_for()
+    first = page.url
+    page.get_by_role("button", name="Train again with the corrected data").click()
+    page.wait_for_url(lambda url: url != first)
+    page.locator("section.out").get_by_text("done", exact=True).wait_for(timeout=120_000)
+    page.get_by_role("button", name="dark: 3 right").wait_for()
+    page.get_by_role("button", name="light: 2 right").wait_for()
+    corrections.get_by_role("button", name="Take back the correction of test/light/0.png").click()
+    page.get_by_role("region", name="Corrections").wait_for(state="detached")
+    page.get_by_role("button", name="dark: 3 right").click()
+    page.get_by_role("button", name="dark, answered dark").first.click()
+    panel.get_by_role("button", name="Explain").click()
+    page.wait_for_url("**/explain?*")
+    assert "net=run%3A" in page.url and "file=" in page.url
+    page.get_by_text("sample-").first.wait_for()
+    assert (test / "light" / "0.png").exists() and len(list(folder.rglob("*.png"))) == 24
