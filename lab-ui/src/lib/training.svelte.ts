@@ -71,6 +71,17 @@ export interface Training {
   samples: { picture: string | null; tile: number; columns: number; sound?: boolean; samples: Sample[] } | null;
 }
 
+/** What a saved network answers with one unit switched off, beside its answers as it is. */
+export interface Ablation {
+  unit: string;
+  samples: number;
+  accuracy: number;
+  ablated: number;
+  /** The share of the answers that are others. */
+  changed: number;
+  hurt: { name: string; accuracy: number; ablated: number } | null;
+}
+
 /** What a job shows of its training; null before there is anything. */
 export function trainingOf(job: Job): Training | null {
   return (job.document?.training as Training | undefined) ?? null;

@@ -161,3 +161,30 @@ def test_a_mislabelled_picture_is_moved_explained_and_learned_from_anew(
     assert "net=run%3A" in page.url and "file=" in page.url
     page.get_by_text("sample-").first.wait_for()
     assert (test / "light" / "0.png").exists() and len(list(folder.rglob("*.png"))) == 24
+
+
+def test_a_tap_freezes_a_map_and_a_hold_switches_it_off(open_page: Open) -> None:
+    page = open_page("/train")
+    fill(page, network="conv 6 5x5, relu, maxpool 4, flatten, dense 10", epochs="60", samples="2000")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.locator("[data-testid=score]").wait_for(timeout=120_000)
+    page.get_by_text("or hold A on it").wait_for()
+    one = page.get_by_role("button", name="conv1:2, learning")
+    one.hover()
+    page.mouse.down()
+    page.get_by_text("without conv1:2", exact=True).wait_for(timeout=120_000)
+    page.locator("button.off").wait_for()
+    page.get_by_text("test samples are right").wait_for()
+    page.mouse.up()
+    page.locator("button.off").wait_for(state="detached")
+    assert page.locator("[data-testid=ablated]").count() == 0
+    one.wait_for()  # it was no tap: the map learns on
+    one.focus()
+    page.keyboard.down("a")
+    page.get_by_text("without conv1:2", exact=True).wait_for(timeout=60_000)
+    page.keyboard.up("a")
+    page.locator("[data-testid=ablated]").wait_for(state="detached")
+    one.click()
+    page.get_by_role("button", name="conv1:2, frozen").wait_for()
+    page.get_by_role("button", name="Stop and keep it").click()
+    page.locator("section.out").get_by_text("stopped", exact=True).wait_for(timeout=60_000)

@@ -14,6 +14,7 @@ from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.live.pictures import picture, preview, sound
 from convscope.lab.live.texts import tinted_words
 from convscope.lab.live.units import Units, inspection
+from convscope.lab.workers.ablation import Ablations
 from convscope.lab.workers.channel import Channel, Operation
 from convscope.lab.workers.samples import Samples
 
@@ -38,6 +39,7 @@ class Live:
         self.networks = Networks(folder)
         self.folder = LabFolder(folder)
         self.samples = Samples(self.folder)
+        self.ablations = Ablations(self.networks, self.samples)
         self.background = Background()
         self.units = Units(self.background)
         self._go: GoTable | None = None
@@ -47,6 +49,7 @@ class Live:
             "network": self.network,
             "forward": self.forward,
             "test_sample": self.test_sample,
+            "ablation": self.ablation,
             "classify": self.classify,
             "inspect": self.inspect,
             "unit": self.unit,
@@ -119,6 +122,18 @@ class Live:
         if kind == "wav":
             return {}, self.samples.sound(run, index)
         return {}, self.samples.picture(run, index, size)
+
+    def ablation(self, run: str, unit: str) -> dict[str, Any]:
+        """Test the last saved network of a training without a unit, beside the network as it is.
+
+        Args:
+            run: name of the run.
+            unit: its address.
+
+        Returns:
+            What `Ablations.measure` returns.
+        """
+        return self.ablations.measure(run, unit)
 
     def classify(
         self, net: str, top: int = 5, upload: str | None = None, name: str = "", data: bytes = b""

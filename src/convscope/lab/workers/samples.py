@@ -80,13 +80,25 @@ class Samples:
         return found[1]
 
     def _sample(self, run: str, index: int) -> "tuple[Tensor, TensorSpec]":
-        data = self._setup(run).test
+        data = self.setup(run).test
         if not 0 <= index < len(data):
             hint = f"There are {len(data)}, counted from 0."
             raise PlaceError("the number of a test sample", received=str(index), hint=hint)
         return data.inputs([index])[0], data.specs[0]
 
-    def _setup(self, run: str) -> "TrainingSetup":
+    def setup(self, run: str) -> "TrainingSetup":
+        """Return data and task of a training, opened once.
+
+        Args:
+            run: name of the run.
+
+        Returns:
+            What its recipe names, with a network of fresh weights.
+
+        Raises:
+            PlaceError: there is no such run.
+            ConvscopeError: the run or its data cannot be opened.
+        """
         if run not in self._open:
             self._open[run] = setup_training(Run.open(self.folder.run(run)).recipe)
             while len(self._open) > MOST_SETS:

@@ -317,6 +317,26 @@ async def sample(
     return Response(drawn.data, media_type=media, headers={"Cache-Control": "private, max-age=3600"})
 
 
+@router.get("/{id}/ablation")
+async def ablation(
+    id: str, unit: Annotated[str, Query(max_length=300)], queue: JobQueue, lab: Lab
+) -> dict[str, Any]:
+    """Test the last saved network of a training without a unit; the training itself is not touched.
+
+    Args:
+        id: the job.
+        unit: address of the unit, such as `conv1:3`.
+        queue: the jobs.
+        lab: the lab, whose live worker is asked.
+
+    Returns:
+        `unit`, `samples`, `accuracy`, `ablated` (the accuracy without the unit), `changed` (share of the
+        answers) and `hurt` (the class that loses most: `name`, `accuracy`, `ablated`; or null).
+    """
+    job = await asyncio.to_thread(queue.job, id)
+    return (await lab.workers["live"].ask("ablation", run=Path(job.place).name, unit=unit)).result
+
+
 def _within(folder: Path, name: str) -> Path:
     """Return the path of a file below a folder, which no link may lead out of."""
     path = folder / name
