@@ -53,7 +53,8 @@ WATCH = """
 USUAL = """
 async ([width, height, seconds]) => {
   const [count, columns, rows, side] = [10000, 116, 87, 28];
-  const canvas = Object.assign(document.body.appendChild(document.createElement('canvas')), { width, height });
+  const canvas = document.body.appendChild(document.createElement('canvas'));
+  Object.assign(canvas, { width, height });
   const context = canvas.getContext('2d');
   const sheet = Object.assign(document.createElement('canvas'), { width: 100 * side, height: 100 * side });
   const ink = sheet.getContext('2d');

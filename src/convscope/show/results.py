@@ -418,7 +418,7 @@ def _(result: Sample) -> Drawing:
 @drawing.register
 def _(result: DatasetReport) -> Drawing:
     counts = {name or "all": sum(classes.values()) for name, classes in result.pictures.items()}
-    facts = [*((name, f"{count:,} pictures") for name, count in counts.items())]
+    facts = [*((name, f"{count:,} {result.things}") for name, count in counts.items())]
     facts += [("unreadable", one.path) for one in result.problems]
     facts += [("equal", ", ".join(one.paths)) for one in result.duplicates]
     facts += [("fault", text) for text in result.faults] + [("remark", text) for text in result.remarks]

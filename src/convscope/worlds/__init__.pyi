@@ -34,9 +34,11 @@ from .images.datasets.labelled import require_images as require_images
 from .images.datasets.unlabelled import UnlabelledImages as UnlabelledImages
 from .images.fit import InputFit as InputFit
 from .images.fit import input_fit as input_fit
+from .images.listing import SPLITS as SPLITS
 from .registry import WORLDS as WORLDS
 from .registry import augmented as augmented
 from .registry import check_augmentations as check_augmentations
+from .registry import check_data as check_data
 from .registry import folder_spec as folder_spec
 from .registry import name_of as name_of
 from .registry import open_inputs as open_inputs

@@ -16,7 +16,9 @@ const sources = Object.values(import.meta.glob<string>('../../**/*.{svelte,ts}',
 test.each(pages)('every string of %s is used', (page) => {
   // A part of a key may be a value: t(`watch.scale_${scale}`).
   const built = [...sources.matchAll(new RegExp(`\`${page}\\.(\\w*)\\$\\{`, 'g'))].map(([, start]) => start ?? '');
-  const unused = Object.keys(en[page]).filter((key) => !sources.includes(`'${page}.${key}'`) && !built.some((start) => (start ? key.startsWith(start) : sources.includes(`'${key}'`))));
+  // Names that the server gives: t(`data.${name}` as Key).
+  const anything = new RegExp(`\`${page}\\.\\$\\{\\w+\\}\` as Key`).test(sources);
+  const unused = Object.keys(en[page]).filter((key) => !anything && !sources.includes(`'${page}.${key}'`) && !built.some((start) => (start ? key.startsWith(start) : sources.includes(`'${key}'`))));
   expect(unused).toEqual([]);
 });
 

@@ -13,6 +13,8 @@ import commonEn from './common.en.json';
 import commonZh from './common.zh.json';
 import compareEn from './compare.en.json';
 import compareZh from './compare.zh.json';
+import dataEn from './data.en.json';
+import dataZh from './data.zh.json';
 import dreamEn from './dream.en.json';
 import dreamZh from './dream.zh.json';
 import explainEn from './explain.en.json';
@@ -39,6 +41,7 @@ export const en = {
   build: buildEn,
   common: commonEn,
   compare: compareEn,
+  data: dataEn,
   dream: dreamEn,
   explain: explainEn,
   go: goEn,
@@ -58,6 +61,7 @@ export const zh: Tables = {
   build: buildZh,
   common: commonZh,
   compare: compareZh,
+  data: dataZh,
   dream: dreamZh,
   explain: explainZh,
   go: goZh,

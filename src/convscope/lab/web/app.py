@@ -14,6 +14,7 @@ from convscope.lab.web import failures, pages
 from convscope.lab.web.reference import page as reference
 from convscope.lab.web.routes import (
     classify,
+    datasets,
     embeddings,
     go,
     graph,
@@ -21,6 +22,7 @@ from convscope.lab.web.routes import (
     networks,
     socket,
     status,
+    uploaded_sets,
     uploads,
     verbs,
 )
@@ -34,7 +36,9 @@ ROUTERS = (
     classify.router,
     socket.router,
     uploads.router,
+    uploaded_sets.router,
     verbs.router,
+    datasets.router,
     jobs.router,
     embeddings.router,
     go.router,

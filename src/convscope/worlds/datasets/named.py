@@ -23,7 +23,7 @@ from convscope.worlds.go import packaged
 from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.labelled import ImageTensorDataset, LabelledImages
 from convscope.worlds.registry import world_of
-from convscope.worlds.sound import fsdd
+from convscope.worlds.sound import chirps, fsdd
 from convscope.worlds.text.phrases import open_phrases
 from convscope.worlds.text.published import SENTENCE_SETS, open_sentence_set
 
@@ -37,6 +37,7 @@ OWN: dict[str, Any] = {
     "ring": ring,
     "sine": sine,
     "strokes": strokes,
+    "chirps": chirps,
     packaged.NAME: packaged,
 }
 """Sets that need no folder: the module of each has `train` and `test`."""
@@ -185,11 +186,11 @@ def open(  # worlds.open, like Image.open
 
     Args:
         ref: `digits` and `go-9x9` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and
-            values), `strokes` (five patterns, and the same shifted) or `phrases` (texts made by rule), which
-            are computed; `mnist`, `fashion-mnist`, `cifar10`, `fsdd` (spoken digits) or
-            `fsdd-without-SPEAKER`, which is tested on that speaker; `mr`, `trec`, `sst1`, `sst2`, `subj`,
-            `cr` or `mpqa` (sentences); or the path of a
-            folder, or of a file of texts. A folder that has one of these names is opened by `./digits`.
+            values), `strokes` (five patterns, and the same shifted), `chirps` (sounds made by rule) or
+            `phrases` (texts made by rule), which are computed; `mnist`, `fashion-mnist`, `cifar10`, `fsdd`
+            (spoken digits) or `fsdd-without-SPEAKER`, which is tested on that speaker; `mr`, `trec`,
+            `sst1`, `sst2`, `subj`, `cr` or `mpqa` (sentences); or the path of a folder, or of a file of
+            texts. A folder that has one of these names is opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.
