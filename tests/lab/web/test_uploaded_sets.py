@@ -18,7 +18,7 @@ from convscope.lab.folder import LabFolder
 from convscope.lab.recipe import LabRecipe
 from convscope.lab.uploaded_sets import UploadedSets
 from convscope.lab.web import failures
-from convscope.lab.web.routes import jobs, uploaded_sets
+from convscope.lab.web.routes import datasets, jobs
 from convscope.lab.web.state import LabState
 from convscope.lab.workers.jobs import work
 
@@ -31,7 +31,7 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
     app = FastAPI()
     app.state.lab = LabState(LabRecipe(folder=str(tmp_path / "runs")), 0)
     failures.install(app)
-    app.include_router(uploaded_sets.router, prefix="/api/v1")
+    app.include_router(datasets.router, prefix="/api/v1")
     app.include_router(jobs.router, prefix="/api/v1")
     with TestClient(app) as made:
         yield made

@@ -84,7 +84,11 @@ def _file(tensor: "Tensor", spec: "TensorSpec") -> tuple[str, bytes]:
     if text:
         return ".txt", text.encode()
     if spec.kind not in ("image", "digit") or tensor.shape[0] not in (1, 3):
-        raise UsageError("a picture, a sound or a text", received=f"{world.thing} of {spec.shape}")
+        raise UsageError(
+            "a picture, a sound or a text",
+            received=f"{world.thing} of {spec.shape}",
+            hint="Choose a network of these.",
+        )
     low, high = spec.value_range
     levels = ((tensor - low) * (255 / (high - low))).round().clamp(0, 255).byte().movedim(0, -1).numpy()
     file = io.BytesIO()

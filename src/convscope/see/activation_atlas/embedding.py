@@ -175,7 +175,11 @@ def _iter_record(
 ) -> Iterator[Progress[_Seen]]:
     """Record activations and predictions, of inputs in random order so that the first ones are a sample."""
     if len(data) == 0 or len(net.input_specs) != 1:
-        raise UsageError("inputs, and a network with one input", received=f"{len(data)} for {net.name}")
+        raise UsageError(
+            "inputs, and a network with one input",
+            received=f"{len(data)} for {net.name}",
+            hint="Choose other data or another network.",
+        )
     generator = torch.Generator().manual_seed(recipe.seed)
     chosen = torch.randperm(len(data), generator=generator)[: recipe.images]
     size, total, done = batch_size_for(net, [place], MEMORY, most=64), len(chosen), 0
