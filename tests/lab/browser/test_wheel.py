@@ -46,7 +46,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _hand_over_compiled(source: Path, target: Path) -> None:
-    """Copy what numba has compiled here from the same sources; it takes a minute to compile the rules of Go."""
+    """Copy what numba has compiled here from the same sources: the rules of Go, which take a minute."""
     for compiled in source.rglob("__pycache__/*.nb[ci]"):
         module = compiled.parents[1] / f"{compiled.name.split('.')[0]}.py"
         same = target / module.relative_to(source)
