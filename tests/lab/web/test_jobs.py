@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
-from starlette.requests import HTTPConnection
 
 from convscope.errors import ConvscopeError, PlaceError
 from convscope.lab.recipe import LabRecipe
@@ -211,14 +210,10 @@ def test_what_cannot_be_asked_of_a_job_is_refused_at_once(client: TestClient) ->
         content = body if isinstance(body, str) else json.dumps(body)
         answer = client.post(f"/api/v1/jobs/{id_}/control", content=content, headers=JSON)
         assert answer.status_code == status, body
-    asked = [(one.action, one.value) for one in routes.queue_of(_connection(client)).take_controls(train)]
+    asked = [(one.action, one.value) for one in client.app.state.lab.queue.take_controls(train)]
     assert asked == [("freeze", ["conv1:2", "fc"]), ("lr", 0.01), ("pause", None)]
     client.post(f"/api/v1/jobs/{train}/cancel")
     assert client.post(f"/api/v1/jobs/{train}/control", json={"action": "pause"}).status_code == 400
-
-
-def _connection(client: TestClient) -> HTTPConnection:
-    return HTTPConnection({"type": "http", "app": client.app, "headers": []})
 
 
 def test_the_web_side_needs_no_torch() -> None:
