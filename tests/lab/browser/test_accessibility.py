@@ -76,7 +76,8 @@ REACHABLE = """() => [...document.querySelectorAll(
     && one.checkVisibility({visibilityProperty: true}) && !one.closest('[hidden], dialog:not([open])'))"""
 STEP = """() => {
   const one = document.activeElement
-  if (!one || one === document.body || one.dataset.reached) return null
+  if (!one || one === document.body) return ''  // the end: the next one is the first
+  if (one.dataset.reached) return null
   one.dataset.reached = 'yes'
   const ring = element => {
     const style = element && getComputedStyle(element)
@@ -99,15 +100,13 @@ def test_the_tab_key_reaches_everything_and_shows_where_it_is(
     open_page: Open, job: str, address: str
 ) -> None:
     page = shown(open_page, address, job, reduced_motion="reduce")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className").startswith("skip")
     wrong = []
     for _ in range(MOST):
+        page.keyboard.press("Tab")
         found = page.evaluate(STEP)
         if found is None:
             break
         wrong += [found] if found else []
-        page.keyboard.press("Tab")
     missed = page.evaluate(
         f"({REACHABLE})().filter(one => !one.dataset.reached).map(one => one.outerHTML.slice(0, 120))"
     )
@@ -131,6 +130,7 @@ def test_the_skip_link_leads_to_the_content(open_page: Open) -> None:
     page = open_page("/build")
     page.get_by_role("heading", level=1).wait_for()
     page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className").startswith("skip")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('main') !== null")

@@ -20,7 +20,7 @@ class Held:
 
     def __init__(self, page: Any, address: str) -> None:
         self.routes: list[Any] = []
-        page.route(address, self.routes.append)
+        page.route(address, lambda route: self.routes.append(route))
 
     def wait(self, page: Any) -> Any:
         for _ in range(300):
