@@ -105,5 +105,19 @@ export const newGame = (size: number, handicap = 0): Game => ({
   moves: [],
 });
 
+/** Read a game record: the game, who played it, and what was repaired. */
+export async function readRecord(file: File): Promise<Recorded> {
+  let text = '';
+  for (const byte of new Uint8Array(await file.arrayBuffer())) text += String.fromCharCode(byte);
+  return send<Recorded>('POST', '/go/load', { sgf: btoa(text) });
+}
+
+export interface Recorded {
+  game: Game;
+  names: { black: string; white: string };
+  result: string;
+  warnings: string[];
+}
+
 export const ask = <Answer>(action: string, game: Game, more: Record<string, unknown> = {}): Promise<Answer> =>
   send<Answer>('POST', `/go/${action}`, { game, ...more });

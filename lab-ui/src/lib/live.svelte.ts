@@ -1,9 +1,10 @@
 /** The one WebSocket of a tab: inputs go in, maps and events of jobs come back. */
 import type { LabError, Layer } from './api';
 import { decodeFrame, encodeInput, type Frame } from './frames';
+import type { Game } from './go';
 
-/** An input: values as bytes, an uploaded file, a sentence, or a bundled example. */
-export type Input = { pixels: Uint8Array } | { upload: string } | { text: string } | { example: number } | { sample: number };
+/** An input: values as bytes, an uploaded file, a sentence, a bundled example, or a position of a game. */
+export type Input = { pixels: Uint8Array } | { upload: string } | { text: string } | { example: number } | { sample: number } | { game: Game };
 
 /** One event of a job, as the socket carries it. */
 export interface JobEvent {

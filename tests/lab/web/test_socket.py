@@ -262,7 +262,21 @@ def test_a_position_of_go_is_an_input(tab: ClientConnection) -> None:
     assert watching["type"] == "watching"
     tab.send(json.dumps({"type": "input", "seq": 1, "game": {"size": 9, "moves": ["E5", "C3"]}}))
     header, found = maps(tab)
-    assert found["input"][2].shape[1:] == (9, 9) and len(header["probabilities"]) >= 81
+    assert found["input"][2].shape[1:] == (9, 9)
+    from convscope.worlds.go import Board
+
+    net, board = nets.load("go-9x9"), Board(9)
+    board.play("E5")
+    board.play("C3")
+    given = worlds.world_of(net.input_spec).open(board, net.input_spec).input[None]
+    with torch.no_grad():
+        expected = net(given)["policy"].flatten().softmax(0).tolist()
+    assert header["probabilities"] == pytest.approx(expected, abs=1e-5)
+    low, high, values = found["input"]
+    shown = low[:, None, None] + values * (high - low)[:, None, None] / 255
+    torch.testing.assert_close(shown, given[0], atol=0.01, rtol=0)
+    tab.send(json.dumps({"type": "input", "seq": 2, "game": {"size": 9, "moves": ["E5", "E5"]}}))
+    assert json.loads(tab.recv(WAIT))["type"] == "error"
 
 
 def test_words_have_attributions(tab: ClientConnection) -> None:

@@ -272,7 +272,7 @@ async def get_test_sample(
         queue: the jobs.
         lab: the lab, whose live worker is asked.
         size: longest side in pixels.
-        kind: `png`, or `wav` for a network of sounds.
+        format: `png`, or `wav` for a network of sounds.
 
     Returns:
         PNG or WAV.
