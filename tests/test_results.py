@@ -36,6 +36,7 @@ NO_RESULTS = {
     "InputFit": "a part of a document",
     "MethodComparison": "what the page of several explanations says",
     "Redundancy": "a part of the page of all units",
+    "SpectrogramAxes": "what is beside a spectrogram",
     "RenderedDirections": "what atlases and factors are made of",
     "TrainRecipe": "a setting",
     "Trainer": "what trains",

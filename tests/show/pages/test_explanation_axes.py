@@ -1,11 +1,16 @@
 """Where round times and frequencies lie beside a spectrogram, and how places in it are named."""
 
 import numpy as np
+import torch
 from PIL import Image
 
-from convscope.nets import SpectrogramAxes
+from convscope.graph import TensorSpec, chain
+from convscope.graph.spec import SOUND
+from convscope.nets import SpectrogramAxes, build, wrap
+from convscope.see.attribution import explain
+from convscope.show.pages.explanation.attribution import photo_of
 from convscope.show.pages.explanation.axes import framed, framed_drawing, hertz, marks_of
-from convscope.show.pages.explanation.text import where
+from convscope.show.pages.explanation.text import sentences, where
 from convscope.show.svg import drawing
 
 FRAMES = tuple(0.02 * k for k in range(50))
@@ -17,10 +22,10 @@ def test_marks_lie_in_the_middle_of_the_frames_and_rows_of_their_value():
     marks = marks_of(LINEAR, 81)
     assert [text for _, text in marks.along] == ["0 s", "0.2 s", "0.4 s", "0.6 s", "0.8 s"]
     for share, text in marks.along:
-        assert int(share * 50) == round(float(text.split()[0]) / 0.02)
+        assert abs(share * 50 - 0.5 - float(text.split()[0]) / 0.02) < 1e-9
     assert [text for _, text in marks.up] == ["0 Hz", "1 kHz", "2 kHz", "3 kHz", "4 kHz"]
     for share, k in zip((share for share, _ in marks.up), (0, 20, 40, 60, 80), strict=True):
-        assert int(share * 81) == k
+        assert abs(share * 81 - 0.5 - k) < 1e-9
 
 
 def test_where_rows_are_not_equally_spaced_octaves_are_marked():
@@ -58,3 +63,15 @@ def test_a_picture_and_a_drawing_get_marks_and_keep_their_width():
     assert 40 <= int(np.argmax(red.any(0))) <= 60 and red[:, -1].any()
     page = str(framed_drawing(drawing(400, 240), marks_of(LINEAR, 81)))
     assert page.count("<span") == 10 and "bottom:49.38%" not in page.split("<svg")[1]
+
+
+def test_each_coefficient_is_drawn_on_its_own_scale():
+    """The first one, the loudness, is ten times as large as the others."""
+    spec = TensorSpec((1, 4000), kind=SOUND, value_range=(-1.0, 1.0), sample_rate=8000)
+    text = "mfcc 10 n_fft=256 sample_rate=8000, conv 2 3x3, relu, globalavgpool, dense 2"
+    net = wrap(build(chain(spec.shape, text), seed=0).eval(), spec)
+    noise = 0.1 * torch.randn(1, 1, 4000, generator=torch.Generator().manual_seed(0))
+    found = explain(net, noise.clamp(-1, 1), "saliency", 1)
+    grey = np.asarray(photo_of(found, 0).convert("L"))
+    assert all(np.ptp(band) > 200 for band in np.split(grey, 10))
+    assert any("cepstral coefficients that mfcc returns" in line["en"] for line in sentences(found))

@@ -50,9 +50,9 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
         method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if `checks` is off),
         `layer` (for class activation maps; else empty), `wrt` (with respect to what: `input`, or the layer
         whose output is attributed), for texts `words` (each with its attribution; of methods whose
-        attributions have no sum, as a share of the largest), and for spectrograms `heat`: `values` (a list
-        for each row, low frequencies first), the `hertz` of its rows (empty for an MFCC) and the `seconds` of
-        its columns.
+        attributions have no sum, as a share of the largest), and for spectrograms `heat`: its `values` (a
+        list for each row, low frequencies first), the `hertz` of its rows (empty for an MFCC) and the
+        `seconds` of its columns.
 
     Raises:
         Interrupted: stopped; the attributions so far are saved (exit code 130).

@@ -42,7 +42,12 @@ def photo_of(explanation: Explanation, row: int) -> Image.Image | None:
     spec = task.net.input_spec
     if axes == 2 or not (task.inputs[0].dim() == axes == 4 or world_of(spec).has_timeline):
         return None
-    return flatten_alpha(render(task.inputs[0][row], spec))
+    shown, marked = task.inputs[0][row], axes_of(explanation)
+    if marked is not None and not marked.hertz:  # coefficients differ too much for one scale
+        low, high = shown.amin(-1, keepdim=True), shown.amax(-1, keepdim=True)
+        first, last = spec.value_range
+        shown = first + (shown - low) / (high - low).clamp_min(1e-12) * (last - first)
+    return flatten_alpha(render(shown, spec))
 
 
 def heat_over(explanation: Explanation, row: int, photo: Image.Image) -> NDArray[np.float32]:

@@ -133,7 +133,8 @@ def sentences(explanation: Explanation, row: int = 0) -> list[Text]:
     ]
     axes = axes_of(explanation)
     if task.wrt is not None:
-        lines.append(said("said.wrt" if axes is None else "said.wrt_heard", wrt=task.wrt))
+        kind = "wrt" if axes is None else "wrt_heard" if axes.hertz else "wrt_coefficients"
+        lines.append(said(f"said.{kind}", wrt=task.wrt))
     alike = task.whole is None or task.inputs[0].dim() == task.whole.inputs[0].dim()
     place = where(explanation.heatmap[row].cpu().numpy(), axes) if alike or axes is not None else None
     if place:
