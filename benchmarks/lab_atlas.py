@@ -53,7 +53,8 @@ WATCH = """
 USUAL = """
 async ([width, height, seconds]) => {
   const [count, columns, rows, side] = [10000, 116, 87, 28];
-  const canvas = document.body.appendChild(Object.assign(document.createElement('canvas'), { width, height }));
+  const canvas = document.body.appendChild(document.createElement('canvas'));
+  Object.assign(canvas, { width, height });
   const context = canvas.getContext('2d');
   const sheet = Object.assign(document.createElement('canvas'), { width: 100 * side, height: 100 * side });
   const ink = sheet.getContext('2d');
@@ -227,7 +228,7 @@ def report(seconds: float, opened: float, moves: dict[str, Any], usual: dict[str
         "Headless Chromium without a GPU, a canvas of 890x700 pixels, the 10,000 digits that ship. Frames a "
         "second are the reciprocal of the time between two frames of the browser, which makes 60 at most; "
         "`painted` is the share of frames in which the map was drawn anew. Page, server and what moves the "
-        "mouse share the cores of one machine. The last two lines of movements are the loop that everybody writes."
+        "mouse share the cores of one machine. The last two movements are the loop that everybody writes."
     )
     head = (
         "",
