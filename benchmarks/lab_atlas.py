@@ -228,8 +228,7 @@ def report(seconds: float, opened: float, moves: dict[str, Any], usual: dict[str
         "Headless Chromium without a GPU, a canvas of 890x700 pixels, the 10,000 digits that ship. Frames a "
         "second are the reciprocal of the time between two frames of the browser, which makes 60 at most; "
         "`painted` is the share of frames in which the map was drawn anew. Page, server and what moves the "
-        "mouse share the cores of one machine. The last two lines of movements are the loop that everybody "
-        "writes."
+        "mouse share the cores of one machine. The last two movements are the loop that everybody writes."
     )
     head = (
         "",

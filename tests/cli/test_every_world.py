@@ -72,6 +72,7 @@ VERBS: dict[str, Callable[[Case], list[str]]] = {
     "units": lambda c: [c.net, "--places", c.layer, "--data", c.data],
     "factors": lambda c: [c.source, "--net", c.net, "--layer", c.layer, "--count", "2", "--steps", "1"],
     "atlas": lambda c: [c.net, c.layer, "--data", c.data, "--images", "20", "--steps", "1", "--grid", "2"],
+    "embed": lambda c: [c.net, c.layer, "--data", c.data, "--images", "20", "--layout", "pca"],
     "caricature": lambda c: [c.source, "--net", c.net, "--layer", c.layer, "--steps", "2"],
     "invert": lambda c: [c.source, "--net", c.net, "--layer", c.layer, "--steps", "2"],
     "train": lambda c: [c.net, c.data, "--epochs", "1", "--samples", "48"],
