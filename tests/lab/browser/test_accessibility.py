@@ -88,7 +88,7 @@ STEP = """() => {
   const button = one.closest('label')
   const said = one.outerHTML.slice(0, 120)
   if (!ring(one) && !ring(button) && !ring(button?.querySelector('.button'))) return 'no ring: ' + said
-  const inside = box.bottom > 0 && box.top < innerHeight
+  const inside = box.bottom > 0 && box.top < innerHeight + 1
   return inside ? '' : 'out of sight: ' + said
 }"""
 MOST = 400

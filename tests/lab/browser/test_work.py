@@ -192,3 +192,14 @@ def test_a_game_of_go_is_begun_and_hints_are_hidden_until_wanted(open_page: Open
     page.wait_for_url("**moves=E6.*", timeout=60_000)
     page.get_by_text("Black to play").wait_for(timeout=60_000)
     page.get_by_text("move 2").wait_for()
+
+
+def test_buttons_inside_a_form_do_not_begin_a_job(open_page: Open, digit: Path) -> None:
+    page = open_page("/do/classify?net=digits")
+    page.locator("#field-images").set_input_files(digit)
+    page.get_by_text("seven.png").first.wait_for()
+    page.locator(".command").get_by_role("button").click()
+    page.get_by_role("button", name="Remove seven.png").click()
+    page.get_by_text("seven.png").first.wait_for(state="detached")
+    page.wait_for_timeout(500)
+    assert "job=" not in page.url
