@@ -151,13 +151,9 @@ def _names(schema: type[Recipe], field: str, files: list[dict[str, str]]) -> Any
     form = field_form(schema.model_fields[field]) if field in schema.model_fields else None
     if form is not None and form.repeats:
         return names
-<<<<<<< HEAD
     if "set" in files[0]:
         return files[0].get("name") or FOLDER
     return names[0] if is_single_file(files) else FOLDER
-=======
-    return names[0] if len(names) == 1 else FOLDER
->>>>>>> atl
 
 
 def to_json(job: QueuedJob, *, whole: bool = True) -> dict[str, Any]:
