@@ -51,7 +51,9 @@ def shown(open_page: Open, address: str, job: str, **options: Any) -> Any:
     path = re.sub(r":(\w+)", lambda found: {**PARAMS, "id": job}[found[1]], address)
     page = open_page(path, **options)
     page.get_by_role("heading", level=1).wait_for(timeout=60_000)
-    if "/m/" in path or path == "/":
+    if address == "/m/:net/:layer":
+        page.locator(".tile .number").first.wait_for(timeout=120_000)
+    elif "/m/" in path or path == "/":
         page.locator(".answers").wait_for(timeout=120_000)
     if path == "/go":
         page.get_by_role("application").wait_for(timeout=180_000)
@@ -73,6 +75,7 @@ def test_nothing_serious_for_axe(open_page: Open, job: str, address: str, scheme
 REACHABLE = """() => [...document.querySelectorAll(
     'a[href], button, input, select, textarea, summary, [tabindex]'
   )].filter(one => one.tabIndex >= 0 && !one.disabled
+    && (one.type !== 'radio' || one.checked)  // the arrow keys reach the others of its group
     && one.checkVisibility({visibilityProperty: true}) && !one.closest('[hidden], dialog:not([open])'))"""
 STEP = """() => {
   const one = document.activeElement
