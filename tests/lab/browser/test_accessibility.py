@@ -77,7 +77,8 @@ REACHABLE = """() => [...document.querySelectorAll(
   )].filter(one => one.tabIndex >= 0 && !one.disabled
     && (one.type !== 'radio' || one.checked)  // the arrow keys reach the others of its group
     && one.checkVisibility({visibilityProperty: true}) && !one.closest('[hidden], dialog:not([open])'))"""
-STEP = """() => {
+STEP = """async () => {
+  await new Promise(shown => requestAnimationFrame(() => requestAnimationFrame(shown)))
   const one = document.activeElement
   if (!one || one === document.body) return ''  // the end: the next one is the first
   if (one.dataset.reached) return null
