@@ -56,6 +56,7 @@ COMMANDS = [
         "--per-image",
         "4",
     ],
+    ["embed", "net", "conv1", "--data", "set", "--layout", "pca"],
     ["invert", "[red].png", "--net", "net", "--layer", "conv1", "--steps", "64"],
     ["caricature", "[red].png", "--net", "net", "--layer", "conv1", "--steps", "64"],
 ]

@@ -59,6 +59,8 @@ export interface Network {
   layers: Layer[];
   /** Names of the layers that are watched where none are named. */
   default_layers: string[];
+  /** Name of the labelled data that ships for its inputs, or null. */
+  data: string | null;
   trained: boolean;
   /** Other weights of a training: its checkpoints, as networks of their own names. */
   checkpoints: Checkpoint[];
@@ -142,8 +144,13 @@ export class ApiError extends Error {
 
 /** Ask the server: the parsed JSON of the answer, or an `ApiError`. */
 export async function api<Answer>(path: string, options: RequestInit = {}): Promise<Answer> {
-  const response = await fetch(`/api/v1${path}`, options);
-  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as Answer;
+  const response = await checked(await fetch(`/api/v1${path}`, options));
+  return (response.status === 204 ? undefined : await response.json()) as Answer;
+}
+
+/** The response, if the server did what it was asked for; what it says otherwise is thrown as an `ApiError`. */
+export async function checked(response: Response): Promise<Response> {
+  if (response.ok) return response;
   throw new ApiError(response.status, readError(response, await response.text()));
 }
 

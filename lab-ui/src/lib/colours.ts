@@ -53,9 +53,10 @@ export function maxAbsolutes(maps: Maps): Float32Array {
   return maps.lo.map((lo, unit) => Math.max(Math.abs(lo), Math.abs(maps.hi[unit] ?? 0)));
 }
 
-/** `#1c5f9e` as three numbers. */
+/** `#1c5f9e`, or `#fff` as a minifier writes it, as three numbers. */
 export function parseColour(text: string): Colour {
-  const digits = text.trim().replace('#', '');
+  const given = text.trim().replace('#', '');
+  const digits = given.length === 3 ? given.replace(/./g, '$&$&') : given;
   return [0, 2, 4].map((at) => Number.parseInt(digits.slice(at, at + 2), 16) || 0) as Colour;
 }
 

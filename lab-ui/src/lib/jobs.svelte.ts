@@ -17,11 +17,26 @@ export interface UploadedFile {
   name: string;
 }
 
+/** A folder that was handed over, with the number of corrections that count; all of them if left out. */
+export interface UploadedSet {
+  set: string;
+  name: string;
+  version?: string;
+}
+
+export type Handed = UploadedFile | UploadedSet;
+
+/** Those of what was handed over that are files by themselves. */
+export const filesOf = (handed: Handed[] | undefined): UploadedFile[] => (handed ?? []).filter((one) => 'id' in one);
+
+/** The folder among what was handed over; null without one. */
+export const setOf = (handed: Handed[] | undefined): UploadedSet | null => (handed ?? []).find((one) => 'set' in one) ?? null;
+
 export interface JobSummary {
   id: string;
   verb: string;
   settings: Record<string, unknown>;
-  uploads: Record<string, UploadedFile[]>;
+  uploads: Record<string, Handed[]>;
   state: JobState;
   fraction: number;
   message: string;
@@ -52,7 +67,7 @@ export function artifactUrl(job: string, artifact: Artifact, size?: number): str
 export async function begin(
   verb: string,
   settings: Record<string, unknown>,
-  uploads: Record<string, UploadedFile[]> = {},
+  uploads: Record<string, Handed[]> = {},
 ): Promise<string> {
   return (await send<{ id: string }>('POST', '/jobs', { verb, settings, uploads })).id;
 }
@@ -148,4 +163,26 @@ export class FollowedJob {
       void this.ask();
     }, ASK);
   }
+}
+
+/** The job of an id, followed while the component lives that calls this; it has neither job nor error without one. */
+export function follow(id: () => string | null): Pick<FollowedJob, 'job' | 'error' | 'log'> {
+  let followed = $state<FollowedJob | null>(null);
+  $effect(() => {
+    const wanted = id();
+    const found = wanted ? new FollowedJob(wanted) : null;
+    followed = found;
+    return found?.follow();
+  });
+  return {
+    get job() {
+      return followed?.job ?? null;
+    },
+    get error() {
+      return followed?.error ?? null;
+    },
+    get log() {
+      return followed?.log ?? [];
+    },
+  };
 }

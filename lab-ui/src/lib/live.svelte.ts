@@ -45,13 +45,21 @@ export interface WordAttributions {
   pieces: Piece[];
 }
 
+/** Why a message has no answer. */
+export interface Refusal extends LabError {
+  /** What was asked; left out for a message that could not be read. */
+  question?: 'watch' | 'maps' | 'inspect' | 'word_attributions';
+  /** The address, where an inspection was asked for. */
+  detail?: unknown;
+}
+
 interface Messages {
   frame: Frame;
   watching: { type: 'watching'; net: string; layers: Layer[] };
   inspected: Inspection;
   word_attributions: WordAttributions;
   job: JobEvent;
-  error: LabError;
+  error: Refusal;
 }
 
 /** A network, and the layers whose maps are sent; null for those that the server chooses. */
@@ -78,6 +86,8 @@ class LiveConnection {
   private socket: WebSocket | null = null;
   private retry = FIRST_RETRY;
   private seq = 0;
+  /** Number of the first input of the network that is watched: frames of those before it come too late. */
+  private firstSeq = 1;
   private waitingSince = 0;
   private queued: Input | null = null;
   private requested: Request | null = null;
@@ -109,6 +119,7 @@ class LiveConnection {
     if (!same) {
       this.given = this.queued = null;
       this.steered = [];
+      this.firstSeq = this.seq + 1;
     }
     this.waitingSince = 0;
     this.tell({ type: 'watch', ...request });
@@ -189,12 +200,13 @@ class LiveConnection {
 
   private hear(data: ArrayBuffer | string): void {
     if (typeof data !== 'string') {
-      this.heardFrame(decodeFrame(data));
+      const frame = decodeFrame(data);
+      if (frame.seq >= this.firstSeq) this.heardFrame(frame);
       return;
     }
-    const message = JSON.parse(data) as { type: string };
+    const message = JSON.parse(data) as { type: string; question?: string };
     if (message.type === 'job') this.after = Math.max(this.after ?? 0, (message as JobEvent).seq);
-    if (message.type === 'error') this.answered();
+    if (message.type === 'error' && message.question !== 'inspect') this.answered();
     if (message.type in this.listeners && message.type !== 'frame') {
       for (const listener of this.listeners[message.type as keyof Messages]) (listener as (m: unknown) => void)(message);
     }

@@ -42,7 +42,9 @@ export interface Sample {
   prediction: number;
   /** Of the prediction. */
   probability: number;
+  /** Path below the folder of the data. */
   file?: string | null;
+  text?: string | null;
 }
 
 export interface Outcome {
@@ -66,7 +68,19 @@ export interface Training {
   frozen: string[];
   kernels: Kernels | null;
   test: { confusion?: number[][] | null; [name: string]: unknown } | null;
-  samples: { image: string; tile: number; columns: number; samples: Sample[] } | null;
+  /** `sound`: whether the samples can be heard. */
+  samples: { image: string | null; tile: number; columns: number; sound?: boolean; samples: Sample[] } | null;
+}
+
+/** What a saved network answers with one unit switched off, beside its answers as it is. */
+export interface Ablation {
+  unit: string;
+  samples: number;
+  accuracy: number;
+  ablated: number;
+  /** The share of the answers that are others. */
+  changed: number;
+  hurt: { name: string; accuracy: number; ablated: number } | null;
 }
 
 /** What a job shows of its training; null before there is anything. */
@@ -88,8 +102,30 @@ export function sheetOf(job: Job): Artifact | null {
 
 /** The metric by which a training is judged. */
 export function primaryOf(training: Training): Metric {
-  const found = training.metrics.find(({ name }) => name === 'accuracy') ?? training.metrics.find(({ name }) => name !== 'loss');
+  const known = measured(training);
+  const found =
+    known.find(({ name }) => name === 'accuracy') ??
+    known.find(({ name, higher_is_better }) => name !== 'loss' && higher_is_better) ??
+    known.find(({ name }) => name !== 'loss');
   return found ?? training.metrics[0] ?? { name: 'loss', heading: 'loss', higher_is_better: false };
+}
+
+/** The metrics that were measured so far, in steps of the training or on the test data. */
+function measured(training: Training): Metric[] {
+  const has = (values: Record<string, number | null>, name: string) => typeof values[name] === 'number';
+  const found = training.metrics.filter(
+    ({ name }) => training.curve.some((point) => has(point, name)) || training.epochs.some(({ test_metrics }) => has(test_metrics, name)),
+  );
+  return found.length ? found : training.metrics;
+}
+
+/** The metrics whose curves are drawn: the loss, or losses of other names, and the one that judges. */
+export function drawn(training: Training): Metric[] {
+  const primary = primaryOf(training);
+  const known = measured(training);
+  const losses = known.filter(({ name }) => name === 'loss');
+  const others = losses.length ? [] : known.filter(({ higher_is_better }) => !higher_is_better).slice(0, 2);
+  return [...losses, ...others, primary].filter((metric, index, list) => list.findIndex(({ name }) => name === metric.name) === index);
 }
 
 /** The bytes of the kernels. */

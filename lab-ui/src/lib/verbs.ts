@@ -2,10 +2,12 @@
 import { api } from './api';
 import { shellQuoted } from './command';
 import { t, type Key } from './i18n/index.svelte';
-import type { UploadedFile } from './jobs.svelte';
+import type { Handed } from './jobs.svelte';
 
 export interface FieldSchema {
   name: string;
+  /** The verb whose setting it is. */
+  verb?: string;
   title: string;
   /** `switch`, `choice`, `integer`, `number` or `text`. */
   type: string;
@@ -30,17 +32,31 @@ export interface VerbSchema {
 
 /** Values of a form by field: what was given; what is left out has its default. */
 export type Values = Record<string, string | boolean | string[]>;
-export type Files = Record<string, UploadedFile[]>;
+export type Files = Record<string, Handed[]>;
 
 const known = new Map<string, Promise<VerbSchema>>();
 
-/** The schema of a verb, asked for once. */
-export function schemaOf(verb: string): Promise<VerbSchema> {
-  let found = known.get(verb);
+/** The settings on which the others of a training depend; with a recipe its values are the defaults. */
+export const DECIDING = ['task', 'recipe', 'reduced'];
+
+/** Those of some settings on which others depend, as texts. */
+export function deciding(settings: Record<string, unknown>): Record<string, string> {
+  const given = DECIDING.flatMap((name) => (settings[name] ? [[name, String(settings[name])]] : []));
+  return Object.fromEntries(given) as Record<string, string>;
+}
+
+/** The schema of a verb, asked for once; it may depend on settings. */
+export function schemaOf(verb: string, about: Record<string, string> = {}): Promise<VerbSchema> {
+  const query = String(new URLSearchParams(about));
+  const address = [`/verbs/${encodeURIComponent(verb)}`, query].filter(Boolean).join('?');
+  let found = known.get(address);
   if (!found) {
-    found = api<VerbSchema>(`/verbs/${encodeURIComponent(verb)}`);
-    found.catch(() => known.delete(verb));
-    known.set(verb, found);
+    found = api<VerbSchema>(address).then((schema) => ({
+      ...schema,
+      fields: schema.fields.map((field) => ({ ...field, verb })),
+    }));
+    found.catch(() => known.delete(address));
+    known.set(address, found);
   }
   return found;
 }
@@ -55,6 +71,7 @@ const TITLES: Record<string, Key> = {
   units: 'work.units',
   unit: 'work.unit',
   atlas: 'work.atlas',
+  embed: 'atlas.open',
   classify: 'work.classify',
   look: 'work.look',
   caricature: 'work.caricature',
@@ -76,6 +93,7 @@ export function verbTitle(verb: string): string {
 export function pageOf(verb: string): string | null {
   const pages: Record<string, string> = {
     train: '/train',
+    embed: '/atlas',
     explain: '/explain',
     dream: '/dream',
     style: '/dream/style',
@@ -92,6 +110,10 @@ export function settingsOf(fields: FieldSchema[], values: Values, files: Files):
   for (const field of fields) {
     const value = values[field.name];
     if (value === undefined || files[field.name]?.length) continue;
+    if (DECIDING.includes(field.name)) {
+      if (value) settings[field.name] = value;
+      continue;
+    }
     if (Array.isArray(value)) {
       const given = value.map((text) => text.trim()).filter(Boolean);
       const usual = Array.isArray(field.default) ? field.default.map(asText) : [];
@@ -105,21 +127,31 @@ export function settingsOf(fields: FieldSchema[], values: Values, files: Files):
   return settings;
 }
 
+/** What a command names for handed over files: each, or the folder in which they lie. */
+function namesOf(field: FieldSchema, files: Files): string[] | undefined {
+  const names = files[field.name]?.map(({ name }) => name || 'FOLDER');
+  const whole = names?.length === 1 && !names[0]?.includes('/');
+  return !names?.length || field.repeats || (whole && field.name !== 'root') ? names : ['FOLDER'];
+}
+
 /** The command of the terminal with the same effect. */
 export function commandOf(schema: VerbSchema, values: Values, files: Files): string {
   const settings = settingsOf(schema.fields, values, files);
   const words: string[] = [];
-  for (const field of schema.fields.filter(({ positional }) => positional)) {
-    const named = files[field.name]?.map(({ name }) => name);
+  // Where a recipe or another network decides the network, an argument is the data.
+  const flags = settings.recipe || settings.from_ ? ['network'] : [];
+  const isWord = (field: FieldSchema) => field.positional && !flags.includes(field.name);
+  for (const field of schema.fields.filter(isWord)) {
+    const named = namesOf(field, files);
     const given = named?.length ? named : (settings[field.name] ?? (field.required ? field.title.toUpperCase() : null));
     if (given === null || given === undefined) {
       if (words.length || !asText(field.default)) continue;
       words.push(shellQuoted(asText(field.default)));
     } else words.push(...(Array.isArray(given) ? given : [given]).map((word) => shellQuoted(String(word))));
   }
-  for (const field of schema.fields.filter(({ positional }) => !positional)) {
+  for (const field of schema.fields.filter((field) => !isWord(field))) {
     const flag = `--${field.name.replace(/_$/, '').replaceAll('_', '-')}`;
-    const named = files[field.name]?.map(({ name }) => name);
+    const named = namesOf(field, files);
     const given = named?.length ? named : settings[field.name];
     if (given === undefined) continue;
     if (typeof given === 'boolean') words.push(given ? flag : `--no-${flag.slice(2)}`);

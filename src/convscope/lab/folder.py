@@ -22,9 +22,11 @@ class LabFolder:
 
     Attributes:
         runs: folder of trainings and results.
+        data: folder of published sets, each in a folder of its name; None without one.
     """
 
     runs: Path
+    data: Path | None = None
 
     @property
     def internal(self) -> Path:

@@ -16,6 +16,9 @@ class LabRecipe(Recipe):
     verb: ClassVar[str] = "lab"
 
     folder: str = Field("runs", min_length=1, description="where trainings and results are kept")
+    data: str = Field(
+        "", description="folder of published sets, each in a folder of its name: mnist, cifar10, fsdd, ..."
+    )
     host: str = Field(
         "127.0.0.1",
         pattern=r"^[A-Za-z0-9.:-]{1,253}$",

@@ -1,6 +1,7 @@
 from . import text as text
 from .batch import Batch as Batch
 from .dataset import Dataset as Dataset
+from .dataset import JoinedSamples as JoinedSamples
 from .dataset import LabelledDataset as LabelledDataset
 from .dataset import LabelledTensors as LabelledTensors
 from .dataset import Problem as Problem
@@ -13,6 +14,7 @@ from .datasets.distorted import DistortedImages as DistortedImages
 from .datasets.named import DataLike as DataLike
 from .datasets.named import named as named
 from .datasets.named import open as open
+from .datasets.named import open_all as open_all
 from .datasets.named import open_labelled as open_labelled
 from .datasets.named import parts as parts
 from .datasets.points import Points as Points
@@ -32,9 +34,11 @@ from .images.datasets.labelled import require_images as require_images
 from .images.datasets.unlabelled import UnlabelledImages as UnlabelledImages
 from .images.fit import InputFit as InputFit
 from .images.fit import input_fit as input_fit
+from .images.listing import SPLITS as SPLITS
 from .registry import WORLDS as WORLDS
 from .registry import augmented as augmented
 from .registry import check_augmentations as check_augmentations
+from .registry import check_data as check_data
 from .registry import folder_spec as folder_spec
 from .registry import name_of as name_of
 from .registry import open_inputs as open_inputs

@@ -1,5 +1,6 @@
 """The table of worlds, and what every verb needs of them: open a file as an input, draw an input."""
 
+from collections import Counter
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -12,11 +13,15 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from convscope.errors import DataError, UsageError, nearest
-from convscope.graph.spec import TensorSpec
+from convscope.graph.spec import IMAGE, TensorSpec
 from convscope.worlds.arrays import ArrayWorld, open_array, open_arrays
 from convscope.worlds.datasets.digit_world import DigitWorld
 from convscope.worlds.go.world import GoWorld
+from convscope.worlds.images.checking.check import DatasetReport, check
+from convscope.worlds.images.decode import MOST_PIXELS
+from convscope.worlds.images.listing import files_below
 from convscope.worlds.images.world import ImageWorld
+from convscope.worlds.sound.spectrogram import SpectrogramWorld
 from convscope.worlds.sound.world import SoundWorld
 from convscope.worlds.text.world import TextWorld
 from convscope.worlds.world import InputLike, Sample, World
@@ -30,6 +35,7 @@ WORLDS: dict[str, World] = {
         DigitWorld(),
         GoWorld(),
         SoundWorld(),
+        SpectrogramWorld(),
         TextWorld(),
         ArrayWorld("signal", "a signal"),
         ArrayWorld("vector", "a vector of features"),
@@ -116,6 +122,42 @@ def folder_spec(root: str | Path) -> TensorSpec | None:
         DataError: there is no such folder, or no file can be read.
     """
     return next(filter(None, (world.folder_spec(root) for world in WORLDS.values())), None)
+
+
+def check_data(
+    root: str | Path, kind: str = "auto", *, duplicates: bool = True, most_pixels: int = MOST_PIXELS
+) -> DatasetReport:
+    """Validate files before anything is learned from them, as their world does.
+
+    Args:
+        root: a folder, or a file that holds a whole data set.
+        kind: the world: image, sound, text or go; `auto` is told by the endings of most files.
+        duplicates: whether to look for things that are there twice.
+        most_pixels: number of pixels above which an image counts as too large and is not decoded.
+
+    Returns:
+        Counts, problems, duplicates and remarks.
+
+    Raises:
+        DataError: there is nothing, or nothing of that kind.
+        UsageError: there is no such kind, or its files cannot be checked.
+    """
+    if kind != "auto" and kind not in WORLDS:
+        raise UsageError("a kind of data", received=kind, hint=nearest(kind, WORLDS))
+    world = _world_of_files(Path(root)) if kind == "auto" else WORLDS[kind]
+    if isinstance(world, ImageWorld):
+        return check(root, duplicates=duplicates, most_pixels=most_pixels)
+    return world.check(root, duplicates=duplicates)
+
+
+def _world_of_files(root: Path) -> World:
+    """Return the world of most files at a place, by their endings; that of images where none is known."""
+    files = files_below(root) if root.is_dir() else [root]
+    endings = Counter(file.suffix.lower() for file in files)
+    counts = {world: sum(endings[end] for end in world.collected) for world in WORLDS.values()}
+    images = sum(endings[end] for end in WORLDS[IMAGE].suffixes)
+    found = max(counts, key=lambda world: counts[world])
+    return found if counts[found] > images else WORLDS[IMAGE]
 
 
 def open_whole(source: InputLike, spec: TensorSpec, *, longest: int | None = None) -> Sample:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -21,6 +21,9 @@ from convscope.errors import UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.recipe.result import Result
 from convscope.worlds.dataset import Dataset
+
+if TYPE_CHECKING:
+    from convscope.worlds.images.checking.check import DatasetReport
 
 Span = tuple[float, float]
 """First position and the one after the last, along one axis."""
@@ -115,6 +118,8 @@ class World(ABC):
         thing: what a user gives, with an article, for messages: `an image`, `a sound`.
         things: several of them, without an article.
         suffixes: usual endings of its files, with the dot, in lower case.
+        collected: endings of the files that data sets of it are made of, where only such files are; () for
+            images, which are recognised by their content.
         augmentations: random changes of batches `[b ...]` that keep what a class looks like, by the names
             that `--augment` takes.
         symmetries: exact changes of a batch of inputs that leave its meaning as it is.
@@ -132,6 +137,7 @@ class World(ABC):
     thing: str
     things: str = "such files"
     suffixes: tuple[str, ...] = ()
+    collected: tuple[str, ...] = ()
     is_ink: bool = False
     has_timeline: bool = False
     rows_upwards: bool = False
@@ -329,6 +335,25 @@ class World(ABC):
         """
         del sample
         return ()
+
+    def check(self, root: str | Path, *, duplicates: bool = True) -> "DatasetReport":
+        """Validate files before anything is learned from them: read every one, and count.
+
+        Args:
+            root: a folder, or a file that holds a whole data set.
+            duplicates: whether to look for things that are there twice.
+
+        Returns:
+            Counts, problems, duplicates and remarks.
+
+        Raises:
+            UsageError: files of this world cannot be checked.
+            DataError: there is nothing, or nothing of this world.
+        """
+        del duplicates
+        raise UsageError(
+            "pictures, sounds, texts or game records", received=f"{root}, as {self.things}", hint=""
+        )
 
     def open_folder(self, root: str | Path, split: str | None, spec: TensorSpec) -> Dataset:
         """Open a folder of files as a data set.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.lab.browser.test_watch import AXE, stroke
+from tests.lab.browser.running import serious, stroke
 
 from convscope import nets, see, worlds
 from convscope.graph import TensorSpec, chain
@@ -125,8 +125,4 @@ def test_nothing_serious_for_axe_and_no_sideways_scrolling(open_page: Open, opti
     page = open_page("/m/run:mine?with=digits", reduced_motion="reduce", **options)
     stages(page, "conv1").nth(2).wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
-    if not AXE.exists():
-        pytest.skip("needs axe-core: npm ci in lab-ui")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then(result => result.violations)")
-    assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+    assert not serious(page)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.lab.browser.test_watch import AXE, wait_for_answer
+from tests.lab.browser.running import serious, wait_for_answer
 
 from convscope import see
 from convscope.lab.live.inputs import bundled_dataset
@@ -119,8 +119,4 @@ def test_nothing_serious_for_axe_and_no_sideways_scrolling(
     page = open_page("/m/digits/conv2", color_scheme=scheme, reduced_motion="reduce", **options)
     page.locator(".tile .number").first.wait_for(timeout=120_000)
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
-    if not AXE.exists():
-        pytest.skip("needs axe-core: npm ci in lab-ui")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then(result => result.violations)")
-    assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+    assert not serious(page)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.lab.browser.test_watch import AXE, pixels
+from tests.lab.browser.running import serious
+from tests.lab.browser.test_watch import pixels
 
 from convscope import nets, worlds
 
@@ -116,8 +117,4 @@ def test_nothing_serious_for_axe_and_the_board_fits_a_phone(open_page: Open) -> 
     page.locator("#layer-conv1").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert np.isclose(page.locator(".board canvas").bounding_box()["width"], 362, atol=2)
-    if not AXE.exists():
-        pytest.skip("needs axe-core: npm ci in lab-ui")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then(result => result.violations)")
-    assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+    assert not serious(page)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.lab.browser.test_watch import AXE, wait_for_answer
+from tests.lab.browser.running import serious, wait_for_answer
 
 from convscope import nets, see
 from convscope.worlds import open_sample
@@ -104,8 +104,4 @@ def test_nothing_serious_for_axe_and_no_sideways_scrolling(open_page: Open, sche
     )
     page.locator("ol.words li").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    if not AXE.exists():
-        pytest.skip("needs axe-core: npm ci in lab-ui")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then(result => result.violations)")
-    assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+    assert not serious(page)

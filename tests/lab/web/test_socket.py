@@ -191,7 +191,8 @@ def test_wrong_messages_are_answered_and_the_tab_goes_on(tab: ClientConnection, 
 
 
 def test_a_unit_is_inspected_on_the_present_input(tab: ClientConnection) -> None:
-    assert ask(tab, type="inspect", address="conv2:7@3,4")["type"] == "error"
+    early = ask(tab, type="inspect", address="conv2:7@3,4")
+    assert [early[key] for key in ("type", "question", "detail")] == ["error", "inspect", "conv2:7@3,4"]
     tab.send(json.dumps({"type": "input", "seq": 8, "sample": 5}))
     maps(tab)
     found = ask(tab, type="inspect", address="conv2:7@3,4")

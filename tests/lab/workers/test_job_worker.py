@@ -243,13 +243,14 @@ def test_a_cancelled_dream_keeps_its_last_picture(folder: LabFolder, queue: Queu
 
 def test_uploads_become_a_folder_of_classes_that_leads_nowhere_else(folder: LabFolder) -> None:
     id_ = drawn_seven(folder)
-    names = ["a/cats/1.png", "dogs/1.png", "dogs/1.png", "../../x/../..", "..\\y\\2.png", "", "/etc/passwd"]
+    names = ["cats/a/1.png", "dogs/1.png", "dogs/1.png", "../../x/../..", "y\\..\\2.png", "", "/etc/passwd"]
+    names += ["..\\z\\3.png", "train/cats/1.png"]
     place = folder.inputs("0" * 16) / "data"
     paths = link_uploads([{"id": id_, "name": name} for name in names], folder, place, classes=True)
     found = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
-    assert sorted(str(Path(path).relative_to(place)) for path in paths) == found and len(found) == 7
+    assert sorted(str(Path(path).relative_to(place)) for path in paths) == found and len(found) == 9
     assert {"cats/1.png", "dogs/1.png", "dogs/1-2.png", "y/2.png", "etc/passwd"} <= set(found)
-    assert all(len(Path(name).parts) <= 2 for name in found)
+    assert "train/cats/1.png" in found and all(len(Path(name).parts) <= 3 for name in found)
     for wrong in ("8" * 64, "../uploads/" + "7" * 53, ""):
         with pytest.raises(PlaceError):
             link_uploads([{"id": wrong, "name": "x"}], folder, place)

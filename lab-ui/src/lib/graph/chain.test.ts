@@ -17,6 +17,8 @@ test('clauses stand between commas and on lines; comments are none', () => {
 test('a clause has a name, a kind and options', () => {
   expect(parseClause('c1 = conv 6 5x5 padding=same')).toEqual({ name: 'c1', kind: 'conv', rest: '6 5x5 padding=same' });
   expect(parseClause('conv 6 5 stride = 2')).toEqual({ name: null, kind: 'conv', rest: '6 5 stride = 2' });
+  expect(parseClause('r = add < a b')).toEqual({ name: 'r', kind: 'add', rest: '< a b' });
+  expect(parseClause('relu<a')).toEqual({ name: null, kind: 'relu', rest: '<a' });
   expect(parseClause('relu')).toEqual({ name: null, kind: 'relu', rest: '' });
 });
 

@@ -4,7 +4,7 @@ export type Clause = {
   /** The name that `name = kind ...` gives the layer; null where the chain names it. */
   name: string | null;
   kind: string;
-  /** Options as written after the kind. */
+  /** Options as written after the kind, and after `<` the layers that it reads. */
   rest: string;
   /** Where the clause stands in the text, without surrounding blanks. */
   start: number;
@@ -28,7 +28,7 @@ export function clauses(text: string): Clause[] {
 export function parseClause(clause: string): { name: string | null; kind: string; rest: string } {
   const named = /^([A-Za-z_]\w*)\s*=\s*(?=[A-Za-z_])/.exec(clause);
   const body = named ? clause.slice(named[0].length) : clause;
-  const kind = /^\S*/.exec(body)![0]!;
+  const kind = /^[^\s<]*/.exec(body)![0]!;
   return { name: named?.[1] ?? null, kind, rest: body.slice(kind.length).trim() };
 }
 

@@ -5,12 +5,16 @@
  * `t('build.title')`. A key that lacks its Chinese twin is a type error, the other way round a failing test.
  */
 import { here } from '../router.svelte';
+import atlasEn from './atlas.en.json';
+import atlasZh from './atlas.zh.json';
 import buildEn from './build.en.json';
 import buildZh from './build.zh.json';
 import commonEn from './common.en.json';
 import commonZh from './common.zh.json';
 import compareEn from './compare.en.json';
 import compareZh from './compare.zh.json';
+import dataEn from './data.en.json';
+import dataZh from './data.zh.json';
 import dreamEn from './dream.en.json';
 import dreamZh from './dream.zh.json';
 import explainEn from './explain.en.json';
@@ -35,9 +39,11 @@ import workEn from './work.en.json';
 import workZh from './work.zh.json';
 
 export const en = {
+  atlas: atlasEn,
   build: buildEn,
   common: commonEn,
   compare: compareEn,
+  data: dataEn,
   dream: dreamEn,
   explain: explainEn,
   go: goEn,
@@ -54,9 +60,11 @@ export const en = {
 type Tables = { [Page in keyof typeof en]: Record<keyof (typeof en)[Page], string> };
 
 export const zh: Tables = {
+  atlas: atlasZh,
   build: buildZh,
   common: commonZh,
   compare: compareZh,
+  data: dataZh,
   dream: dreamZh,
   explain: explainZh,
   go: goZh,

@@ -19,7 +19,7 @@ from convscope.recipe.fields import field_form, flag_of
 
 MOST_REORDERED = 6
 """Most arguments whose order is searched."""
-OWN = ("digits", "go-9x9", "phrases", "ring", "sine", "strokes")
+OWN = ("chirps", "digits", "go-9x9", "phrases", "ring", "sine", "strokes")
 """Sets that need no folder."""
 TABLES = (".csv", ".tsv", ".xz", ".zip")
 """Endings of files that are a data set."""

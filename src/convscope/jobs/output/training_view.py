@@ -23,6 +23,8 @@ SAMPLES = "samples.png"
 """Name of the picture of test samples in a run's folder."""
 TILE = 48
 """Longest side of a sample in that picture, in pixels."""
+LONGEST_TEXT = 1000
+"""Characters of a text that are shown."""
 MOST_POINTS = 512
 """Points of the curve; when there are more, every second one is left out."""
 MOST_WEIGHTS = 64 * 3 * 11 * 11
@@ -139,10 +141,11 @@ class TrainingView:
         """Return the test samples of each cell of the confusion matrix, and write the picture of them.
 
         Returns:
-            JSON fields `image` (file name), `tile` (side in pixels), `columns` and `samples`: for each
-            tile, in order, `index` in the test data, `label` and `prediction` (classes), `probability` (of
-            the prediction), and `file` (its folder and name; null where it is none). None where the task
-            classifies no samples that can be drawn, or before the first test.
+            JSON fields `image` (file name; null for texts), `tile` (side in pixels), `columns`, `sound`
+            (whether they can be heard) and `samples`: for each tile, in order, `index` in the test data,
+            `label` and `prediction` (classes), `probability` (of the prediction), `file` (its path below the
+            folder of the data; null where it is none) and `text` (null where it is none). None where the
+            task classifies no samples that can be drawn or read, or before the first test.
         """
         if self._samples is None and self._tested is not None:
             setup = self.setup
@@ -158,15 +161,21 @@ class TrainingView:
         from convscope.recipe import stamp
         from convscope.show.images import input_image, png
         from convscope.show.report.figures.training import cell_images
+        from convscope.worlds import world_of
 
-        if not isinstance(finding, ClassifiedSamples) or not finding.samples.spec.axes.endswith("h w"):
+        if not isinstance(finding, ClassifiedSamples):
             return None
         found, data = finding.evaluation, finding.samples
         indices = [i for cell in cell_images.choose(found).values() for i in cell]
-        if not indices:
+        samples = _answers(finding, indices, Path(getattr(self.recipe, "data", "")))
+        if not indices or hasattr(data, "texts"):
+            texts = {"picture": None, "tile": 0, "columns": 1, "sound": False, "samples": samples}
+            return texts if indices else None
+        timeline = world_of(data.spec).has_timeline
+        if not timeline and not data.spec.axes.endswith("h w"):
             return None
         images = [input_image.opaque(tensor, data.spec) for tensor in data.inputs(indices)]
-        side = min(TILE, max(max(image.size) for image in images))
+        side = min(2 * TILE if timeline else TILE, max(max(image.size) for image in images))
         columns = max(1, ceil(sqrt(len(images))))
         sheet = Image.new("RGB", (columns * side, ceil(len(images) / columns) * side), input_image.BACK)
         for i, image in enumerate(images):
@@ -179,23 +188,37 @@ class TrainingView:
             "image": SAMPLES,
             "tile": side,
             "columns": columns,
-            "samples": _answers(finding, indices),
+            "sound": timeline,
+            "samples": samples,
         }
 
 
-def _answers(finding: "ClassifiedSamples", indices: Sequence[int]) -> list[dict[str, Any]]:
-    """Return class, prediction and its probability of some test samples, and their files, if they are any."""
-    found, paths = finding.evaluation, getattr(finding.samples, "paths", ())
+def _answers(finding: "ClassifiedSamples", indices: Sequence[int], root: Path) -> list[dict[str, Any]]:
+    """Return class, prediction and its probability of some test samples, and files or texts, if they are any.
+
+    Args:
+        finding: the test.
+        indices: of the samples.
+        root: folder of the data, below which its files lie.
+    """
+    found, data = finding.evaluation, finding.samples
+    paths, texts = getattr(data, "paths", getattr(data, "files", ())), getattr(data, "texts", ())
     return [
         {
             "index": i,
             "label": int(found.labels[i]),
             "prediction": int(found.predictions[i]),
             "probability": round(float(found.probabilities[i].max()), 4),
-            "file": f"{paths[i].parent.name}/{paths[i].name}" if paths else None,
+            "file": _below(Path(paths[i]), root) if paths else None,
+            "text": texts[i][:LONGEST_TEXT] if texts else None,
         }
         for i in indices
     ]
+
+
+def _below(path: Path, root: Path) -> str:
+    """Return the path of a file below a folder; of a file elsewhere its name."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
 def kernels(net: Any) -> dict[str, Any] | None:

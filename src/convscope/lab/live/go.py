@@ -68,7 +68,6 @@ class GoService:
     def __init__(self, networks: Networks, background: Background) -> None:
         self.networks, self.background = networks, background
         self._compiling: subprocess.Popen[bytes] | None = None
-        self._evaluators: dict[str, tuple[Net, Evaluator]] = {}
 
     def compiling(self, net: Net) -> str:
         """Start to compile the rules in a process of its own, where that was never done on this machine.
@@ -332,12 +331,10 @@ class GoService:
     def _evaluator(self, net: str, size: int) -> Evaluator:
         """Return the evaluator of a network, with random games for the value where it has none."""
         loaded = self.networks.load(net)
-        known = self._evaluators.get(net)
-        if known is None or known[0] is not loaded:
-            recipe = PlayRecipe.parse({"net": net, "size": size, "visits": 1})
-            known = loaded, build_player(recipe, size, self.networks.load).search.evaluator
-            self._evaluators[net] = known
-        return known[1]
+        recipe = PlayRecipe.parse({"net": net, "size": size, "visits": 1})
+        return loaded.cache(
+            f"lab: evaluator {size}", lambda: build_player(recipe, size, self.networks.load).search.evaluator
+        )
 
 
 ACTIONS = ("state", "reply", "analysis", "score", "save", "load")

@@ -12,7 +12,19 @@ from starlette.staticfiles import StaticFiles
 
 from convscope.lab.web import failures, pages
 from convscope.lab.web.reference import page as reference
-from convscope.lab.web.routes import classify, go, graph, jobs, networks, socket, status, uploads, verbs
+from convscope.lab.web.routes import (
+    classify,
+    datasets,
+    embeddings,
+    go,
+    graph,
+    jobs,
+    networks,
+    socket,
+    status,
+    uploads,
+    verbs,
+)
 from convscope.lab.web.state import LabState
 
 API = "/api/v1"
@@ -23,8 +35,11 @@ ROUTERS = (
     classify.router,
     socket.router,
     uploads.router,
+    datasets.router,
     verbs.router,
+    datasets.named,
     jobs.router,
+    embeddings.router,
     go.router,
 )
 """Routers of the API, below `API`."""

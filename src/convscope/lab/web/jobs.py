@@ -9,9 +9,10 @@ from convscope.errors import UsageError, nearest
 from convscope.jobs import JOBS
 from convscope.jobs.registry import schema_for
 from convscope.lab.queue.job import QueuedJob
+from convscope.lab.workers.requests import is_single_file
 from convscope.learn import TrainRecipe
 from convscope.recipe import Recipe
-from convscope.recipe.fields import flag_of
+from convscope.recipe.fields import field_form, flag_of
 
 NOT_OFFERED = ("lab", "gtp", "play", "runs prune", "replay")
 """Verbs that talk while they run, remove what is the user's, or are this server."""
@@ -31,6 +32,8 @@ PUBLIC_FIELDS = (
 )
 PUBLIC_FIELDS += ("ended", "error", "command")
 """What of a job is shown as it is."""
+FOLDER = "FOLDER"
+"""What stands in a command for a folder that was handed over."""
 OFFLINE_WEIGHTS = ("packaged", "none")
 """Settings of weights with which nothing is fetched."""
 LOCAL_TRACKERS = frozenset({"tensorboard"})
@@ -61,8 +64,8 @@ def check_request(verb: str, settings: dict[str, Any], uploads: dict[str, list[d
         raise UsageError("a verb that the lab runs", received=verb[:80], hint=nearest(verb, offered_verbs()))
     for name, value in settings.items():
         _refuse_paths(name, value)
-    shown = {**settings, **{name: _names(files) for name, files in uploads.items() if files}}
-    schema = schema_for(verb, shown)
+    schema = schema_for(verb, settings)
+    shown = {**settings, **{name: _names(schema, name, files) for name, files in uploads.items() if files}}
     unknown = [name for name in uploads if name not in schema.model_fields]
     if unknown:
         raise UsageError(
@@ -142,9 +145,15 @@ def _is_path(value: str) -> bool:
     return bool(PATHLIKE.search(value))
 
 
-def _names(files: list[dict[str, str]]) -> Any:
+def _names(schema: type[Recipe], field: str, files: list[dict[str, str]]) -> Any:
+    """Return what a command names in the place of uploads: files, or a folder of them."""
     names = [file.get("name") or "FILE" for file in files]
-    return names[0] if len(names) == 1 else names
+    form = field_form(schema.model_fields[field]) if field in schema.model_fields else None
+    if form is not None and form.repeats:
+        return names
+    if "set" in files[0]:
+        return files[0].get("name") or FOLDER
+    return names[0] if is_single_file(files) else FOLDER
 
 
 def to_json(job: QueuedJob, *, whole: bool = True) -> dict[str, Any]:

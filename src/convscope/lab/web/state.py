@@ -38,7 +38,7 @@ class LabState:
     @property
     def folder(self) -> LabFolder:
         """Where the lab keeps what is its own."""
-        return LabFolder(self.runs)
+        return LabFolder(self.runs, Path(self.recipe.data).absolute() if self.recipe.data else None)
 
     @cached_property
     def queue(self) -> Queue:

@@ -56,13 +56,13 @@ class Follower:
         """
         now = time.monotonic()
         self._unreported = step
-        if now - self._shown >= PROGRESS_INTERVAL:
+        if now - self._shown >= PROGRESS_INTERVAL or step.milestone:
             self._shown = now
             self.queue.set_progress(self.id, step.fraction, step.message, step.left)
         if self._before is not None and step.fraction > self._before:
             self._before = None
             self.queue.reset_tries(self.id)
-        if now >= self._next_result or step.fraction >= 1:
+        if now >= self._next_result or step.fraction >= 1 or step.milestone:
             self.result(step)
             spent = time.monotonic() - now
             self._next_result = time.monotonic() + max(RESULT_INTERVAL, spent / RESULT_SHARE)

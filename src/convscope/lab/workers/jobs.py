@@ -40,28 +40,32 @@ def run(channel: Any, settings: Mapping[str, Any]) -> None:
 
     Args:
         channel: see `convscope.lab.workers.channel`.
-        settings: `folder`, that of the runs.
+        settings: `folder`, that of the runs, and `data`, that of published sets; empty without one.
     """
     folder = Path(settings["folder"]).resolve()
+    data = Path(settings["data"]).resolve() if settings.get("data") else None
     empty = folder / INTERNAL / "empty"
     empty.mkdir(parents=True, exist_ok=True)
     os.chdir(empty)  # a name in a setting is never a file that happens to lie in the current folder
     channel.ready()
-    work(folder, channel.closed)
+    work(folder, channel.closed, data)
 
 
-def work(folder: Path, closed: threading.Event, *, until_idle: bool = False) -> None:
+def work(
+    folder: Path, closed: threading.Event, data: Path | None = None, *, until_idle: bool = False
+) -> None:
     """Run jobs, the oldest first; between them see to those whose process has died.
 
     Args:
         folder: that of the runs.
         closed: ends the running job in a state from which it goes on, and this function.
+        data: folder of published sets; None without one.
         until_idle: whether to return when no job waits.
 
     Raises:
         DataError: the queue is damaged.
     """
-    lab_folder = LabFolder(folder)
+    lab_folder = LabFolder(folder, data)
     queue = Queue(lab_folder.queue)
     while not closed.is_set():
         for (

@@ -14,7 +14,9 @@ from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.live.pictures import preview, to_png, to_wav
 from convscope.lab.live.texts import word_attributions
 from convscope.lab.live.units import Units, inspect_unit
+from convscope.lab.workers.ablation import Ablations
 from convscope.lab.workers.channel import Channel, Operation
+from convscope.lab.workers.datasets import Datasets, Format
 from convscope.lab.workers.samples import Samples
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class LiveOperations:
         self.networks = Networks(folder)
         self.folder = LabFolder(folder)
         self.samples = Samples(self.folder)
+        self.datasets = Datasets()
+        self.ablations = Ablations(self.networks, self.samples)
         self.background = Background()
         self.units = Units(self.background)
         self._go: GoService | None = None
@@ -48,6 +52,8 @@ class LiveOperations:
             "forward": self.forward,
             "compare": self.compare,
             "test_sample": self.test_sample,
+            "dataset_input": self.dataset_input,
+            "ablation": self.ablation,
             "classify": self.classify,
             "inspect": self.inspect,
             "unit": self.unit,
@@ -136,18 +142,60 @@ class LiveOperations:
         frames = compared_frames(first, second, images, seq)
         return {"sizes": [len(frame) for frame in frames]}, b"".join(frames)
 
-    def test_sample(self, run: str, index: int, size: int) -> tuple[dict[str, Any], bytes]:
-        """Draw a test sample of a training.
+    def test_sample(
+        self, run: str, index: int, size: int, format: str = "png"
+    ) -> tuple[dict[str, Any], bytes]:
+        """Draw a test sample of a training, or return its sound.
 
         Args:
             run: name of the run.
             index: number of the sample.
             size: longest side in pixels.
+            format: `png`, or `wav` for a network of sounds.
 
         Returns:
-            No values, and a PNG.
+            No values, and the file.
         """
+        if format == "wav":
+            return {}, self.samples.sound(run, index)
         return {}, self.samples.picture(run, index, size)
+
+    def dataset_input(
+        self,
+        net: str,
+        data: str,
+        index: int,
+        split: str | None = None,
+        root: str | None = None,
+        format: Format = "png",
+    ) -> tuple[dict[str, Any], bytes]:
+        """Return an input of a data set as a file.
+
+        Args:
+            net: the name of a network in the lab, whose inputs they are.
+            data: name of the data set, or its folder, as the recipe of a job has it.
+            index: number of the input.
+            split: part of the data; None for all.
+            root: folder of a published data set.
+            format: `png`, `wav`, or `file` for one that is read as the same input.
+
+        Returns:
+            `ending` of the file, and its bytes.
+        """
+        ending, found = self.datasets.encode(self.networks.load(net), data, split, root, index, format)
+        return {"ending": ending}, found
+
+    def ablation(self, run: str, unit: str) -> dict[str, Any]:
+        """Test the last saved network of a training without a unit, beside the network as it is.
+
+        Args:
+            run: name of the run.
+            unit: its address.
+
+        Returns:
+            What `Ablations.measure` returns.
+        """
+        return self.ablations.measure(run, unit)
 
     def classify(
         self, net: str, top: int = 5, upload: str | None = None, name: str = "", data: bytes = b""

@@ -3,22 +3,27 @@
 import os
 import re
 import shutil
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from convscope.errors import UsageError
 from convscope.jobs.registry import schema_for
+from convscope.lab.data_sets import root_of
 from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import QueuedJob
+from convscope.lab.uploaded_sets import UploadedSets
 from convscope.learn import TrainRecipe
 from convscope.recipe import Recipe
 from convscope.recipe.fields import field_form
+from convscope.worlds import SPLITS
 
 RUN = "run:"
 """What the name of a run begins with, where a network is named."""
 FOLDERS = ("a data set", "a folder of pictures")
-"""What fields take for which uploads are put together in a folder."""
+"""What fields take for which uploads are put together in a folder; one file alone is the data set."""
+ROOT = "root"
+"""Field that names the folder of a published set."""
 UNSAFE_CHARACTERS = re.compile(r"[^\w.() -]+")
 
 
@@ -54,9 +59,51 @@ def recipe_of(job: QueuedJob, folder: LabFolder) -> Recipe:
         inputs = folder.inputs(job.id) / name
         form = field_form(schema.model_fields[name])
         below = form is not None and form.takes is not None and form.takes.noun in FOLDERS
+        files = expand_sets(files, folder)
         paths = link_uploads(files, folder, inputs, classes=below)
-        settings[name] = str(inputs) if below else paths if form is not None and form.repeats else paths[0]
-    return schema_for(job.verb, settings).parse(settings)
+        together = name == ROOT or (below and not is_single_file(files))
+        settings[name] = str(inputs) if together else paths if form is not None and form.repeats else paths[0]
+    recipe = schema_for(job.verb, settings).parse(settings)
+    root = root_of(getattr(recipe, "data", ""), folder.data)
+    if root is None or getattr(recipe, ROOT, root) is not None:
+        return recipe
+    return recipe.parse({**settings, ROOT: str(root)})
+
+
+def expand_sets(files: Sequence[Mapping[str, str]], folder: LabFolder) -> list[dict[str, str]]:
+    """Return uploads with the files of a folder, as corrected, in the place of its id.
+
+    Args:
+        files: `id` and `name` of each file; of a folder `set`, its id, and `version`, how many corrections
+            count.
+        folder: where uploads lie.
+
+    Returns:
+        `id` and `name` of each file.
+
+    Raises:
+        PlaceError: there is no such folder.
+    """
+    sets, found = UploadedSets(folder), list[dict[str, str]]()
+    for file in files:
+        if "set" in file:
+            found += sets.files(file["set"], int(file["version"]))
+        else:
+            found.append(dict(file))
+    return found
+
+
+def is_single_file(files: Sequence[Mapping[str, str]]) -> bool:
+    """Return whether uploads are a data set in one file, such as a table of texts, rather than a folder.
+
+    Args:
+        files: `id` and `name` of each; `set` in the place of the id for a folder that was handed over.
+
+    Returns:
+        Whether it is one file, in no folder.
+    """
+    alone = len(files) == 1 and "set" not in files[0]
+    return alone and "/" not in files[0].get("name", "").replace("\\", "/")
 
 
 def resolve_runs(value: Any, folder: LabFolder) -> Any:
@@ -88,7 +135,8 @@ def link_uploads(
         files: `id` and `name` of each; several may have the same content.
         folder: where uploads lie.
         target: the folder, which is made anew.
-        classes: whether the folder in a name, such as `cats` in `cats/1.jpg`, is that of its class.
+        classes: whether the first folder in a name, such as `cats` in `cats/1.jpg`, is that of its class; one
+            above it may be that of its part, as in `train/cats/1.jpg`.
 
     Returns:
         The paths, in the same order.
@@ -101,16 +149,39 @@ def link_uploads(
         raise UsageError("at least one file", received="none", hint="Upload one, or leave the field out.")
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    paths = []
-    for number, file in enumerate(files):
-        above, _, last = file.get("name", "").replace("\\", "/").rpartition("/")
-        inside = target / _safe_name(above.rpartition("/")[2], "class") if classes and above else target
-        inside.mkdir(exist_ok=True)
+    names = unique_paths([file.get("name", "") for file in files], classes=classes)
+    for file, name in zip(files, names, strict=True):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        _link(folder.upload(file["id"]), target / name)
+    return [str(target / name) for name in names]
+
+
+def unique_paths(names: Sequence[str], *, classes: bool = False) -> list[str]:
+    """Return where files of some names are put: below one folder, each at a place of its own.
+
+    Args:
+        names: as the user gave them.
+        classes: see `link_uploads`.
+
+    Returns:
+        Paths below the folder, in the same order; the same for the same names.
+    """
+    found: dict[str, None] = {}
+    for number, name in enumerate(names):
+        above, _, last = name.replace("\\", "/").rpartition("/")
+        inside = _class_folder(above) if classes else PurePosixPath()
         path = inside / _safe_name(last, f"file-{number}")
-        path = path if not os.path.lexists(path) else path.with_stem(f"{path.stem}-{number}")
-        _link(folder.upload(file["id"]), path)
-        paths.append(str(path))
-    return paths
+        while str(path) in found:
+            path = path.with_stem(f"{path.stem}-{number}")
+        found[str(path)] = None
+    return list(found)
+
+
+def _class_folder(above: str) -> PurePosixPath:
+    """Return the folder of a class, and above it that of its part, if there are any in a path."""
+    parts = [part for part in above.split("/") if part]
+    part = parts.pop(0) if len(parts) > 1 and parts[0] in SPLITS else ""
+    return PurePosixPath(part, *(_safe_name(name, "class") for name in parts[:1]))
 
 
 def _safe_name(name: str, other: str) -> str:

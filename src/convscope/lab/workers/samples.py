@@ -4,11 +4,15 @@ import io
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from convscope.errors import PlaceError
+from convscope.errors import DataError, PlaceError
 from convscope.lab.folder import LabFolder
 from convscope.learn import Run, setup_training
+from convscope.worlds import world_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from convscope.graph import TensorSpec
     from convscope.learn import TrainingSetup
 
 MAX_SETS = 3
@@ -43,12 +47,8 @@ class Samples:
         """
         from convscope.show.images import input_image
 
-        data = self._setup(run).test
-        if not 0 <= index < len(data):
-            hint = f"There are {len(data)}, counted from 0."
-            raise PlaceError("the number of a test sample", received=str(index), hint=hint)
-        spec = data.specs[0]
-        picture = input_image.opaque(data.inputs([index])[0], spec)
+        sample, spec = self._sample(run, index)
+        picture = input_image.opaque(sample, spec)
         if max(picture.size) > size:
             picture.thumbnail((size, size))
         elif size // max(picture.size) > 1:
@@ -58,7 +58,47 @@ class Samples:
         picture.save(made, "PNG", compress_level=1)
         return made.getvalue()
 
-    def _setup(self, run: str) -> "TrainingSetup":
+    def sound(self, run: str, index: int) -> bytes:
+        """Return the sound of one test sample.
+
+        Args:
+            run: name of the run.
+            index: number of the sample.
+
+        Returns:
+            WAV.
+
+        Raises:
+            PlaceError: there is no such run or sample.
+            DataError: its world has no sounds.
+        """
+        sample, spec = self._sample(run, index)
+        found = world_of(spec).to_file(sample, spec)
+        if found is None or found[0] != ".wav":
+            received = f"one on {world_of(spec).things}"
+            raise DataError("a training on sounds", received=received, hint="Ask for its picture: kind=png")
+        return found[1]
+
+    def _sample(self, run: str, index: int) -> "tuple[Tensor, TensorSpec]":
+        data = self.setup(run).test
+        if not 0 <= index < len(data):
+            hint = f"There are {len(data)}, counted from 0."
+            raise PlaceError("the number of a test sample", received=str(index), hint=hint)
+        return data.inputs([index])[0], data.specs[0]
+
+    def setup(self, run: str) -> "TrainingSetup":
+        """Return data and task of a training, opened once.
+
+        Args:
+            run: name of the run.
+
+        Returns:
+            What its recipe names, with a network of fresh weights.
+
+        Raises:
+            PlaceError: there is no such run.
+            ConvscopeError: the run or its data cannot be opened.
+        """
         if run not in self._open:
             self._open[run] = setup_training(Run.open(self.folder.run(run)).recipe)
             while len(self._open) > MAX_SETS:

@@ -16,14 +16,14 @@ import torch
 from convscope.errors import DataError, MissingError, UsageError, nearest
 from convscope.graph.spec import DIGIT, IMAGE, TensorSpec
 from convscope.system.files import PART_PREFIX, read_bytes
-from convscope.worlds.dataset import Dataset, LabelledDataset, require_labelled
+from convscope.worlds.dataset import Dataset, JoinedSamples, LabelledDataset, require_labelled
 from convscope.worlds.datasets import digits, ring, sine, strokes
 from convscope.worlds.datasets.idx import read_idx
 from convscope.worlds.go import packaged
 from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.labelled import ImageTensorDataset, LabelledImages
 from convscope.worlds.registry import world_of
-from convscope.worlds.sound import fsdd
+from convscope.worlds.sound import chirps, fsdd
 from convscope.worlds.text.phrases import open_phrases
 from convscope.worlds.text.published import SENTENCE_SETS, open_sentence_set
 
@@ -37,6 +37,7 @@ OWN: dict[str, Any] = {
     "ring": ring,
     "sine": sine,
     "strokes": strokes,
+    "chirps": chirps,
     packaged.NAME: packaged,
 }
 """Sets that need no folder: the module of each has `train` and `test`."""
@@ -185,11 +186,11 @@ def open(  # worlds.open, like Image.open
 
     Args:
         ref: `digits` and `go-9x9` (bundled); `ring` (points of a ring of Gaussians), `sine` (places and
-            values), `strokes` (five patterns, and the same shifted) or `phrases` (texts made by rule), which
-            are computed; `mnist`, `fashion-mnist`, `cifar10`, `fsdd` (spoken digits) or
-            `fsdd-without-SPEAKER`, which is tested on that speaker; `mr`, `trec`, `sst1`, `sst2`, `subj`,
-            `cr` or `mpqa` (sentences); or the path of a
-            folder, or of a file of texts. A folder that has one of these names is opened by `./digits`.
+            values), `strokes` (five patterns, and the same shifted), `chirps` (sounds made by rule) or
+            `phrases` (texts made by rule), which are computed; `mnist`, `fashion-mnist`, `cifar10`, `fsdd`
+            (spoken digits) or `fsdd-without-SPEAKER`, which is tested on that speaker; `mr`, `trec`,
+            `sst1`, `sst2`, `subj`, `cr` or `mpqa` (sentences); or the path of a folder, or of a file of
+            texts. A folder that has one of these names is opened by `./digits`.
         split: `train` (when left out) or `test`; for a folder, one of its own.
         root: the folder of a published data set.
         download: download a published data set that `root` does not hold.
@@ -231,6 +232,32 @@ def open(  # worlds.open, like Image.open
         )
     spec = spec or photos.SPEC
     return world_of(spec).open_folder(ref, split, spec)
+
+
+def open_all(
+    ref: str | Path, split: str | None = None, *, root: str | Path | None = None, spec: TensorSpec
+) -> LabelledDataset:
+    """Open one part of a labelled data set, or all of its parts as one.
+
+    Args:
+        ref: as for `open`.
+        split: the part; all, those to learn from first, if left out.
+        root: the folder of a published data set.
+        spec: specification of the samples of a folder.
+
+    Returns:
+        The data set; `JoinedSamples` where it has several parts.
+
+    Raises:
+        UsageError: there is no such name, folder or split, or samples have no labels.
+        MissingError: the published data set is not there.
+        DataError: the folder holds no such files, or they are damaged, or parts do not fit each other.
+    """
+    names = () if split else parts(ref, spec)
+    if len(names) < 2:
+        return require_labelled(open(ref, split, root=root, spec=spec))
+    found = {name: require_labelled(open(ref, name, root=root, spec=spec)) for name in names}
+    return JoinedSamples(found, str(ref))
 
 
 def parts(ref: str | Path, spec: TensorSpec) -> tuple[str, ...]:

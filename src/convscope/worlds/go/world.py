@@ -3,7 +3,7 @@
 import re
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from convscope.system.files import read_text
 from convscope.worlds.arrays import SUFFIX, is_array_file, load_array, open_array
 from convscope.worlds.dataset import Dataset
 from convscope.worlds.world import Placement, Sample, World
+
+if TYPE_CHECKING:
+    from convscope.worlds.images.checking.check import DatasetReport
 
 MOVE_SUFFIX = re.compile(r"^(.*\.sgf)@(\d{1,4})$", re.IGNORECASE)
 """A path with the number of moves: `game.sgf@57`."""
@@ -39,6 +42,7 @@ class GoWorld(World):
     thing = "a Go position"
     things = "Go positions"
     suffixes = (".sgf", ".txt", SUFFIX)
+    collected = (".sgf",)
     draws_channels = True
 
     @override
@@ -113,6 +117,12 @@ class GoWorld(World):
     def notes(self, sample: Sample) -> tuple[str, ...]:
         """Return what was repaired or left out of the record that a position was read from."""
         return tuple(warning.rstrip(".") for warning in getattr(sample.original, "warnings", ()))
+
+    @override
+    def check(self, root: str | Path, *, duplicates: bool = True) -> "DatasetReport":
+        from convscope.worlds.go.checking import check_games
+
+        return check_games(root, duplicates=duplicates)
 
     @override
     def open_folder(self, root: str | Path, split: str | None, spec: TensorSpec) -> Dataset:

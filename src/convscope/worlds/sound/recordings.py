@@ -50,6 +50,7 @@ class LabelledSounds(LabelledDataset):
         spec: specification of the inputs: kind `sound`, one channel in time, with a sample rate.
         name: name of the data set.
         speakers: name of the speaker of each sound; empty where that is unknown.
+        files: path or name of the file of each sound; empty where they have none.
 
     Raises:
         DataError: sizes, labels and classes do not fit each other.
@@ -64,6 +65,7 @@ class LabelledSounds(LabelledDataset):
         spec: TensorSpec,
         name: str = "sounds",
         speakers: Sequence[str] = (),
+        files: Sequence[str] = (),
     ) -> None:
         rate_of(spec)
         if speakers and len(speakers) != len(waveforms):
@@ -75,6 +77,7 @@ class LabelledSounds(LabelledDataset):
         labels = checked_labels(labels, len(waveforms), classes)
         self.waveforms, self.labels, self.classes = tuple(waveforms), labels, tuple(classes)
         self.spec, self.name, self.speakers = spec, name, tuple(speakers)
+        self.files = tuple(files)
         self._problems: tuple[Problem, ...] = ()
         self._notes: tuple[str, ...] = ()
 
@@ -125,7 +128,8 @@ class LabelledSounds(LabelledDataset):
             )
         labels = torch.tensor([c.label for c, _ in good], dtype=torch.int64)
         speakers = [c.speaker for c, _ in good]
-        made = cls([w for _, w in good], labels, classes, spec, name, speakers if all(speakers) else ())
+        waves, files = [w for _, w in good], [in_text(c.name) for c, _ in good]
+        made = cls(waves, labels, classes, spec, name, speakers if all(speakers) else (), files)
         made._problems, made._notes = problems, tuple(notes)
         return made
 
@@ -191,6 +195,7 @@ class LabelledSounds(LabelledDataset):
             self.spec,
             self.name,
             [self.speakers[k] for k in chosen] if self.speakers else (),
+            [self.files[k] for k in chosen] if self.files else (),
         )
         made._problems, made._notes = self._problems, self._notes
         return made

@@ -3,7 +3,7 @@
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,11 +16,15 @@ from convscope.errors import DataError, UsageError
 from convscope.graph.spec import SOUND, TensorSpec
 from convscope.worlds.arrays import is_array_file, open_array
 from convscope.worlds.dataset import Dataset
+from convscope.worlds.images.listing import SPLITS, list_folder
 from convscope.worlds.sound.audio import SUFFIXES, Recording, read_audio, resampled, to_wav
 from convscope.worlds.sound.augment import AUGMENTATIONS
 from convscope.worlds.sound.fitting import fitted, window_start
 from convscope.worlds.sound.render import draw
 from convscope.worlds.world import Placement, Sample, World
+
+if TYPE_CHECKING:
+    from convscope.worlds.images.checking.check import DatasetReport
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "spoken" / "7.wav"
 """One of the spoken digits that ship with the package."""
@@ -33,6 +37,7 @@ class SoundWorld(World):
     thing = "a sound"
     things = "sounds"
     suffixes = SUFFIXES
+    collected = SUFFIXES
     is_ink = True
     has_timeline = True
     rows_upwards = True
@@ -88,6 +93,17 @@ class SoundWorld(World):
         from convscope.worlds.sound.folder import folder_spec
 
         return folder_spec(root)
+
+    @override
+    def parts(self, root: str | Path) -> tuple[str, ...]:
+        splits = list_folder(root).splits
+        return tuple(name for name in SPLITS if name in splits)
+
+    @override
+    def check(self, root: str | Path, *, duplicates: bool = True) -> "DatasetReport":
+        from convscope.worlds.sound.checking import check_sounds
+
+        return check_sounds(root, duplicates=duplicates)
 
     @override
     def open_folder(self, root: str | Path, split: str | None, spec: TensorSpec) -> Dataset:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float
 from PIL import Image
@@ -17,10 +17,13 @@ from convscope.recipe import shortened
 from convscope.worlds.dataset import Dataset
 from convscope.worlds.text.dataset import open_texts
 from convscope.worlds.text.drawing import draw_tokens, ink, token_names
-from convscope.worlds.text.sentences import decoded, is_text, parts_of, read_text_file
+from convscope.worlds.text.sentences import ENDINGS, decoded, is_text, parts_of, read_text_file
 from convscope.worlds.text.tokens import Token, byte_value, tokenize
 from convscope.worlds.text.vocabulary import encode, max_tokens, unknown_tokens
 from convscope.worlds.world import Piece, Placement, Sample, Span, World
+
+if TYPE_CHECKING:
+    from convscope.worlds.images.checking.check import DatasetReport
 
 WHICH = (
     "A text is a file where one of that name exists or it ends in .txt, .csv, .tsv or .gz; anything else is "
@@ -90,6 +93,7 @@ class TextWorld(World):
     thing = "a text"
     things = "texts"
     suffixes = (".txt",)
+    collected = (*ENDINGS, ".gz")
     is_ink = True
 
     @override
@@ -157,6 +161,12 @@ class TextWorld(World):
     @override
     def parts(self, root: str | Path) -> tuple[str, ...]:
         return parts_of(root)
+
+    @override
+    def check(self, root: str | Path, *, duplicates: bool = True) -> "DatasetReport":
+        from convscope.worlds.text.checking import check_texts
+
+        return check_texts(root, duplicates=duplicates)
 
     @override
     def open_folder(self, root: str | Path, split: str | None, spec: TensorSpec) -> Dataset:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from convscope.errors import PlaceError
 from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import ENDED, QueuedJob, State
+from convscope.lab.uploaded_sets import UploadedSets
 from convscope.lab.web import jobs
 from convscope.lab.web.artifacts import SANDBOX, image_response
 from convscope.lab.web.state import Folder, JobQueue, Lab
@@ -31,13 +32,23 @@ class UploadedFile(BaseModel):
     name: str = Field("", max_length=500)
 
 
+class UploadedSet(BaseModel):
+    """A folder that was handed over (`POST /uploaded-sets`), as it is corrected now."""
+
+    model_config = ConfigDict(extra="forbid")
+    set: str = Field(pattern=r"^[0-9a-f]{64}$")
+    name: str = Field("", max_length=500)
+    version: int | None = Field(None, ge=0, lt=2**31)
+    """How many corrections count; all of them if left out."""
+
+
 class JobRequest(BaseModel):
     """What to do."""
 
     model_config = ConfigDict(extra="forbid")
     verb: str = Field(max_length=40)
     settings: dict[str, Any] = {}
-    uploads: dict[str, list[UploadedFile | str]] = {}
+    uploads: dict[str, list[UploadedFile | UploadedSet | str]] = {}
 
 
 class ControlRequest(BaseModel):
@@ -60,15 +71,20 @@ def create_job(request: JobRequest, queue: JobQueue, folder: Folder) -> dict[str
     Returns:
         `id` of the job.
     """
-    uploads = {
-        name: [{"id": f} if isinstance(f, str) else f.model_dump() for f in files]
-        for name, files in request.uploads.items()
-    }
-    for files in uploads.values():
-        for file in files:
-            folder.upload(file["id"])
+    uploads = {name: [_stored(f, folder) for f in files] for name, files in request.uploads.items()}
     command = jobs.check_request(request.verb, request.settings, uploads)
     return {"id": queue.add(request.verb, request.settings, uploads=uploads, command=command)}
+
+
+def _stored(given: UploadedFile | UploadedSet | str, folder: LabFolder) -> dict[str, str]:
+    """Return an upload as a job keeps it: a folder with the number of corrections that count."""
+    if isinstance(given, UploadedSet):
+        now = UploadedSets(folder).version(given.set)
+        version = now if given.version is None else min(given.version, now)
+        return {"set": given.set, "name": given.name, "version": str(version)}
+    found = {"id": given} if isinstance(given, str) else given.model_dump()
+    folder.upload(found["id"])
+    return found
 
 
 @router.get("")
@@ -231,7 +247,7 @@ def get_artifact(
     if not 0 <= index < len(job.artifacts):
         raise PlaceError("the number of a file of this job", received=str(index), hint="See its artifacts.")
     entry = job.artifacts[index]
-    path = _within(Path(job.folder), entry["file"])
+    path = within(Path(job.folder), entry["file"])
     if entry["kind"] == "image":
         return image_response(path, size)
     if entry["kind"] == "page":
@@ -241,9 +257,14 @@ def get_artifact(
 
 @router.get("/{id}/samples/{index}")
 async def get_test_sample(
-    id: str, index: int, queue: JobQueue, lab: Lab, size: Annotated[int, Query(ge=16, le=1024)] = 256
+    id: str,
+    index: int,
+    queue: JobQueue,
+    lab: Lab,
+    size: Annotated[int, Query(ge=16, le=1024)] = 256,
+    format: Literal["png", "wav"] = "png",
 ) -> Response:
-    """Return the picture of a test sample of a training, as the live worker draws it.
+    """Return the picture of a test sample of a training, as the live worker draws it, or its sound.
 
     Args:
         id: the job.
@@ -251,18 +272,51 @@ async def get_test_sample(
         queue: the jobs.
         lab: the lab, whose live worker is asked.
         size: longest side in pixels.
+        format: `png`, or `wav` for a network of sounds.
 
     Returns:
-        PNG.
+        PNG or WAV.
     """
     job = await asyncio.to_thread(queue.job, id)
     run = Path(job.result_folder).name
-    drawn = await lab.workers["live"].ask("test_sample", run=run, index=index, size=size)
-    return Response(drawn.data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+    drawn = await lab.workers["live"].ask("test_sample", run=run, index=index, size=size, format=format)
+    media = "audio/wav" if format == "wav" else "image/png"
+    return Response(drawn.data, media_type=media, headers={"Cache-Control": "private, max-age=3600"})
 
 
-def _within(folder: Path, name: str) -> Path:
-    """Return the path of a file below a folder, which no link may lead out of."""
+@router.get("/{id}/ablation")
+async def get_ablation(
+    id: str, unit: Annotated[str, Query(max_length=300)], queue: JobQueue, lab: Lab
+) -> dict[str, Any]:
+    """Test the last saved network of a training without a unit; the training itself is not touched.
+
+    Args:
+        id: the job.
+        unit: address of the unit, such as `conv1:3`.
+        queue: the jobs.
+        lab: the lab, whose live worker is asked.
+
+    Returns:
+        `unit`, `samples`, `accuracy`, `ablated` (the accuracy without the unit), `changed` (share of the
+        answers) and `hurt` (the class that loses most: `name`, `accuracy`, `ablated`; or null).
+    """
+    job = await asyncio.to_thread(queue.job, id)
+    return (await lab.workers["live"].ask("ablation", run=Path(job.result_folder).name, unit=unit)).result
+
+
+def within(folder: Path, name: str) -> Path:
+    """Return the path of a file below a folder, which no link may lead out of.
+
+    Args:
+        folder: the folder of a job's result.
+        name: name of the file, as the job has written it.
+
+    Returns:
+        The path.
+
+    Raises:
+        PlaceError: there is no such file.
+    """
     path = folder / name
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         raise PlaceError("a file of this job", received=f"{name}, which is gone", hint="Begin the job again.")

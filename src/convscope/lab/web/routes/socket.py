@@ -137,7 +137,7 @@ class Tab:
                 try:
                     await self._send[what](detail)
                 except ConvscopeError as error:
-                    await self._refuse(error)
+                    await self._refuse(error, question=what, detail=detail)
                 except (WebSocketDisconnect, RuntimeError):  # it has gone meanwhile
                     return
             self._awake.clear()
@@ -205,8 +205,9 @@ class Tab:
                     self._after = found[-1].seq
             await asyncio.sleep(0 if found else POLL)
 
-    async def _refuse(self, error: ConvscopeError) -> None:
-        await self.websocket.send_json({"type": "error", **error.to_json()})
+    async def _refuse(self, error: ConvscopeError, **question: Any) -> None:
+        """Say why a message, or the `question` that it asked, has no answer."""
+        await self.websocket.send_json({"type": "error", **question, **error.to_json()})
 
 
 def _read(text: str) -> AnyMessage:

@@ -48,18 +48,21 @@ class DatasetReport(Result):
     """The result of `check`.
 
     Attributes:
-        folder: the folder that was checked.
-        pictures: number of readable images, by split ("" where there are none) and class.
+        folder: the folder or file that was checked.
+        pictures: number of readable images or other things, by split ("" where there are none) and class.
         problems: files that cannot be used.
-        duplicates: groups of equal images.
+        duplicates: groups of equal images; of texts, those that stand in several classes or splits.
         empty_classes: classes without a readable image in some split, as `split/class`.
         stray: files that lie outside every class.
         hidden: number of ignored names.
-        sizes: number of images by "WIDTHxHEIGHT" as stored, most frequent first.
-        modes: number of images by Pillow's colour mode, most frequent first.
-        formats: number of images by file format, most frequent first.
+        sizes: number of images by "WIDTHxHEIGHT" as stored, most frequent first; of sounds by seconds, of
+            boards by their size.
+        modes: number of images by Pillow's colour mode, most frequent first; of sounds by sample rate.
+        formats: number of images or sounds by file format, most frequent first.
         faults: what makes labels wrong or results meaningless, as sentences.
         remarks: what else one should know, as sentences.
+        thing: what one of them is called,
+        things: and several.
     """
 
     folder: str
@@ -74,17 +77,19 @@ class DatasetReport(Result):
     formats: Mapping[str, int] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    thing: str = "picture"
+    things: str = "pictures"
 
     @property
     def total(self) -> int:
-        """Number of readable images."""
+        """Number of readable images or other things."""
         return sum(count for classes in self.pictures.values() for count in classes.values())
 
     @property
     def kinds(self) -> dict[str, int]:
         """Number of bad files by kind; kinds that do not occur are left out."""
         found = Counter(problem.kind for problem in self.problems)
-        return {kind: found[kind] for kind in KINDS if found[kind]}
+        return {kind: found[kind] for kind in dict.fromkeys((*KINDS, *found)) if found[kind]}
 
     @property
     def ok(self) -> bool:
@@ -107,7 +112,7 @@ class DatasetReport(Result):
         Returns:
             The report.
         """
-        named = {entry.name: values[entry.name] for entry in fields(cls)}
+        named = {entry.name: values[entry.name] for entry in fields(cls) if entry.name in values}
         found = {
             "problems": tuple(BadFile(**problem) for problem in values["problems"]),
             "duplicates": tuple(Duplicate(**duplicate) for duplicate in values["duplicates"]),
@@ -116,14 +121,14 @@ class DatasetReport(Result):
 
     def __str__(self) -> str:
         classes = {name for split in self.pictures.values() for name in split}
-        lines = [f"{self.folder}: {self.total:,} pictures in {len(classes)} classes"]
+        lines = [f"{self.folder}: {self.total:,} {self.things} in {len(classes)} classes"]
         lines += [f"  {split or 'all'}: {_counted(counts)}" for split, counts in self.pictures.items()]
         lines += [f"  {count} {kind}" for kind, count in self.kinds.items()]
         lines += [f"  {problem.path}: {problem.kind}: {problem.reason}" for problem in self.problems[:20]]
         for duplicate in self.duplicates[:20]:
             where = " across splits" * duplicate.across_splits + " across classes" * duplicate.across_classes
-            lines.append(f"  the same picture{where}: {', '.join(duplicate.paths)}")
-        lines += [f"  no picture in class {name}" for name in self.empty_classes]
+            lines.append(f"  the same {self.thing}{where}: {', '.join(duplicate.paths)}")
+        lines += [f"  no {self.thing} in class {name}" for name in self.empty_classes]
         lines += [f"  outside every class: {path}" for path in self.stray[:20]]
         lines += [f"  {self.hidden} hidden names ignored"] * (self.hidden > 0)
         lines += [f"  {fault}" for fault in self.faults]
@@ -178,27 +183,38 @@ def check(
     return DatasetReport(
         folder=in_text(folder),
         pictures=pictures,
-        problems=(*(result.bad for result in results if result.bad is not None), *_unlistable(listing)),
+        problems=(*(result.bad for result in results if result.bad is not None), *unlistable(listing)),
         duplicates=_duplicates(good) if duplicates else (),
-        empty_classes=tuple(_empty(pictures)),
-        stray=tuple(_relative(path, listing.root) for path in listing.stray),
+        empty_classes=empty_classes(pictures),
+        stray=tuple(relative(path, listing.root) for path in listing.stray),
         hidden=listing.hidden,
-        sizes=_most_common(result.size for result in good),
-        modes=_most_common(result.mode for result in good),
-        formats=_most_common(result.format for result in good),
-        faults=tuple(map(in_text, _faults(listing, pictures))),
-        remarks=tuple(map(in_text, _remarks(listing, pictures))),
+        sizes=most_common(result.size for result in good),
+        modes=most_common(result.mode for result in good),
+        formats=most_common(result.format for result in good),
+        faults=tuple(map(in_text, faults(listing, pictures))),
+        remarks=tuple(map(in_text, remarks(listing, pictures))),
     )
 
 
-def _faults(listing: Listing, pictures: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """Yield what makes labels wrong or results meaningless, as sentences."""
-    sums = _per_class(pictures)
+def faults(
+    listing: Listing, counts: Mapping[str, Mapping[str, int]], thing: str = "picture"
+) -> Iterator[str]:
+    """Find what makes labels wrong or results meaningless.
+
+    Args:
+        listing: the files of a folder.
+        counts: number of usable ones, by split and class.
+        thing: what one of them is called.
+
+    Yields:
+        Sentences, without a full stop.
+    """
+    sums = _per_class(counts)
     if not any(sums.values()):
-        yield "no picture that can be used" + (", only hidden names" * (listing.hidden > 0 and not sums))
+        yield f"no {thing} that can be used" + (", only hidden names" * (listing.hidden > 0 and not sums))
     filled = [name for name, count in sums.items() if count]
     if len(filled) == 1 and len(sums) > 1:
-        yield f"pictures of one class only, {filled[0]}: every answer of a classifier would be right"
+        yield f"{thing}s of one class only, {filled[0]}: every answer of a classifier would be right"
     yield from listing.faults
     names = {split: set(classes) for split, classes in listing.splits.items()}
     for split, there in names.items():
@@ -209,12 +225,23 @@ def _faults(listing: Listing, pictures: Mapping[str, Mapping[str, int]]) -> Iter
             yield f"classes that only {split} has: {', '.join(only)}"
 
 
-def _remarks(listing: Listing, pictures: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """Yield what one should know besides, as sentences."""
-    single = [name for name, count in _per_class(pictures).items() if count == 1]
+def remarks(
+    listing: Listing, counts: Mapping[str, Mapping[str, int]], thing: str = "picture"
+) -> Iterator[str]:
+    """Find what one should know besides.
+
+    Args:
+        listing: the files of a folder.
+        counts: number of usable ones, by split and class.
+        thing: what one of them is called.
+
+    Yields:
+        Sentences, without a full stop.
+    """
+    single = [name for name, count in _per_class(counts).items() if count == 1]
     if single:
         shown = ", ".join(single[:5]) + ", ..." * (len(single) > 5)
-        yield f"a single picture in {shown}: it cannot be both learned from and tested on"
+        yield f"a single {thing} in {shown}: it cannot be both learned from and tested on"
     for link in listing.unfollowed:
         yield f"a link to a folder is not followed: {link.relative_to(listing.root)}"
 
@@ -235,7 +262,7 @@ def _counts(listing: Listing, results: Iterable[_FileResult]) -> dict[str, dict[
 def _check_file(file: tuple[str, str, Path], root: Path, digest: bool, most_pixels: int) -> _FileResult:
     """Decode one file and return what it holds, or what is wrong with it."""
     split, label, path = file
-    where = _relative(path, root)
+    where = relative(path, root)
     try:
         content = read_bytes(path)
         header = read_header(content, where, most_pixels)
@@ -264,27 +291,59 @@ def _duplicates(results: Iterable[_FileResult]) -> tuple[Duplicate, ...]:
     )
 
 
-def _empty(pictures: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Return classes without a readable image in some split, also those that only other splits have."""
-    every = dict.fromkeys(name for classes in pictures.values() for name in classes)
-    return [
+def empty_classes(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
+    """Return classes without a usable file in some split, also those that only other splits have.
+
+    Args:
+        counts: number of usable ones, by split and class.
+
+    Returns:
+        `split/class` of each.
+    """
+    every = dict.fromkeys(name for classes in counts.values() for name in classes)
+    return tuple(
         "/".join(filter(None, (split, name)))
-        for split, classes in pictures.items()
+        for split, classes in counts.items()
         for name in every
         if not classes.get(name)
-    ]
+    )
 
 
-def _unlistable(listing: Listing) -> list[BadFile]:
+def unlistable(listing: Listing) -> list[BadFile]:
+    """Return the folders that may not be listed, as what is wrong.
+
+    Args:
+        listing: the files of a folder.
+
+    Returns:
+        One for each.
+    """
     reason = "the folder may not be listed"
-    return [BadFile(_relative(path, listing.root), "unreadable", reason) for path in listing.unreadable]
+    return [BadFile(relative(path, listing.root), "unreadable", reason) for path in listing.unreadable]
 
 
-def _relative(path: Path, root: Path) -> str:
+def relative(path: Path, root: Path) -> str:
+    """Return a path below a folder as text that can be printed.
+
+    Args:
+        path: the path.
+        root: the folder.
+
+    Returns:
+        The text.
+    """
     return in_text(path.relative_to(root))
 
 
-def _most_common(values: Iterable[str]) -> dict[str, int]:
+def most_common(values: Iterable[str]) -> dict[str, int]:
+    """Count values.
+
+    Args:
+        values: any texts.
+
+    Returns:
+        The number of each, most frequent first.
+    """
     return dict(Counter(values).most_common())
 
 

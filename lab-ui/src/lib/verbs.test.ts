@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+
+import { commandOf, deciding, settingsOf, type FieldSchema, type VerbSchema } from './verbs';
+
+const field = (name: string, usual: unknown = null, more: Partial<FieldSchema> = {}): FieldSchema => ({
+  name, title: name, type: 'text', choices: null, default: usual, minimum: null, maximum: null, help: '', positional: false, takes: null, ...more,
+});
+const train: VerbSchema = {
+  verb: 'train',
+  summary: '',
+  help: '',
+  fields: [
+    field('network', 'lecture-relu', { positional: true }),
+    field('data', 'digits', { positional: true, takes: 'a data set' }),
+    field('recipe', ''),
+    field('task', 'classification'),
+    field('epochs', 3),
+    field('root'),
+  ],
+};
+const file = (name: string) => ({ id: 'x', name });
+
+test('what decides the settings is always sent', () => {
+  const values = { task: 'classification', recipe: '', epochs: '3', network: 'mlp' };
+  expect(settingsOf(train.fields, values, {})).toEqual({ task: 'classification', network: 'mlp' });
+  expect(deciding({ recipe: 'lenet5', epochs: 3, reduced: true, task: '' })).toEqual({ recipe: 'lenet5', reduced: 'true' });
+});
+
+test('a command names the folder in which handed over files lie', () => {
+  const folder = { data: [file('cats/1.png'), file('dogs/2.png')] };
+  expect(commandOf(train, { network: 'mlp' }, folder)).toBe('convscope train mlp FOLDER');
+  expect(commandOf(train, { network: 'kim_cnn' }, { data: [file('reviews.csv')] })).toBe('convscope train kim_cnn reviews.csv');
+  expect(commandOf(train, { data: 'fsdd' }, { root: [file('recordings.zip')] })).toBe('convscope train lecture-relu fsdd --root FOLDER');
+});
+
+test('with a recipe the argument is the data, and another network a flag', () => {
+  expect(commandOf(train, { recipe: 'lenet5', data: 'mnist' }, {})).toBe('convscope train mnist --recipe lenet5');
+  expect(commandOf(train, { recipe: 'lenet5', network: 'mlp', data: 'mnist' }, {})).toBe('convscope train mnist --network mlp --recipe lenet5');
+});

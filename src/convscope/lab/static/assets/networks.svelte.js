@@ -1,0 +1,1 @@
+import{Z as e,dt as t,i as n,lt as r,ut as i}from"./index.js";var a=new class{#e=t(r([]));get list(){return e(this.#e)}set list(e){i(this.#e,e,!0)}asked=null;load(e=!1){return e&&(this.asked=null),this.asked??=this.ask(),this.asked}async ask(){try{this.list=await n(`/networks`)}catch{this.asked=null}}};export{a as t};
