@@ -2,6 +2,7 @@
 import type { LabError, Layer } from './api';
 import { decodeFrame, encodeInput, type Frame } from './frames';
 import type { Game } from './go';
+import type { Piece } from './words';
 
 /** An input: values as bytes, an uploaded file, a sentence, a bundled example, or a position of a game. */
 export type Input = { pixels: Uint8Array } | { upload: string } | { text: string } | { example: number } | { sample: number } | { game: Game };
@@ -34,6 +35,16 @@ export interface Inspection {
   following: { layer: string; kind: string; value: number }[];
 }
 
+/** What each word of a sentence adds to the score of a class. */
+export interface WordAttributions {
+  type: 'word_attributions';
+  seq: number;
+  /** Name of the class. */
+  target: string;
+  probability: number;
+  pieces: Piece[];
+}
+
 /** Why a message has no answer. */
 export interface Refusal extends LabError {
   /** What was asked; left out for a message that could not be read. */
@@ -46,6 +57,7 @@ interface Messages {
   frame: Frame;
   watching: { type: 'watching'; net: string; layers: Layer[] };
   inspected: Inspection;
+  word_attributions: WordAttributions;
   job: JobEvent;
   error: Refusal;
 }
@@ -86,6 +98,7 @@ class LiveConnection {
     frame: new Set(),
     watching: new Set(),
     inspected: new Set(),
+    word_attributions: new Set(),
     job: new Set(),
     error: new Set(),
   };
@@ -129,6 +142,11 @@ class LiveConnection {
   /** Ask for the numbers behind one unit at one position of the present input. */
   inspect(address: string): void {
     this.tell({ type: 'inspect', address });
+  }
+
+  /** Ask what each word of the present sentence adds to the score of a class; null for the likeliest. */
+  attributeWords(target: number | null): void {
+    this.tell({ type: 'word_attributions', target });
   }
 
   /** Hear of the events of jobs after a sequence number; the last one heard is remembered. */

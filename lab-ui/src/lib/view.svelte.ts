@@ -74,7 +74,8 @@ export class View {
   readonly dependencies = $derived.by((): Map<string, Box> => {
     const [position, network] = [this.position, this.network];
     if (!position || !network) return new Map();
-    const [rows, columns] = extents(network.spec.shape);
+    const { kind, shape } = network.spec;
+    const [rows, columns] = kind === 'text' ? [1, shape[0] ?? 1] : extents(shape);
     return dependencies(network.layers, position.layer, position, { rows, columns });
   });
 

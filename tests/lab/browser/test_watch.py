@@ -197,6 +197,45 @@ def test_the_keyboard_alone_reaches_units_and_their_values(open_page: Open) -> N
     page.wait_for_url("**/m/digits/conv1/1?at=14,13")
 
 
+def test_the_keyboard_alone_draws_a_digit(open_page: Open) -> None:
+    page = open_page("/")
+    wait_for_answer(page, "7")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('.pad') !== null"):
+            break
+    said = page.locator(".pad [aria-live]")
+    for _ in range(3):
+        page.keyboard.press("ArrowUp")
+    assert said.inner_text() == "row 4, column 14"
+    assert answer(page) == "7"  # nothing is drawn while the pen is up
+    page.keyboard.press("Space")
+    assert said.inner_text() == "Pen down at row 4, column 14"
+    for _ in range(19):
+        page.keyboard.press("ArrowDown")
+    assert said.inner_text() == "drawing, row 23, column 14"
+    wait_for_answer(page, "1")
+    page.keyboard.press("Enter")
+    assert said.inner_text() == "Pen up at row 23, column 14"
+    drawn = pixels(page, "input")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(200)
+    assert (pixels(page, "input") == drawn).all()
+    page.keyboard.press("Backspace")
+    assert said.inner_text() == "The pad is empty"
+    page.wait_for_timeout(300)
+    assert np.unique(pixels(page, "input").reshape(-1, 4), axis=0).shape[0] == 1
+    page.keyboard.press("Shift+ArrowUp")
+    assert said.inner_text() == "row 19, column 13"
+    page.keyboard.press("Space")  # two arrows at a time slant the stroke
+    page.keyboard.down("ArrowUp")
+    page.keyboard.press("ArrowRight")
+    assert said.inner_text() == "drawing, row 17, column 14"
+    page.keyboard.up("ArrowUp")
+    page.keyboard.press("Tab")
+    assert page.locator(".pad .pen").count() == 0
+
+
 def test_a_picture_of_a_digit_is_opened(open_page: Open, tmp_path: Path) -> None:
     data = digits.test()
     index = next(i for i in range(100) if int(data.labels[i]) == 4)

@@ -81,6 +81,16 @@ def test_maps_of_one_axis_are_rows_and_more_axes_are_units() -> None:
     assert frames.map_shape(torch.zeros(5, 2, 3, 4)) == (10, 3, 4)
 
 
+def test_a_frame_may_have_no_layer_or_some_in_the_order_of_the_network(digits: nets.Net) -> None:
+    for names, expected in (([], ["input"]), (["relu2", "conv1"], ["input", "conv1", "relu2"])):
+        recorder = MapRecorder(digits, names)
+        header, found = decode_frame(recorder.frame(image(3), 1))
+        recorder.close()
+        assert [layer["name"] for layer in header["layers"]] == expected == list(found)
+        exact = digits(image(3)[None]).softmax(1)[0].tolist()
+        assert header["probabilities"] == pytest.approx(exact, abs=1e-5)
+
+
 def test_steering_gives_both_answers(digits: nets.Net) -> None:
     recorder = MapRecorder(digits)
     header, found = decode_frame(recorder.frame(image(0), 1, {"relu2": 0.0}))

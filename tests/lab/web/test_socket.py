@@ -285,3 +285,11 @@ def test_words_have_attributions(tab: ClientConnection) -> None:
     header, _ = maps(tab)
     found = ask(tab, type="word_attributions")
     assert found["type"] == "word_attributions" and len(found["pieces"]) == len(header["pieces"])
+    net = nets.load("questions")
+    image = worlds.open_sample(b"what is it", net.input_spec).input
+    for target, name in ((None, "question"), (0, "statement")):
+        found = ask(tab, type="word_attributions", target=target)
+        exact = see.explain(net, image[None], "integrated", 1 if target is None else target).heatmap[0]
+        assert found["target"] == name and found["seq"] == 1
+        assert [piece["text"] for piece in found["pieces"]] == list("what is it")
+        assert [piece["value"] for piece in found["pieces"]] == pytest.approx(exact.tolist(), abs=1e-4)

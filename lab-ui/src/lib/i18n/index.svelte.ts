@@ -33,6 +33,8 @@ import unitsEn from './units.en.json';
 import unitsZh from './units.zh.json';
 import watchEn from './watch.en.json';
 import watchZh from './watch.zh.json';
+import wordsEn from './words.en.json';
+import wordsZh from './words.zh.json';
 import workEn from './work.en.json';
 import workZh from './work.zh.json';
 
@@ -51,6 +53,7 @@ export const en = {
   unit: unitEn,
   units: unitsEn,
   watch: watchEn,
+  words: wordsEn,
   work: workEn,
 };
 
@@ -71,6 +74,7 @@ export const zh: Tables = {
   unit: unitZh,
   units: unitsZh,
   watch: watchZh,
+  words: wordsZh,
   work: workZh,
 };
 
