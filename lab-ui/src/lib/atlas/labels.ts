@@ -18,10 +18,10 @@ interface Style {
 }
 
 /** Size of the letters in CSS pixels, and the zooms between which they fade: pictures speak for themselves. */
-const LETTERS = 17;
-const FULL = 3;
-const GONE = 9;
-const LONGEST = 26;
+const FONT_SIZE = 17;
+const FADE_START = 3;
+const FADE_END = 9;
+const MAX_LETTERS = 26;
 
 /** The median of the points of each class, of those that are shown; null for classes without any. */
 export function medians(
@@ -45,9 +45,9 @@ type Box = [number, number, number, number];
 /** Draw names, the first ones first; one that would cover another, or a box that is taken, is left out. */
 export function drawLabels(context: CanvasRenderingContext2D, labels: readonly Label[], style: Style, boxes: readonly Box[]): void {
   const { camera, size, zoom, density, paper, ink, font } = style;
-  const strength = Math.min(1, (GONE - zoom) / (GONE - FULL));
+  const strength = Math.min(1, (FADE_END - zoom) / (FADE_END - FADE_START));
   if (strength <= 0) return;
-  const high = LETTERS * density;
+  const high = FONT_SIZE * density;
   context.font = `650 ${high}px ${font}`;
   context.textAlign = 'center';
   context.textBaseline = 'middle';
@@ -55,7 +55,7 @@ export function drawLabels(context: CanvasRenderingContext2D, labels: readonly L
   context.globalAlpha = strength;
   const taken = [...boxes];
   for (const label of labels) {
-    const text = label.text.length > LONGEST ? `${label.text.slice(0, LONGEST - 1)}…` : label.text;
+    const text = label.text.length > MAX_LETTERS ? `${label.text.slice(0, MAX_LETTERS - 1)}…` : label.text;
     const { x, y } = toScreen(camera, size, label.x, label.y);
     const half = context.measureText(text).width / 2 + 4 * density;
     const box: Box = [x - half, y - high * 0.7, x + half, y + high * 0.7];

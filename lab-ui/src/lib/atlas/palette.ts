@@ -3,9 +3,9 @@ import { parseColour } from '../colours';
 import { packed } from './raster';
 
 /** Degrees between the hues of two classes that follow each other: the golden angle. */
-const TURN = 137.508;
+const GOLDEN_ANGLE = 137.508;
 /** Up to so many classes have hues of equal distance. */
-const FEW = 12;
+const MAX_EVEN_HUES = 12;
 
 /** The colour of a class, as CSS has it: equally light ones, darker or lighter in turns where there are many. */
 export function classColour(index: number, count: number, dark: boolean): string {
@@ -14,8 +14,8 @@ export function classColour(index: number, count: number, dark: boolean): string
 }
 
 function classLch(index: number, count: number, dark: boolean): [number, number, number] {
-  const few = count <= FEW;
-  const hue = few ? 25 + (360 * index) / Math.max(count, 1) : 25 + TURN * index;
+  const few = count <= MAX_EVEN_HUES;
+  const hue = few ? 25 + (360 * index) / Math.max(count, 1) : 25 + GOLDEN_ANGLE * index;
   const step = few ? index % 2 : (index % 3) / 2;
   return [(dark ? 0.68 : 0.44) + 0.14 * step, dark ? 0.14 : 0.16, hue % 360];
 }

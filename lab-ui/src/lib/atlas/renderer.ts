@@ -28,9 +28,9 @@ export interface Scene {
 }
 
 /** Milliseconds of a frame in which thumbnails may be resampled. */
-const BUDGET = 4;
+const RESAMPLING_BUDGET = 4;
 /** Thumbnails between two looks at the clock. */
-const BETWEEN = 32;
+const CLOCK_INTERVAL = 32;
 
 export class Renderer {
   /** Thumbnails that were drawn last. */
@@ -74,7 +74,7 @@ export class Renderer {
     const side = Math.max(2, Math.floor(scene.side));
     const half = side / 2;
     const count = this.inView(scene);
-    const until = performance.now() + BUDGET;
+    const until = performance.now() + RESAMPLING_BUDGET;
     let may = !scene.zooming;
     let unfinished = false;
     let drawn = 0;
@@ -86,7 +86,7 @@ export class Renderer {
       const y = Math.round(((ys[index] as number) - camera.y) * camera.scale + height / 2 - half);
       if (x <= -side || y <= -side || x >= width || y >= height) continue;
       drawn += 1;
-      if (may && drawn % BETWEEN === 0) may = performance.now() < until;
+      if (may && drawn % CLOCK_INTERVAL === 0) may = performance.now() < until;
       if (!this.thumbnail(sheets, tiles[index] as number, x, y, side, colours[index] as number, may)) unfinished = true;
     }
     this.drawn = drawn;

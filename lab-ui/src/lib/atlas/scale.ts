@@ -6,17 +6,17 @@ export const WORLD: Size = { width: 4 / 3, height: 1 };
 export type Arrangement = 'map' | 'grid';
 
 /** On a map thumbnails grow by this power of the zoom: more slowly than distances, so that crowds come apart. */
-const GROWTH = 0.7;
+const SIDE_EXPONENT = 0.7;
 /** Share of a cell of the grid that a thumbnail fills. */
-const FILLED = 0.94;
+const CELL_FILL = 0.94;
 /** Sides in CSS pixels on a map: at least, and at most where all of it is in view. */
-const LEAST = 6;
-const FIRST = 56;
+const MIN_SIDE = 6;
+const MAX_FITTED_SIDE = 56;
 /** Least distance of two thumbnails on a map, in sides. */
-const APART = 0.45;
+const SPACING = 0.45;
 /** How much farther than needed one can zoom out, and the least that one can zoom in. */
-const OUT = 0.8;
-const IN = 4;
+const MIN_ZOOM = 0.8;
+const LEAST_MAX_ZOOM = 4;
 
 export interface Scale {
   /** Side of a thumbnail in pixels at a zoom, 1 where the whole world is in view. */
@@ -46,15 +46,15 @@ export function scaleOf(
 ): Scale {
   const cell = Math.min(WORLD.width / grid[1], WORLD.height / grid[0]) * fit;
   if (arrangement === 'grid') {
-    const most = Math.max(IN, largest / cell);
-    return { side: (zoom) => FILLED * cell * zoom, least: OUT, most, steps: [OUT], spacing: () => 0 };
+    const most = Math.max(LEAST_MAX_ZOOM, largest / cell);
+    return { side: (zoom) => CELL_FILL * cell * zoom, least: MIN_ZOOM, most, steps: [MIN_ZOOM], spacing: () => 0 };
   }
   const even = Math.sqrt((WORLD.width * WORLD.height) / Math.max(count, 1)) * fit;
-  const first = Math.min(Math.max(even, LEAST * pixel), FIRST * pixel, largest);
-  const most = Math.max(IN, (largest / first) ** (1 / GROWTH));
-  const side = (zoom: number) => Math.min(first * zoom ** GROWTH, largest);
+  const first = Math.min(Math.max(even, MIN_SIDE * pixel), MAX_FITTED_SIDE * pixel, largest);
+  const most = Math.max(LEAST_MAX_ZOOM, (largest / first) ** (1 / SIDE_EXPONENT));
+  const side = (zoom: number) => Math.min(first * zoom ** SIDE_EXPONENT, largest);
   const steps: number[] = [];
-  for (let zoom = OUT; zoom < most; zoom *= Math.SQRT2) steps.push(zoom);
+  for (let zoom = MIN_ZOOM; zoom < most; zoom *= Math.SQRT2) steps.push(zoom);
   steps.push(most);
-  return { side, least: OUT, most, steps, spacing: (zoom) => (APART * side(zoom)) / (fit * zoom) };
+  return { side, least: MIN_ZOOM, most, steps, spacing: (zoom) => (SPACING * side(zoom)) / (fit * zoom) };
 }

@@ -22,12 +22,12 @@ interface Page extends Sheet {
 /** Thumbnails that are resampled to one size share pages of so many. */
 const PAGE_BITS = 8;
 const PER_PAGE = 1 << PAGE_BITS;
-const AT_ONCE = 4;
+const MAX_REQUESTS = 4;
 /** Most bytes of sheets, the smallest size aside, and of resampled thumbnails. */
-const MOST_SHEETS = 128e6;
-const MOST_PAGES = 64e6;
+const MAX_SHEET_BYTES = 128e6;
+const MAX_PAGE_BYTES = 64e6;
 /** Milliseconds until a sheet that did not come is asked for again. */
-const AGAIN = 5000;
+const RETRY_DELAY = 5000;
 
 export class Sheets {
   /** Bytes of a pixel: the amount of ink, or red, green, blue and alpha. */
@@ -41,10 +41,10 @@ export class Sheets {
   private readonly sheets: (Sheet | null)[][];
   /** Thumbnails that are resampled to a size, page by page. */
   private readonly sizes = new Map<number, (Page | null)[]>();
-  private readonly asked = new Set<number>();
-  private readonly wanted = new Set<number>();
+  private readonly requested = new Set<number>();
+  private readonly pending = new Set<number>();
   private readonly stopped = new AbortController();
-  private turn = 0;
+  private frame = 0;
   private side = 0;
   private level = 0;
   private pages: (Page | null)[] = [];
@@ -54,12 +54,12 @@ export class Sheets {
     private readonly url: (side: number, sheet: number) => string,
     readonly levels: readonly Level[],
     readonly ink: boolean,
-    private readonly oncome: () => void,
+    private readonly onload: () => void,
   ) {
     this.channels = ink ? 1 : 4;
     this.sheets = levels.map(({ sheets }) => Array<Sheet | null>(sheets).fill(null));
     const smallest = levels.length - 1;
-    for (let sheet = 0; sheet < (levels[smallest] as Level).sheets; sheet++) this.want(smallest, sheet);
+    for (let sheet = 0; sheet < (levels[smallest] as Level).sheets; sheet++) this.request(smallest, sheet);
   }
 
   /** Ask for no more. */
@@ -69,11 +69,11 @@ export class Sheets {
 
   /** Begin a picture: what is not drawn on it may be forgotten. */
   begin(): void {
-    this.turn += 1;
+    this.frame += 1;
     const sheets = this.sheets.slice(0, -1).flatMap((row) => row.map((one, at) => one && { one, forget: () => (row[at] = null) }));
-    forget(sheets.filter((kept) => kept !== null), MOST_SHEETS, this.turn);
+    forget(sheets.filter((kept) => kept !== null), MAX_SHEET_BYTES, this.frame);
     const pages = [...this.sizes.values()].flatMap((row) => row.map((one, at) => one && { one, forget: () => (row[at] = null) }));
-    forget(pages.filter((kept) => kept !== null), MOST_PAGES, this.turn);
+    forget(pages.filter((kept) => kept !== null), MAX_PAGE_BYTES, this.frame);
   }
 
   /** Choose the side in pixels of the thumbnails that are asked for next. */
@@ -97,42 +97,46 @@ export class Sheets {
     const page = this.pages[tile >> PAGE_BITS];
     const slot = tile & (PER_PAGE - 1);
     if (page && page.done[slot] === 1) {
-      page.used = this.turn;
-      [this.source, this.at, this.from] = [page.bytes, slot * this.side * this.side * this.channels, this.side];
+      page.used = this.frame;
+      this.source = page.bytes;
+      this.at = slot * this.side * this.side * this.channels;
+      this.from = this.side;
       return 2;
     }
-    const level = this.loaded(tile);
+    const level = this.findLevel(tile);
     if (level < 0) return 0;
     // Another level stands in until the sheet comes, which is told.
     if (level !== this.level || this.from === this.side) return 2;
     if (!may) return 1;
     const made = page ?? this.newPage(tile >> PAGE_BITS);
-    made.used = this.turn;
+    made.used = this.frame;
     made.done[slot] = 1;
     const at = slot * this.side * this.side * this.channels;
     resample(this.source, this.at, this.from, made.bytes, at, this.side, this.channels);
-    [this.source, this.at, this.from] = [made.bytes, at, this.side];
+    this.source = made.bytes;
+    this.at = at;
+    this.from = this.side;
     return 2;
   }
 
   /** Find a thumbnail in the chosen level, or in the nearest whose sheet is there; returns the level, -1 for none. */
-  private loaded(tile: number): number {
-    if (this.original(this.level, tile)) return this.level;
-    this.want(this.level, this.sheetOf(this.level, tile));
+  private findLevel(tile: number): number {
+    if (this.findInSheet(this.level, tile)) return this.level;
+    this.request(this.level, this.sheetOf(this.level, tile));
     for (let away = 1; away < this.levels.length; away++) {
-      if (this.original(this.level + away, tile)) return this.level + away;
-      if (this.original(this.level - away, tile)) return this.level - away;
+      if (this.findInSheet(this.level + away, tile)) return this.level + away;
+      if (this.findInSheet(this.level - away, tile)) return this.level - away;
     }
     return -1;
   }
 
-  private original(level: number, tile: number): boolean {
+  private findInSheet(level: number, tile: number): boolean {
     const found = this.levels[level];
     if (!found) return false;
     const number = this.sheetOf(level, tile);
     const sheet = this.sheets[level]?.[number];
     if (!sheet) return false;
-    sheet.used = this.turn;
+    sheet.used = this.frame;
     const { side, columns } = found;
     this.source = sheet.bytes;
     this.at = (tile - number * columns * columns) * side * side * this.channels;
@@ -147,25 +151,25 @@ export class Sheets {
 
   private newPage(number: number): Page {
     const bytes = new Uint8Array(PER_PAGE * this.side * this.side * this.channels);
-    const page = { bytes, done: new Uint8Array(PER_PAGE), used: this.turn };
+    const page = { bytes, done: new Uint8Array(PER_PAGE), used: this.frame };
     this.pages[number] = page;
     return page;
   }
 
-  private want(level: number, sheet: number): void {
+  private request(level: number, sheet: number): void {
     const key = level * 2 ** 20 + sheet;
-    if (this.asked.has(key)) return;
-    this.wanted.add(key);
+    if (this.requested.has(key)) return;
+    this.pending.add(key);
     this.next();
   }
 
   private next(): void {
-    while (this.asked.size < AT_ONCE) {
+    while (this.requested.size < MAX_REQUESTS) {
       // The newest wish first: what is looked at now.
-      const key = [...this.wanted].at(-1);
+      const key = [...this.pending].at(-1);
       if (key === undefined) return;
-      this.wanted.delete(key);
-      this.asked.add(key);
+      this.pending.delete(key);
+      this.requested.add(key);
       void this.fetch(key);
     }
   }
@@ -178,28 +182,28 @@ export class Sheets {
       const picture = await createImageBitmap(await response.blob(), { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
       (this.sheets[Math.floor(key / 2 ** 20)] as (Sheet | null)[])[key % 2 ** 20] = {
         bytes: tilesOf(picture, level.side, this.channels),
-        used: this.turn,
+        used: this.frame,
       };
       picture.close();
-      this.asked.delete(key);
+      this.requested.delete(key);
       this.next();
-      this.oncome();
+      this.onload();
     } catch {
       // It stays asked for a while, so that a server that is away is not asked without end.
       setTimeout(() => {
-        this.asked.delete(key);
-        if (!this.stopped.signal.aborted) this.oncome();
-      }, AGAIN);
+        this.requested.delete(key);
+        if (!this.stopped.signal.aborted) this.onload();
+      }, RETRY_DELAY);
       this.next();
     }
   }
 }
 
 /** Forget what was not used lately, until the rest fits into so many bytes. */
-function forget(kept: { one: Sheet; forget: () => void }[], most: number, turn: number): void {
+function forget(kept: { one: Sheet; forget: () => void }[], most: number, frame: number): void {
   let total = kept.reduce((sum, { one }) => sum + one.bytes.length, 0);
   if (total <= most) return;
-  for (const { one, forget } of kept.filter(({ one }) => one.used < turn - 1).sort((a, b) => a.one.used - b.one.used)) {
+  for (const { one, forget } of kept.filter(({ one }) => one.used < frame - 1).sort((a, b) => a.one.used - b.one.used)) {
     if (total <= most) return;
     forget();
     total -= one.bytes.length;

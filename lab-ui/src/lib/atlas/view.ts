@@ -23,23 +23,23 @@ export interface Events {
 }
 
 /** Milliseconds in which a movement covers two thirds of its way; of a change of arrangement in all. */
-const PACE = 70;
-const CHANGE = 650;
+const SMOOTHING = 70;
+const TRANSITION = 650;
 /** Milliseconds for which the map goes on after a drag, at the speed it had. */
-const GLIDE = 140;
+const INERTIA = 140;
 /** CSS pixels: what a finger may slip in a tap, a step of an arrow, a thumbnail in focus, the margin. */
-const SLIP = 5;
-const STEP = 90;
-const FOCUSED = 52;
+const TAP_SLOP = 5;
+const PAN_STEP = 90;
+const FOCUS_SIDE = 52;
 const MARGIN = 22;
 /** Thumbnails of single pixels are enlarged to so many CSS pixels; others to those that they have. */
-const ENLARGED = 112;
+const ENLARGED_SIDE = 112;
 const FEW_PIXELS = 48;
 /** Zoom factor of a button or key, and of one pixel of a wheel or a pinch of a touchpad. */
 export const ZOOM = 1.6;
-const WHEEL = 0.0016;
-const PINCH = 0.01;
-const MOST_DENSITY = 2;
+const WHEEL_ZOOM = 0.0016;
+const PINCH_ZOOM = 0.01;
+const MAX_DENSITY = 2;
 /** Change of the scale in a frame below which the zoom has come to rest. */
 const STEADY = 1e-3;
 
@@ -50,7 +50,7 @@ export class MapView {
   chosen = -1;
 
   private readonly renderer: Renderer;
-  private readonly calm = matchMedia('(prefers-reduced-motion: reduce)');
+  private readonly reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
   private size: Size = { width: 1, height: 1 };
   private density = 1;
   private camera: Camera = { x: WORLD.width / 2, y: WORLD.height / 2, scale: 1 };
@@ -60,10 +60,10 @@ export class MapView {
   private grid: [number, number] = [1, 1];
   private xs: Float32Array = new Float32Array(0);
   private ys: Float32Array = new Float32Array(0);
-  private from: Points | null = null;
-  private goal: Points = { xs: this.xs, ys: this.ys };
-  private began = 0;
-  private before: Scale | null = null;
+  private start: Points | null = null;
+  private end: Points = { xs: this.xs, ys: this.ys };
+  private transitionStart = 0;
+  private previousScale: Scale | null = null;
   private bins: Bins | null = null;
   private shown: Uint8Array = new Uint8Array(0);
   private least: Float32Array = new Float32Array(0);
@@ -72,11 +72,11 @@ export class MapView {
   private tiles: Int32Array = new Int32Array(0);
   private colours: Uint32Array = new Uint32Array(0);
   private theme = { paper: '#ffffff', ink: '#000000', accent: '#22577f', font: 'sans-serif' };
-  private asked = 0;
+  private frameRequest = 0;
   private last = 0;
   private readonly pointers = new Map<number, { x: number; y: number }>();
-  private press: { x: number; y: number; moved: boolean } | null = null;
-  private speed = { x: 0, y: 0, at: 0 };
+  private gesture: { x: number; y: number; moved: boolean } | null = null;
+  private velocity = { x: 0, y: 0, at: 0 };
 
   /** @param surface what hears pointer and keys: it has the focus and the extent of the canvas */
   constructor(
@@ -86,7 +86,7 @@ export class MapView {
     private readonly events: Events,
   ) {
     this.renderer = new Renderer(canvas);
-    this.scale = this.scaleNow();
+    this.scale = this.currentScale();
   }
 
   /** Listen to pointer, wheel and keys, until the returned function is called. */
@@ -98,7 +98,7 @@ export class MapView {
     on('pointermove', (event) => this.move(event));
     on('pointerup', (event) => this.up(event));
     on('pointercancel', (event) => this.up(event, true));
-    on('pointerleave', () => this.point(-1));
+    on('pointerleave', () => this.setHover(-1));
     on('wheel', (event) => this.wheel(event));
     on('dblclick', () => this.chosen >= 0 && this.events.onopen(this.chosen));
     on('keydown', (event) => this.key(event));
@@ -111,8 +111,8 @@ export class MapView {
     return () => {
       gone.abort();
       resized.disconnect();
-      cancelAnimationFrame(this.asked);
-      this.asked = -1;
+      cancelAnimationFrame(this.frameRequest);
+      this.frameRequest = -1;
     };
   }
 
@@ -128,17 +128,17 @@ export class MapView {
 
   /** Put every thumbnail at its place, at once or, where there were others, on its way there. */
   arrange(points: Points, arrangement: Arrangement): void {
-    const moves = this.xs.length === points.xs.length && !this.calm.matches;
-    this.before = moves ? this.scale : null;
-    this.from = moves ? { xs: this.xs.slice(), ys: this.ys.slice() } : null;
-    this.goal = points;
+    const moves = this.xs.length === points.xs.length && !this.reducedMotion.matches;
+    this.previousScale = moves ? this.scale : null;
+    this.start = moves ? { xs: this.xs.slice(), ys: this.ys.slice() } : null;
+    this.end = points;
     this.arrangement = arrangement;
-    this.began = performance.now();
+    this.transitionStart = performance.now();
     this.bins = null;
     this.xs = moves ? this.xs.slice() : points.xs;
     this.ys = moves ? this.ys.slice() : points.ys;
     this.rescale();
-    if (!moves) this.settle();
+    if (!moves) this.endTransition();
     this.draw();
   }
 
@@ -149,7 +149,7 @@ export class MapView {
     this.rescale();
     if (this.chosen >= 0 && !shown[this.chosen]) this.choose(-1);
     this.hover = -1;
-    this.thin();
+    this.updateThinning();
     this.draw();
   }
 
@@ -159,38 +159,38 @@ export class MapView {
   }
 
   zoomBy(factor: number, at = { x: this.size.width / 2, y: this.size.height / 2 }): void {
-    this.go(zoomed(this.target, this.size, at, factor, this.limits));
+    this.moveTo(zoomed(this.target, this.size, at, factor, this.limits));
   }
 
   pan(dx: number, dy: number): void {
-    this.go(panned(this.target, -dx * this.density, -dy * this.density, this.limits));
+    this.moveTo(panned(this.target, -dx * this.density, -dy * this.density, this.limits));
   }
 
-  whole(): void {
-    this.go(fitted(WORLD, this.size, MARGIN * this.density));
+  fitAll(): void {
+    this.moveTo(fitted(WORLD, this.size, MARGIN * this.density));
   }
 
   /** Choose one, and bring it into view where it is not. */
   choose(index: number): void {
     this.chosen = index;
     if (index >= 0) {
-      const at = toScreen(this.target, this.size, this.goal.xs[index] as number, this.goal.ys[index] as number);
-      const edge = FOCUSED * this.density;
+      const at = toScreen(this.target, this.size, this.end.xs[index] as number, this.end.ys[index] as number);
+      const edge = FOCUS_SIDE * this.density;
       const outside = at.x < edge || at.y < edge || at.x > this.size.width - edge || at.y > this.size.height - edge;
       if (outside) {
-        const [x, y] = [this.goal.xs[index] as number, this.goal.ys[index] as number];
-        this.go(clamped({ x, y, scale: this.target.scale }, this.limits));
+        const [x, y] = [this.end.xs[index] as number, this.end.ys[index] as number];
+        this.moveTo(clamped({ x, y, scale: this.target.scale }, this.limits));
       }
     }
     this.events.onchoose(index);
-    this.tell();
+    this.notifyFocus();
     this.draw();
   }
 
   /** Draw at the next opportunity. */
   draw = (): void => {
-    if (this.asked !== 0) return;
-    this.asked = requestAnimationFrame((now) => this.frame(now));
+    if (this.frameRequest !== 0) return;
+    this.frameRequest = requestAnimationFrame((now) => this.frame(now));
   };
 
   private get limits(): Limits {
@@ -209,7 +209,7 @@ export class MapView {
   }
 
   private resize(): void {
-    this.density = Math.min(devicePixelRatio || 1, MOST_DENSITY);
+    this.density = Math.min(devicePixelRatio || 1, MAX_DENSITY);
     const box = this.canvas.getBoundingClientRect();
     const [width, height] = [box.width, box.height].map((extent) => Math.max(1, Math.round(extent * this.density))) as [number, number];
     const [zoom, whole] = [this.zoom, same(this.target, fitted(WORLD, this.size, MARGIN * this.density))];
@@ -218,13 +218,13 @@ export class MapView {
     this.rescale();
     const all = fitted(WORLD, this.size, MARGIN * this.density);
     this.camera = this.target = whole || this.fit === 1 ? all : clamped({ ...this.target, scale: zoom * this.fit }, this.limits);
-    if (!this.from) this.thin();
+    if (!this.start) this.updateThinning();
     this.frame(performance.now());
   }
 
-  private scaleNow(): Scale {
+  private currentScale(): Scale {
     const side = this.sheets.levels[0]?.side ?? 1;
-    const largest = side > FEW_PIXELS ? Math.max(side, 64 * this.density) : ENLARGED * this.density;
+    const largest = side > FEW_PIXELS ? Math.max(side, 64 * this.density) : ENLARGED_SIDE * this.density;
     // Fewer are drawn larger, but not as large as if they filled the map evenly: they lie in groups.
     const count = Math.sqrt(this.count * this.tiles.length);
     return scaleOf(this.arrangement, count, this.grid, this.fit, largest, this.density);
@@ -232,20 +232,20 @@ export class MapView {
 
   private rescale(): void {
     this.fit = fitted(WORLD, this.size, MARGIN * this.density).scale;
-    this.scale = this.scaleNow();
+    this.scale = this.currentScale();
     this.target = clamped(this.target, this.limits);
   }
 
   /** The points have come to their places. */
-  private settle(): void {
-    [this.from, this.before] = [null, null];
-    this.xs = this.goal.xs;
-    this.ys = this.goal.ys;
+  private endTransition(): void {
+    [this.start, this.previousScale] = [null, null];
+    this.xs = this.end.xs;
+    this.ys = this.end.ys;
     this.bins = new Bins(this.xs, this.ys, WORLD);
-    this.thin();
+    this.updateThinning();
   }
 
-  private thin(): void {
+  private updateThinning(): void {
     const { steps, spacing } = this.scale;
     const crowded = this.bins && this.arrangement === 'map';
     this.least = crowded
@@ -253,20 +253,20 @@ export class MapView {
       : Float32Array.from(this.shown, (shown) => (shown ? 0 : Number.POSITIVE_INFINITY));
   }
 
-  private go(camera: Camera): void {
+  private moveTo(camera: Camera): void {
     this.target = camera;
-    if (this.calm.matches) this.camera = camera;
+    if (this.reducedMotion.matches) this.camera = camera;
     this.draw();
   }
 
   private frame(now: number): void {
-    if (this.asked < 0) return;
-    this.asked = 0;
-    const passed = Math.min(now - this.last, 100);
-    this.last = now;
+    if (this.frameRequest < 0) return;
+    this.frameRequest = 0;
+    const passed = Math.min(now - this.lastFrame, 100);
+    this.lastFrame = now;
     const before = this.camera.scale;
-    const moving = this.advance(passed) || this.change(now);
-    const zooming = Math.abs(this.camera.scale / before - 1) > STEADY || this.from !== null;
+    const moving = this.advanceCamera(passed) || this.advancePoints(now);
+    const zooming = Math.abs(this.camera.scale / before - 1) > STEADY || this.start !== null;
     const side = this.side(now);
     const unfinished = this.renderer.draw(
       {
@@ -281,13 +281,13 @@ export class MapView {
         side,
         paper: pixelOf(this.theme.paper),
         focus: this.focus,
-        focusSide: FOCUSED * this.density,
+        focusSide: FOCUS_SIDE * this.density,
         focusColour: pixelOf(this.theme.accent),
         zooming,
       },
       this.sheets,
       (context) => {
-        if (this.from) return;
+        if (this.start) return;
         const style = { camera: this.camera, size: this.size, zoom: this.zoom, density: this.density, ...this.theme };
         drawLabels(context, this.labels, style, this.focusBox(side));
       },
@@ -297,42 +297,42 @@ export class MapView {
   }
 
   /** Move the camera on its way; returns whether it is still on it. */
-  private advance(passed: number): boolean {
+  private advanceCamera(passed: number): boolean {
     if (same(this.camera, this.target)) {
       this.camera = this.target;
       return false;
     }
-    this.camera = towards(this.camera, this.target, 1 - Math.exp(-passed / PACE));
+    this.camera = towards(this.camera, this.target, 1 - Math.exp(-passed / SMOOTHING));
     return true;
   }
 
   /** Move the points on their way; returns whether they are still on it. */
-  private change(now: number): boolean {
-    if (!this.from) return false;
-    const share = this.share(now);
+  private advancePoints(now: number): boolean {
+    if (!this.start) return false;
+    const share = this.transitionShare(now);
     if (share >= 1) {
-      this.settle();
+      this.endTransition();
       return true;
     }
     for (let index = 0; index < this.xs.length; index++) {
-      const [x, y] = [this.from.xs[index] as number, this.from.ys[index] as number];
-      this.xs[index] = x + ((this.goal.xs[index] as number) - x) * share;
-      this.ys[index] = y + ((this.goal.ys[index] as number) - y) * share;
+      const [x, y] = [this.start.xs[index] as number, this.start.ys[index] as number];
+      this.xs[index] = x + ((this.end.xs[index] as number) - x) * share;
+      this.ys[index] = y + ((this.end.ys[index] as number) - y) * share;
     }
     return true;
   }
 
   /** The share of a change that is done, slow at both ends. */
-  private share(now: number): number {
-    const t = Math.min(1, (now - this.began) / CHANGE);
+  private transitionShare(now: number): number {
+    const t = Math.min(1, (now - this.transitionStart) / TRANSITION);
     return t * t * (3 - 2 * t);
   }
 
   private side(now: number): number {
     const after = this.scale.side(this.zoom);
-    if (!this.before) return after;
-    const share = this.share(now);
-    return this.before.side(this.zoom) * (1 - share) + after * share;
+    if (!this.previousScale) return after;
+    const share = this.transitionShare(now);
+    return this.previousScale.side(this.zoom) * (1 - share) + after * share;
   }
 
   private get focus(): number {
@@ -343,19 +343,19 @@ export class MapView {
   private focusBox(side: number): [number, number, number, number][] {
     if (this.focus < 0) return [];
     const at = toScreen(this.camera, this.size, this.xs[this.focus] as number, this.ys[this.focus] as number);
-    const half = Math.max(side, FOCUSED * this.density) / 2;
+    const half = Math.max(side, FOCUS_SIDE * this.density) / 2;
     return [[at.x - half, at.y - half, at.x + half, at.y + half]];
   }
 
-  private tell(): void {
+  private notifyFocus(): void {
     this.events.onfocus(this.focus);
   }
 
   /** Point at one, or at nothing. */
-  private point(index: number): void {
+  private setHover(index: number): void {
     if (index === this.hover) return;
     this.hover = index;
-    this.tell();
+    this.notifyFocus();
     this.draw();
   }
 
@@ -379,8 +379,8 @@ export class MapView {
     this.surface.setPointerCapture(event.pointerId);
     const at = this.place(event);
     this.pointers.set(event.pointerId, at);
-    this.press = { ...at, moved: this.pointers.size > 1 };
-    this.speed = { x: 0, y: 0, at: event.timeStamp };
+    this.gesture = { ...at, moved: this.pointers.size > 1 };
+    this.velocity = { x: 0, y: 0, at: event.timeStamp };
     this.target = this.camera;
   }
 
@@ -388,20 +388,20 @@ export class MapView {
     const at = this.place(event);
     const before = this.pointers.get(event.pointerId);
     if (!before) {
-      this.point(this.at(at));
+      this.setHover(this.at(at));
       return;
     }
-    if (this.press && !this.press.moved && Math.hypot(at.x - this.press.x, at.y - this.press.y) < SLIP * this.density) return;
-    if (this.press) this.press.moved = true;
-    this.point(-1);
+    if (this.gesture && !this.gesture.moved && Math.hypot(at.x - this.gesture.x, at.y - this.gesture.y) < TAP_SLOP * this.density) return;
+    if (this.gesture) this.gesture.moved = true;
+    this.setHover(-1);
     const others = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
     this.pointers.set(event.pointerId, at);
     const other = others[0];
     if (other) this.pinch(before, at, other);
     else {
       this.camera = this.target = panned(this.target, at.x - before.x, at.y - before.y, this.limits);
-      const passed = Math.max(1, event.timeStamp - this.speed.at);
-      this.speed = { x: (at.x - before.x) / passed, y: (at.y - before.y) / passed, at: event.timeStamp };
+      const passed = Math.max(1, event.timeStamp - this.velocity.at);
+      this.velocity = { x: (at.x - before.x) / passed, y: (at.y - before.y) / passed, at: event.timeStamp };
     }
     this.draw();
   }
@@ -416,32 +416,32 @@ export class MapView {
 
   private up(event: PointerEvent, cancelled = false): void {
     if (!this.pointers.delete(event.pointerId)) return;
-    const press = this.press;
+    const press = this.gesture;
     if (this.pointers.size > 0) return;
-    this.press = null;
+    this.gesture = null;
     if (!press || cancelled) return;
     if (!press.moved) {
       this.choose(this.at(this.place(event)));
       return;
     }
-    const still = event.timeStamp - this.speed.at > 60;
-    if (still || this.calm.matches) return;
-    this.go(panned(this.target, this.speed.x * GLIDE, this.speed.y * GLIDE, this.limits));
+    const still = event.timeStamp - this.velocity.at > 60;
+    if (still || this.reducedMotion.matches) return;
+    this.moveTo(panned(this.target, this.velocity.x * INERTIA, this.velocity.y * INERTIA, this.limits));
   }
 
   private wheel(event: WheelEvent): void {
     event.preventDefault();
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 33 : event.deltaMode === WheelEvent.DOM_DELTA_PAGE ? 400 : 1;
     const turned = Math.max(-400, Math.min(400, event.deltaY * lines));
-    this.zoomBy(Math.exp(-turned * (event.ctrlKey ? PINCH : WHEEL)), this.place(event));
+    this.zoomBy(Math.exp(-turned * (event.ctrlKey ? PINCH_ZOOM : WHEEL_ZOOM)), this.place(event));
   }
 
   private key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const arrows: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const arrow = arrows[event.key];
-    if (arrow && event.shiftKey) this.step(...arrow);
-    else if (arrow) this.pan(arrow[0] * STEP, arrow[1] * STEP);
+    if (arrow && event.shiftKey) this.chooseNext(...arrow);
+    else if (arrow) this.pan(arrow[0] * PAN_STEP, arrow[1] * PAN_STEP);
     else if (event.key === 'Enter' && this.chosen >= 0) this.events.onopen(this.chosen);
     else if (event.key === 'Escape' && this.chosen >= 0) this.choose(-1);
     else return;
@@ -450,7 +450,7 @@ export class MapView {
   }
 
   /** Choose the next one in a direction; the one nearest to the middle where none is chosen. */
-  private step(dx: number, dy: number): void {
+  private chooseNext(dx: number, dy: number): void {
     if (!this.bins) return;
     this.hover = -1;
     const next =

@@ -85,12 +85,12 @@ def _embedded(
             if embedding is not None and not drawn:
                 drawn = True
                 for progress in _draw(embedding, folder):
-                    yield from _heard(progress, request)
+                    yield from _stoppable(progress, request)
             request.heard = not drawn
-            yield from _heard(step, request)
+            yield from _stoppable(step, request)
 
 
-def _heard(
+def _stoppable(
     step: "Progress[InputEmbedding | None]", request: InterruptRequest
 ) -> "Iterator[Progress[InputEmbedding | None]]":
     """Yield a step; the first stop is recorded as a request where one is heard."""

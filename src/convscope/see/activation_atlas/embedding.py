@@ -28,7 +28,7 @@ from convscope.worlds.dataset import LabelledDataset
 
 RECORDED, PROJECTED = 0.4, 0.6
 """Estimated shares of the duration when activations are recorded, and when the first layout is there."""
-APART = 0.9
+MIN_DIST = 0.9
 """UMAP's min_dist: thumbnails have an extent, and need more room than points."""
 ASPECT = 4 / 3
 """Width of the grid for its height."""
@@ -126,7 +126,7 @@ def iter_embed_inputs(
     """
     layouts = chosen_layouts(recipe.layout)
     place = resolve(net, recipe.layer).layer_only
-    seen: _Seen | None = None
+    seen: _Recorded | None = None
     for step in _iter_record(net, data, place, recipe, enough):
         yield Progress(RECORDED * step.fraction, step.message, lambda: None)
         seen = step.result()
@@ -161,7 +161,7 @@ def chosen_layouts(layout: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Recorded:
     """What the network has made of the inputs, in their order in the data."""
 
     images: Tensor
@@ -172,7 +172,7 @@ class _Seen:
 
 def _iter_record(
     net: Net, data: LabelledDataset, place: LayerAddress, recipe: Recipe, enough: Callable[[], bool]
-) -> Iterator[Progress[_Seen]]:
+) -> Iterator[Progress[_Recorded]]:
     """Record activations and predictions, of inputs in random order so that the first ones are a sample."""
     if len(data) == 0 or len(net.input_specs) != 1:
         raise UsageError(
@@ -185,11 +185,11 @@ def _iter_record(
     size, total, done = batch_size_for(net, [place], MEMORY, most=64), len(chosen), 0
     rows: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def collected() -> _Seen:
+    def collected() -> _Recorded:
         vectors, likeliest, chances = (torch.cat(parts) for parts in zip(*rows, strict=True))
         order = chosen[: len(vectors)].argsort()
         known = len(likeliest) == len(vectors)
-        return _Seen(
+        return _Recorded(
             chosen[order],
             vectors[order],
             likeliest[order] if known else likeliest,
@@ -226,12 +226,12 @@ def _embedded(
     data: LabelledDataset,
     recipe: Recipe,
     place: LayerAddress,
-    seen: _Seen,
+    seen: _Recorded,
     layout: str,
     before: InputEmbedding | None,
 ) -> InputEmbedding:
     """Lay the inputs out; what an earlier layout has found is kept."""
-    laid = embed_2d(seen.activations, layout, recipe.seed, outliers=0.0, min_dist=APART)
+    laid = embed_2d(seen.activations, layout, recipe.seed, outliers=0.0, min_dist=MIN_DIST)
     grid, cells = grid_cells(laid.points)
     spread = before.spread if before is not None else float(laid.spread or 0.0)
     return InputEmbedding(
@@ -245,14 +245,14 @@ def _embedded(
         seen.predictions,
         seen.probabilities,
         seen.activations,
-        _standing_out(seen.activations),
+        _most_above_mean(seen.activations),
         data,
         net,
         recipe,
     )
 
 
-def _standing_out(values: Float[Tensor, "n c"]) -> Int64[Tensor, " n"]:
+def _most_above_mean(values: Float[Tensor, "n c"]) -> Int64[Tensor, " n"]:
     """Return for each input the unit that is most above its mean, in standard deviations."""
     centred = values - values.mean(0)
     deviation = centred.square().mean(0).sqrt()

@@ -20,7 +20,7 @@ SIDES = (128, 64, 32)
 """Sides of the largest thumbnails in pixels, from the most wanted to the smallest."""
 MOST_PIXELS = 2**26
 """Most pixels of all thumbnails of the largest size together."""
-SHEET, MOST_COLUMNS = 2048, 32
+SHEET, MOST_COLUMNS = 1024, 32
 """Longest side of a sheet in pixels, and most thumbnails in a row of it."""
 QUALITY = 90
 """Quality of sheets of colour pictures, which are lossy WebP."""

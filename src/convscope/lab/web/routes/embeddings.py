@@ -137,7 +137,6 @@ async def _encoded(id: str, index: int, format: str, queue: JobQueue, lab: Lab) 
     job = await asyncio.to_thread(_embedding, id, queue)
     recipe = (job.document or {})["recipe"]
     where = {name: recipe[name] for name in ("data", "split", "root")}
-    answer = await lab.workers["live"].ask(
-        "dataset_input", net=str(job.settings["net"]), index=index, format=format, **where
-    )
+    net = str(job.settings.get("net", ""))
+    answer = await lab.workers["live"].ask("dataset_input", net=net, index=index, format=format, **where)
     return answer.result["ending"], answer.data
