@@ -73,7 +73,7 @@ export class MapView {
   private colours: Uint32Array = new Uint32Array(0);
   private theme = { paper: '#ffffff', ink: '#000000', accent: '#22577f', font: 'sans-serif' };
   private frameRequest = 0;
-  private last = 0;
+  private lastFrame = 0;
   private readonly pointers = new Map<number, { x: number; y: number }>();
   private gesture: { x: number; y: number; moved: boolean } | null = null;
   private velocity = { x: 0, y: 0, at: 0 };
