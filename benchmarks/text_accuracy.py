@@ -80,7 +80,7 @@ def run() -> Result:
                     Target(f"at least {BAR} % of MR from fresh vectors", spread, mean(right) >= BAR)
                 )
     about = (
-        "Kim's CNN with the settings of its recipes. Folds of sets that are not divided (MR, Subj, CR, MPQA), "
+        "Kim's CNN, with its recipes' settings. Folds of sets that are not divided (MR, Subj, CR, MPQA), "
         "seeds of those with their own test part (TREC, SST): as many as there are figures under `each`. The "
         "epoch is chosen on a tenth of the training part. Static and non-static vectors are GloVe's of 50 "
         "numbers, fresh ones have 300; the published figures are with word2vec of 300 numbers, and those of "
