@@ -33,8 +33,6 @@ ENGINES: dict[str, list[str]] = {
     "policy": [*OURS, "--net", "go-9x9", "--visits", "0"],
     "policy, 8 symmetries": [*OURS, "--net", "go-9x9", "--visits", "0", "--symmetries", "8"],
     "search, 100 visits": [*OURS, "--net", "go-9x9", "--visits", "100"],
-    "search, 400 visits": [*OURS, "--net", "go-9x9", "--visits", "400"],
-    "search without a network, 400 visits": [*OURS, "--net", "uniform", "--visits", "400", "--playouts", "8"],
     "GNU Go, level 1": ["gnugo", "--never-resign", "--level", "1"],
     "GNU Go, level 8": ["gnugo", "--never-resign", "--level", "8"],
 }
@@ -47,9 +45,6 @@ MATCHES = (
     ("search, 100 visits", "policy"),
     ("search, 100 visits", "GNU Go, level 1"),
     ("search, 100 visits", "GNU Go, level 8"),
-    ("search, 400 visits", "GNU Go, level 8"),
-    ("search without a network, 400 visits", "GNU Go, level 1"),
-    ("search without a network, 400 visits", "search, 400 visits"),
 )
 
 
