@@ -16,8 +16,19 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.lab.queue.table import Queue
-from convscope.lab.web.routes.jobs import POLL, JobQueue
-from convscope.lab.web.routes.messages import MESSAGES, AnyMessage, Input, Inspect, Jobs, Steer, Tint, Watch
+from convscope.lab.web.routes.job_streams import JobStreams
+from convscope.lab.web.routes.jobs import JobQueue
+from convscope.lab.web.routes.messages import (
+    MESSAGES,
+    AnyMessage,
+    Follow,
+    Input,
+    Inspect,
+    Steer,
+    Tint,
+    Unfollow,
+    Watch,
+)
 from convscope.lab.web.state import Lab
 from convscope.lab.workers.supervisor import Worker
 
@@ -36,7 +47,7 @@ async def socket(websocket: WebSocket, lab: Lab, queue: JobQueue) -> None:
     """
     await websocket.accept()
     tab = Tab(websocket, lab.workers["live"], queue)
-    tasks = {asyncio.create_task(part()) for part in (tab.answer, tab.receive, tab.follow_jobs)}
+    tasks = {asyncio.create_task(part()) for part in (tab.answer, tab.receive, tab.jobs.run)}
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -55,15 +66,14 @@ class Tab:
     """
 
     def __init__(self, websocket: WebSocket, live: Worker, queue: Queue) -> None:
-        self.websocket, self.live, self.queue = websocket, live, queue
+        self.websocket, self.live = websocket, live
+        self.jobs = JobStreams(queue, websocket.send_json)
         self.net = "digits"
         self.layers: list[str] | None = None
         self.scales: dict[str, float] = {}
         self.input: tuple[int, dict[str, Any], bytes] | None = None
         self._wanted: dict[str, Any] = {}
         self._awake = asyncio.Event()
-        self._after: int | None = None
-        self._following = asyncio.Event()
         self._send = {
             "watch": self._send_watch,
             "maps": self._send_maps,
@@ -107,9 +117,10 @@ class Tab:
             self._ask("inspect", message.address)
         elif isinstance(message, Tint):
             self._ask("tint", message.target)
-        elif isinstance(message, Jobs):
-            self._after = message.after
-            self._following.set()
+        elif isinstance(message, Follow):
+            self.jobs.follow(message.stream, message.id, message.after)
+        elif isinstance(message, Unfollow):
+            self.jobs.unfollow(message.stream)
 
     def _ask(self, what: str, detail: Any = None) -> None:
         self._wanted[what] = detail
@@ -160,21 +171,6 @@ class Tab:
         found = (await self.live.ask("inspect", data, net=self.net, address=address, given=given)).result
         await self.websocket.send_json({"type": "inspected", "asked": address, "seq": seq, **found})
 
-    async def follow_jobs(self) -> None:
-        """Send the events of jobs after the number that the tab has named, until it goes."""
-        await self._following.wait()
-        while True:
-            after = self._after or 0
-            found = await asyncio.to_thread(self.queue.events, after)
-            for event in found:
-                if self._after != after and event.seq > (self._after or 0):
-                    break  # the tab has asked anew meanwhile
-                await self.websocket.send_json({"type": "job", "seq": event.seq, **event.to_json()})
-            else:
-                if found and self._after == after:
-                    self._after = found[-1].seq
-            await asyncio.sleep(0 if found else POLL)
-
     async def _refuse(self, error: ConvscopeError) -> None:
         fields = {name: getattr(error, name) for name in ("expected", "received", "hint")}
         await self.websocket.send_json({"type": "error", **fields})
@@ -187,7 +183,7 @@ def _read(text: str) -> AnyMessage:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise UsageError(
-            "a message that the lab knows: watch, input, steer, inspect or jobs",
+            "a message that the lab knows: watch, input, steer, inspect, tint, follow or unfollow",
             received=f"{where}: {first['msg']}"[:200],
         ) from None
 
