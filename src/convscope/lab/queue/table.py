@@ -387,6 +387,21 @@ class Queue:
         with self.database.writing() as db:
             query = "INSERT INTO control (job, action, value) VALUES (?, ?, ?)"
             db.execute(query, (id_, action, json.dumps(value)))
+            self._told(id_, "asked", {"action": action, "value": value})
+
+    def paused(self, id_: str) -> bool:
+        """Return whether a job was asked to pause, and not to go on since, whatever became of its process.
+
+        Args:
+            id_: the job.
+
+        Returns:
+            Whether it is to stand still.
+        """
+        query = "SELECT body FROM event WHERE job = ? AND kind = 'asked' ORDER BY seq DESC"
+        rows = self.database.connection.execute(query, (id_,))
+        actions = (json.loads(row[0])["action"] for row in rows)
+        return next((action for action in actions if action in ("pause", "resume")), "resume") == "pause"
 
     def controls(self, id_: str) -> list[Control]:
         """Take the requests to a job, in the order in which they were made.
@@ -453,6 +468,11 @@ class Queue:
         query = f"SELECT seq, job, kind, body FROM event WHERE {where} ORDER BY seq LIMIT ?"
         rows = self.database.connection.execute(query, given)
         return [Event(row[0], row[1], row[2], json.loads(row[3])) for row in rows]
+
+    def last(self) -> int:
+        """Return the number of the newest event; 0 before there is one."""
+        row = self.database.connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
+        return int(row[0])
 
     def _told(self, id_: str, kind: str, body: dict[str, Any], *, replaces: bool = False) -> int:
         """Add an event, within a transaction."""

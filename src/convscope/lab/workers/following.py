@@ -59,7 +59,10 @@ class Follower:
         if now - self._shown >= PROGRESS_INTERVAL:
             self._shown = now
             self.queue.progress(self.id, step.fraction, step.message, step.left)
-        if self._before is not None and step.fraction > self._before:
+        paused = (
+            self.job.workspace.controls.paused
+        )  # it stands where it was asked to, for as long as it lives
+        if self._before is not None and (step.fraction > self._before or paused):
             self._before = None
             self.queue.went_on(self.id)
         if now >= self._next_result or step.fraction >= 1:

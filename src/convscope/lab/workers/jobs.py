@@ -168,7 +168,9 @@ class _Run:
             place = Path(self.row.place)
             self.epochs = Run.open(place, type(recipe)).epochs
             again = type(recipe).parse({"resume": place}) if recipe.resume is None else recipe
-            return self._begun(again, place)
+            job = self._begun(again, place)
+            job.workspace.controls.paused = self.queue.paused(self.row.id)
+            return job
         if recipe.resume is not None:
             return self._begun(recipe, recipe.resume)
         about = getattr(recipe, "recipe", "") or getattr(recipe, "network", "") or ""
