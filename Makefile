@@ -4,6 +4,8 @@ VENV   ?= .venv
 WORKERS ?= auto
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+# The options of pyproject.toml without checks of shapes at every call, which double the time; `make test` has them.
+UNCHECKED := --strict-markers --import-mode=importlib
 
 .PHONY: help setup lab tour test test-slow test-all check ui bench format clean
 .DEFAULT_GOAL := help
@@ -31,7 +33,7 @@ test: $(STAMP) ## the tests that answer in some minutes, on all cores
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 test-slow: $(STAMP) ## the other tests that must pass before a change lands: every verb over every network, ...
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'slow and not exhaustive and not oracle'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -o addopts='$(UNCHECKED)' -m 'slow and not exhaustive and not oracle'
 
 test-all: $(STAMP) ## all tests, every combination and those against Keras and flax included; takes hours
 	$(BIN)/python -m pip install --quiet --group oracle

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.result import Result, Target, spread
-from convscope.worlds.go import ALPHAGO, SMALL, GameRecord, GameRecords, GoPositions
+from convscope.worlds.go import ALPHAGO, SMALL, GameRecord, GameRecords, GoPositions, encode
 from convscope.worlds.go.rules.compiled import compiled
 from convscope.worlds.go.rules.engine import (
     PASS,
@@ -45,6 +45,9 @@ def run() -> Result:
     records = recorded(19, 200)
     for name, planes in (("4 planes", ALPHAGO[:4]), ("20 planes", SMALL), ("48 planes", ALPHAGO)):
         work[f"{name}, 19x19: convscope"] = encoder(records, planes)
+    work["4 planes, 19x19, of boards at hand: convscope"] = held(records, ALPHAGO[:4])
+    if (step := openspiel_planes(19)) is not None:
+        work["4 planes, 19x19, of boards at hand: OpenSpiel"] = step
     for name, step in work.items():
         step()
         rates[name] = []
@@ -64,11 +67,19 @@ def run() -> Result:
     for name, bar in (("4 planes", SHORT), ("48 planes", FULL)):
         own = middle[f"{name}, 19x19: convscope"]
         targets.append(Target(f"{name} of 19x19: {bar:,} positions a second", f"{own:,.0f}", own >= bar))
+    spiel = middle.get("4 planes, 19x19, of boards at hand: OpenSpiel")
+    if spiel is not None:
+        own = middle["4 planes, 19x19, of boards at hand: convscope"]
+        targets.append(
+            Target(
+                "4 planes of boards at hand: more than OpenSpiel", f"{own:,.0f}, {spiel:,.0f}", own > spiel
+            )
+        )
     return Result(
         "Go",
         "Random legal moves until two passes or 120 (9x9) or 400 (19x19) moves; planes of positions of such "
-        "games, each replayed from the empty board, legal moves and ladders included. One thread, taken in "
-        "turns; processor time.",
+        "games, each replayed from the empty board, legal moves and ladders included; OpenSpiel is called "
+        "from Python, and has its positions ready. One thread, taken in turns; processor time.",
         ("what", "per second"),
         [(name, spread(values)) for name, values in rates.items()],
         rates,
@@ -128,6 +139,20 @@ def encoder(records: GameRecords, planes: tuple[str, ...]) -> Callable[[], int]:
     return step
 
 
+def held(records: GameRecords, planes: tuple[str, ...]) -> Callable[[], int]:
+    """Return a step that encodes 200 boards that need not be replayed, each by a call."""
+    data, draw = GoPositions(records, planes), np.random.default_rng(0)
+    boards = [data.board(index) for index in draw.integers(0, len(data), 200).tolist()]
+    out = np.empty((len(planes), 19, 19), np.uint8)
+
+    def step() -> int:
+        for board in boards:
+            encode(board, planes, out)
+        return len(boards)
+
+    return step
+
+
 def sgfmill(size: int) -> Callable[[], int]:
     """Return a step that plays a random game on sgfmill's board, which refuses what is occupied alone."""
     from sgfmill.boards import Board
@@ -160,5 +185,26 @@ def openspiel(size: int) -> Callable[[], int] | None:
             state.apply_action(moves[draw.randrange(len(moves))])
             played += 1
         return played
+
+    return step
+
+
+def openspiel_planes(size: int) -> Callable[[], int] | None:
+    """Return a step that encodes 200 states of OpenSpiel; None where it is not installed."""
+    try:
+        spiel = importlib.import_module("pyspiel")
+    except ImportError:
+        return None
+    game, draw, states = spiel.load_game("go", {"board_size": size, "komi": 7.5}), random.Random(0), []
+    for length in range(200):
+        state = game.new_initial_state()
+        for _ in range(length):
+            state.apply_action(draw.choice(state.legal_actions()))
+        states.append(state)
+
+    def step() -> int:
+        for state in states:
+            state.observation_tensor()
+        return len(states)
 
     return step

@@ -5,10 +5,10 @@ trains some networks only; results are kept as they come, and a network and spli
 again.
 """
 
-import json
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from benchmarks.data import DATA
-from benchmarks.result import RESULTS, Result
+from benchmarks.kept_runs import KeptRuns
+from benchmarks.result import Result
 from convscope import learn, nets, worlds
 from convscope.learn import find_recipe
 from convscope.worlds.sound.fsdd import DIGITS
@@ -32,7 +33,6 @@ NETWORKS = {
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "yweweler")
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 NEEDS = ("fsdd", "speech_commands", "speech_extra")
-KEPT = RESULTS / "spoken_digits_runs.json"
 
 
 def unseen(net: nets.Net) -> dict[str, tuple[int, int]]:
@@ -73,16 +73,13 @@ def trained(name: str, data: str, seed: int) -> dict[str, Any]:
 
 def runs(names: list[str]) -> list[dict[str, Any]]:
     """Train what is not there yet."""
-    found = json.loads(KEPT.read_text()) if KEPT.exists() else []
-    done = {(r["net"], r["data"], r["seed"]) for r in found}
+    kept = KeptRuns("spoken_digits")
     for seed in range(max(NETWORKS.values())):
         for name in (n for n in names if seed < NETWORKS[n]):
             for data in ("fsdd", *(f"fsdd-without-{speaker}" for speaker in SPEAKERS)):
-                if (name, data, seed) not in done:
-                    found.append(trained(name, data, seed))
-                    KEPT.write_text(json.dumps(found, indent=1))
-                    print(found[-1], flush=True)
-    return found
+                key = {"net": name, "data": data, "seed": seed}
+                kept.get(key, partial(trained, **key))
+    return kept.found
 
 
 def run() -> Result:

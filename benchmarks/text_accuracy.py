@@ -3,18 +3,19 @@
     python -m benchmarks text_accuracy
     CONVSCOPE_TEXT="mr:rand trec:rand,static" CONVSCOPE_FOLDS=3 python -m benchmarks text_accuracy
 
-The epoch is chosen on a tenth of the training part, never on the test part; the vocabulary is of the training
-part, with the words of the vectors where there are any.
+Each fold is measured once and kept in `results/text_accuracy_runs.json`. The epoch is chosen on a tenth of
+the training part, never on the test part; the vocabulary is of the training part, with the words of the
+vectors where there are any.
 """
 
-import json
 import os
-import sys
 import time
+from functools import partial
 from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.data import DATA
+from benchmarks.kept_runs import KeptRuns
 from benchmarks.result import Result, Target
 
 NEEDS = ("text", "glove")
@@ -42,10 +43,12 @@ BAR = 75.0
 
 def run() -> Result:
     rows, raw, targets = [], {}, []
+    kept = KeptRuns("text_accuracy")
     for part in WANTED.split():
         name, _, variants = part.partition(":")
         for variant in variants.split(","):
-            found = [measured(name, variant, number) for number in range(FOLDS)]
+            keys = [{"set": name, "vectors": variant, "number": number} for number in range(FOLDS)]
+            found = [kept.get(key, partial(measured, name, variant, key["number"])) for key in keys]
             right = [100 * one["accuracy"] for one in found]
             spread = f"{mean(right):.1f} % ({stdev(right):.1f})" if len(right) > 1 else f"{right[0]:.1f} %"
             published = PUBLISHED.get((name, variant))
@@ -100,14 +103,12 @@ def measured(name: str, variant: str, number: int) -> dict[str, float]:
     trainer = learn.iter_train(net, rest, None, recipe, validation=held)
     epochs = [event for event in trainer if isinstance(event, learn.Epoch)]
     found = learn.evaluate(trainer.trained, test)
-    result = {
+    return {
         "accuracy": found.accuracy,
         "epochs": len(epochs),
         "seconds": time.process_time() - started,
         "test": len(test),
     }
-    print(f"{name} {variant} {number}: {json.dumps(result)}", file=sys.stderr, flush=True)
-    return result
 
 
 def fold(data: Any, number: int, folds: int = 10) -> tuple[Any, Any]:

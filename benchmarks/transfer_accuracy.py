@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
 from benchmarks.data import DATA
+from benchmarks.kept_runs import KeptRuns
 from benchmarks.result import Result, Target
 from convscope.worlds import wilson_interval
 
@@ -33,10 +35,10 @@ WAYS = {
 
 def run() -> Result:
     found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+    kept = KeptRuns("transfer_accuracy")
     for seed in SEEDS:
         for way, (_, words) in WAYS.items():
-            found[way].append(measured(words, seed))
-            print(f"{way}, seed {seed}: {found[way][-1]}", file=sys.stderr)
+            found[way].append(kept.get({"way": way, "seed": seed}, partial(measured, words, seed)))
     rows = [row(title, found[way]) for way, (title, _) in WAYS.items()]
     about = (
         "EfficientNet-lite0 on flowers in five classes: 500 to learn from, 200 to test on; always "

@@ -19,5 +19,5 @@ export default defineConfig({
   },
   // `npm run dev` beside a running `convscope lab --port 7860`.
   server: { proxy: { '/api': { target: 'http://127.0.0.1:7860', ws: true } } },
-  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+  test: { include: ['src/**/*.test.ts'], environment: 'node', css: true },
 });

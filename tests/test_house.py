@@ -219,6 +219,7 @@ def test_every_picture_and_page_that_the_documents_name_exists() -> None:
 
 @pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_command_of_the_readme_runs(
     slow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

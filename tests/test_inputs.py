@@ -162,6 +162,7 @@ NO_INPUTS = {
     "worlds.ImageTensorDataset": "a data set: takes all its images as one tensor",
     "worlds.LabelledTensors": "a data set: takes all its inputs as one tensor",
     "worlds.text.TextDataset": "a data set: takes all its texts, and labels as a tensor",
+    "worlds.JoinedSamples": "joins data sets",
     "worlds.ColumnDataset": "a data set: takes all its inputs as tensors",
     "worlds.Points": "a data set: takes all its places as one tensor",
     "worlds.Sample": "what was read",

@@ -12,7 +12,13 @@ from convscope.errors import UsageError
 from convscope.graph import TensorSpec
 from convscope.nets import wrap
 from convscope.recipe import GIVEN, AtLeast, OnlyWith, Recipe
-from convscope.see.activation_atlas.recipe import AtlasRecipe, CaricatureRecipe, FactorsRecipe, InvertRecipe
+from convscope.see.activation_atlas.recipe import (
+    AtlasRecipe,
+    CaricatureRecipe,
+    EmbedRecipe,
+    FactorsRecipe,
+    InvertRecipe,
+)
 from convscope.see.attribution.recipe import ExplainRecipe
 from convscope.see.deepdream.recipe import DreamRecipe
 from convscope.see.style.recipe import StyleRecipe
@@ -28,6 +34,7 @@ LEAST: dict[type[Recipe], dict[str, Any]] = {
     LookRecipe: {},
     VisualizeRecipe: {"net": "n", "places": ["a:1"]},
     AtlasRecipe: LAYER,
+    EmbedRecipe: LAYER,
     CaricatureRecipe: {"image": "i"},
     InvertRecipe: {"image": "i"},
     FactorsRecipe: {"images": ["i"], "layer": "a"},
@@ -115,6 +122,7 @@ ALWAYS: dict[type[Recipe], set[str]] = {
         "precision",
         "memory_format",
     },
+    EmbedRecipe: {"net", "layer", "data", "split", "root", "images", "layout"},
     AtlasRecipe: {
         "net",
         "layer",
@@ -171,11 +179,11 @@ ALWAYS: dict[type[Recipe], set[str]] = {
         "memory",
         "precision",
     },
-    ExplainRecipe: {"image", "net", "method", "target", "compare", "set", "checks"},
+    ExplainRecipe: {"image", "net", "method", "target", "wrt", "compare", "set", "checks"},
     ClassifyRecipe: {"net", "images", "top", "batch"},
     StylizeRecipe: {"photo", "model", "style", "mask", "size", "memory", "precision"},
     TourRecipe: {"world"},
-    DataCheckRecipe: {"folder", "duplicates", "most_pixels"},
+    DataCheckRecipe: {"folder", "kind", "duplicates", "most_pixels"},
 }
 """Fields that have an effect, or are refused by the verb itself, whatever the others are (transforms, decay,
 size and reduce depend on the network: see test_settings_without_effect_on_this_network)."""

@@ -3,7 +3,7 @@
     ConvscopeError            1   something failed
     ├── UsageError            2   the request makes no sense: an unknown place, a bad option
     │   ├── GraphError            a network that cannot exist: shapes that do not fit, a cycle
-    │   └── PlaceError            an address that leads nowhere in this network
+    │   └── PlaceError            an address or id of nothing: a layer, a unit, an upload
     ├── DataError             3   the input is bad: corrupt, empty, truncated, too large, not found
     ├── MissingError          4   something is not here: weights, an optional package, a device
     ├── TrainingError         1   training diverged: NaN, Inf
@@ -38,6 +38,14 @@ class ConvscopeError(Exception):
             parts.append(hint)
         super().__init__(" ".join(parts))
 
+    def to_json(self) -> dict[str, str]:
+        """Return the parts of the message.
+
+        Returns:
+            `expected`, `received` and `hint`, each a text, possibly empty.
+        """
+        return {"expected": self.expected, "received": self.received, "hint": self.hint}
+
 
 class UsageError(ConvscopeError):
     """A request that cannot be carried out as it is: an unknown name, an option that is out of range."""
@@ -50,7 +58,7 @@ class GraphError(UsageError):
 
 
 class PlaceError(UsageError):
-    """A layer address that does not exist in this network."""
+    """An address or id of nothing: a layer or unit that the network lacks, an upload, a job."""
 
 
 class DataError(ConvscopeError):

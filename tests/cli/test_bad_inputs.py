@@ -33,6 +33,7 @@ SOUND = {
     "units": ["lecture", "--data", "digits"],
     "unit": ["lecture", "conv1:0", "--data", "digits", "--steps", "2"],
     "atlas": ["lecture", "conv2", "--data", "digits", "--layout", "pca", "--steps", "2"],
+    "embed": ["lecture", "conv2", "--data", "digits", "--layout", "pca", "--images", "20"],
     "factors": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "2"],
     "caricature": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "64"],
     "invert": ["picture.png", "--net", "lecture", "--layer", "conv2", "--steps", "64"],
@@ -96,6 +97,7 @@ LOOKING: dict[str, list[str]] = {
     "units": ["lecture", "--data", "digits"],
     "unit": ["lecture", "conv1:0", "--data", "digits"],
     "atlas": ["lecture", "conv2", "--data", "digits"],
+    "embed": ["lecture", "conv2", "--data", "digits"],
 }
 """Verbs whose first word is a network, and that look at data."""
 
@@ -144,6 +146,7 @@ CASES: list[tuple[str, list[str], set[int]]] = [
         for verb, words in (
             ("visualize", ["", "conv1:0"]),
             ("atlas", ["", "conv1", "--data", "digits", "--layout", "pca"]),
+            ("embed", ["", "conv1", "--data", "digits", "--layout", "pca"]),
             ("units", ["", "--data", "digits"]),
             ("unit", ["", "conv1:0", "--data", "digits"]),
         )
@@ -173,9 +176,10 @@ CASES: list[tuple[str, list[str], set[int]]] = [
     ),
     *(("unit", ["lecture", place, "--data", "digits"], {2}) for place in BAD_PLACES),
     *(("atlas", ["lecture", place, "--data", "digits"], {2}) for place in BAD_PLACES if place != "conv1:25"),
+    *(("embed", ["lecture", place, "--data", "digits"], {2}) for place in BAD_PLACES if place != "conv1:25"),
     *(
         (verb, [*LOOKING[verb][:-2], "--data", data], {2, 3, 4})
-        for verb in ("units", "unit", "atlas")
+        for verb in ("units", "unit", "atlas", "embed")
         for data in ("nowhere", "text.png", "empty", "broken", "", "\0")
     ),
     *(("train", [net], {2, 3, 4}) for net in BAD_NETWORKS),

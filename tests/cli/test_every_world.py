@@ -72,6 +72,7 @@ VERBS: dict[str, Callable[[Case], list[str]]] = {
     "units": lambda c: [c.net, "--places", c.layer, "--data", c.data],
     "factors": lambda c: [c.source, "--net", c.net, "--layer", c.layer, "--count", "2", "--steps", "1"],
     "atlas": lambda c: [c.net, c.layer, "--data", c.data, "--images", "20", "--steps", "1", "--grid", "2"],
+    "embed": lambda c: [c.net, c.layer, "--data", c.data, "--images", "20", "--layout", "pca"],
     "caricature": lambda c: [c.source, "--net", c.net, "--layer", c.layer, "--steps", "2"],
     "invert": lambda c: [c.source, "--net", c.net, "--layer", c.layer, "--steps", "2"],
     "train": lambda c: [c.net, c.data, "--epochs", "1", "--samples", "48"],
@@ -117,4 +118,4 @@ def test_every_verb_works_in_every_world(cases, monkeypatch, capsys, world: str,
 
 def test_every_world_with_a_network_that_ships_has_a_case() -> None:
     """Worlds of plain arrays have none, and pictures are tried by every other test of the terminal."""
-    assert set(CASES) == set(worlds.WORLDS) - {"image", "signal", "vector", "tensor"}
+    assert set(CASES) == set(worlds.WORLDS) - {"image", "spectrogram", "signal", "vector", "tensor"}

@@ -30,6 +30,7 @@ WRITING: dict[str, list[str]] = {
 SLOW: dict[str, list[str]] = {
     "unit": ["lecture", "conv1:0", "--data", "digits", "--steps", "2"],
     "atlas": ["lecture", "conv2", "--data", "digits", "--layout", "pca", "--steps", "2"],
+    "embed": ["lecture", "conv2", "--data", "digits", "--layout", "pca", "--images", "20"],
     "style": ["photo.png", "--style", "photo.png", "--steps", "2"],
     "style apply": ["photo.png", "--style", "wave"],
     "dream": ["photo.png", "--steps", "1"],

@@ -25,7 +25,7 @@ INPUT_VERBS: dict[str, tuple[str, ...]] = {
     "style": ("--style", "b.png", "--steps", "0"),
 }
 """Verb -> further words for a quick run."""
-NETWORK_VERBS = ("describe", "train", "visualize", "unit", "units", "atlas")
+NETWORK_VERBS = ("describe", "train", "visualize", "unit", "units", "atlas", "embed")
 RGB = ("style",)
 """Verbs that need a network of colour images."""
 
@@ -56,7 +56,7 @@ def test_every_verb_is_of_one_kind() -> None:
     takes_input = [verb for verb in JOBS if issubclass(schema(verb), OnInput)]
     takes_network = [verb for verb in JOBS if "net" in schema(verb).positional]
     assert set(takes_input) == set(INPUT_VERBS)
-    assert {"describe", "visualize", "unit", "units", "atlas"} <= set(takes_network)
+    assert {"describe", "visualize", "unit", "units", "atlas", "embed"} <= set(takes_network)
     for verb in INPUT_VERBS:
         assert "net" not in schema(verb).positional and len(schema(verb).positional) == 1, verb
     for verb in takes_network:
@@ -99,6 +99,7 @@ def test_without_a_network_the_default_looks_at_a_photograph(convscope, here: Pa
         ("units", "digits", "--data", "classes"),
         ("unit", "digits", "conv2:1", "--data", "classes", "--steps", "1"),
         ("atlas", "digits", "relu2", "--data", "digits", "--images", "64", "--layout", "pca", "--steps", "1"),
+        ("embed", "digits", "relu2", "--data", "digits", "--images", "64", "--layout", "pca"),
         ("train", "mlp", "digits", "--epochs", "1", "--precision", "fp32"),
     ],
     ids=lambda words: words[0],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
 from convscope.show.images import png
 
@@ -136,6 +137,47 @@ def test_bad_requests_name_the_next_step(convscope, digit: Path) -> None:
         "9",
     )
     assert few.code == 2 and "--min-count" in few.err
+
+
+def test_an_embedding_is_a_map_with_numbers_and_thumbnails_that_can_be_made_again(
+    convscope, tmp_path: Path
+) -> None:
+    words = ("embed", "digits", "relu3", "--data", "digits", "--images", 60, "--layout", "pca")
+    done = convscope(*words, "--out", "made")
+    assert done.code == 0 and "60 inputs of digits by 100 units" in done.out, done.err
+    assert "PCA; its two axes hold" in done.out
+    names = {path.name for path in (tmp_path / "made").rglob("*") if path.is_file()}
+    assert names == {
+        *("embedding.png", "embedding.safetensors", "activations.safetensors"),
+        *("28-0.png", "14-0.png", "7-0.png"),
+    }
+    numbers = load_file(tmp_path / "made" / "embedding.safetensors")
+    assert numbers["layouts.pca"].shape == (60, 2) and sorted(numbers["tiles"].tolist()) == list(range(60))
+    recipe = png.recipe_in(tmp_path / "made" / "embedding.png")
+    assert recipe["verb"] == "embed" and recipe["layout"] == "pca"
+    again = convscope("replay", "made/embedding.png", "--json")
+    assert again.code == 0 and again.json["replayed"]["same_picture"] is True
+
+
+def test_an_embedding_that_is_stopped_while_inputs_are_run_has_those_that_were_run(
+    convscope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from convscope.see.activation_atlas import embedding
+
+    seen, calls = embedding.read_output, []
+
+    def interrupted(*given):
+        calls.append(1)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return seen(*given)
+
+    monkeypatch.setattr(embedding, "read_output", interrupted)
+    words = ("embed", "digits", "relu3", "--data", "digits", "--layout", "umap")
+    stopped = convscope(*words, "--images", 400, "--out", "early")
+    assert stopped.code == 130 and "stopped after 128 inputs and pca" in stopped.err, stopped.err
+    assert png.recipe_in(tmp_path / "early" / "embedding.png")["images"] == 128
+    assert len(load_file(tmp_path / "early" / "embedding.safetensors")["images"]) == 128
 
 
 def test_without_umap_the_way_on_is_named(convscope, monkeypatch: pytest.MonkeyPatch) -> None:

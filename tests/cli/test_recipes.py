@@ -21,7 +21,10 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 SLOW = ("alexnet", "pixelcnn", "pixelrnn", "resnet20")
 """Recipes whose reduced run takes more than some seconds."""
-RECIPES = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in recipe_names()]
+RECIPES = [
+    pytest.param(name, marks=[pytest.mark.slow, pytest.mark.long] if name in SLOW else [])
+    for name in recipe_names()
+]
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -24,6 +24,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "units": {"net": "lecture", "data": "digits"},
     "unit": {"net": "lecture", "place": "conv1:0", "data": "digits"},
     "atlas": {"net": "lecture", "layer": "conv2", "data": "digits"},
+    "embed": {"net": "lecture", "layer": "conv2", "data": "digits"},
     "factors": {"images": ["a.png"], "layer": "conv2"},
     "caricature": {"image": "a.png"},
     "invert": {"image": "a.png"},

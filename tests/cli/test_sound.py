@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -46,9 +47,30 @@ def test_look_and_explain_show_and_play_the_sound(convscope):
     assert done.code == 0, done.err
     (found,) = done.json["explanations"]
     assert found["target"] == "7" and found["layer"] == "relu3"
-    insertion = found["checks"]["insertion"]
-    assert insertion is not None
+    assert found["wrt"] == "log_mel" and found["checks"]["baseline"] == "silence"
+    heat = found["heat"]
+    assert np.array(heat["values"]).shape == (len(heat["hertz"]), len(heat["seconds"])) == (40, 51)
+    np.testing.assert_allclose(heat["hertz"], librosa.mel_frequencies(42, fmin=0, fmax=4000)[1:-1], rtol=1e-6)
+    np.testing.assert_allclose(heat["seconds"], np.arange(51) * 0.02)
+    assert any("over time and frequency" in line for line in done.json["said"])
     assert convscope("replay", "why/7-gradcam.png", "--json").json["replayed"]["same_picture"] is True
+
+
+def test_methods_are_compared_on_the_spectrogram_and_the_waveform_can_be_asked_for(convscope):
+    few = ("--method", "gradcam", "--method", "lrp", "--method", "integrated")
+    done = convscope("explain", SPOKEN / "7.wav", *NET, *few, "--compare", "--out", "why", "--json")
+    assert done.code == 0, done.err
+    assert [one["wrt"] for one in done.json["explanations"]] == ["log_mel"] * 3
+    assert set(done.json["verdicts"][0]["margin"]) == {"silence", "blur"}
+    page = Path("why/index.html").read_text(encoding="utf-8")
+    assert page.count('class="framed"') >= 3 and page.count("<audio") == 1
+    assert "2 kHz</span>" in page and "0.4 s</span>" in page and "频谱图" in page
+    done = convscope("explain", SPOKEN / "7.wav", *NET, "--wrt", "input", "--out", "waves", "--json")
+    assert done.code == 0, done.err
+    (found,) = done.json["explanations"]
+    assert found["wrt"] == "input" and "heat" not in found and found["checks"]["baseline"] == "blur"
+    done = convscope("explain", SPOKEN / "7.wav", *NET, "--wrt", "conv9", "--json")
+    assert done.code == 2 and "conv" in done.json["error"]["hint"]
 
 
 def test_visualize_saves_what_can_be_heard(convscope):

@@ -119,6 +119,7 @@ SHOWING = {
     "units": ["net", "--data", "data"],
     "unit": ["net", "output:0", "--data", "data", "--steps", "1"],
     "atlas": ["net", "conv1", "--data", "data", "--layout", "pca", "--steps", "1", "--grid", "2"],
+    "embed": ["net", "conv1", "--data", "data", "--layout", "pca"],
     "data check": ["data"],
     "train": ["conv 2 3x3, relu, globalavgpool, dense 2", "data", "--epochs", "1", "--precision", "fp32"],
     "describe": ["net"],

@@ -24,7 +24,7 @@ def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     nets.save(nets.wrap(module, TensorSpec((1, 8, 8)), MARKUP, name="[/nope]"), tmp_path / "net")
     for index, name in enumerate(label.replace("/", "|") for label in MARKUP):
         (tmp_path / "set" / name).mkdir(parents=True)
-        for k in range(2):
+        for k in range(3):
             picture = Image.radial_gradient("L").resize((8, 8)).rotate(90 * k).crop((0, 0, 8 - index, 8))
             picture.save(tmp_path / "set" / name / f"[bold]{k}.png")
     Image.radial_gradient("L").resize((8, 8)).save(tmp_path / "[red].png")
@@ -56,6 +56,7 @@ COMMANDS = [
         "--per-image",
         "4",
     ],
+    ["embed", "net", "conv1", "--data", "set", "--layout", "pca"],
     ["invert", "[red].png", "--net", "net", "--layer", "conv1", "--steps", "64"],
     ["caricature", "[red].png", "--net", "net", "--layer", "conv1", "--steps", "64"],
 ]

@@ -1,10 +1,12 @@
 """The text form: what it makes, what it is called, and what it says when it is wrong."""
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.reference.random_graphs import graphs
 
+from convscope import nets
 from convscope.errors import GraphError
 from convscope.graph import LAYERS, Graph, Node, chain, read_chain, text
 from convscope.graph.chain import layer_usage
@@ -74,29 +76,21 @@ def test_lines_comments_and_tables():
     assert chain("2x5x5", "partialconv 3 table=0+1/").nodes[0].layer.table == ((0, 1),)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(graphs(branching=False), st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(graphs(), st.data())
 def test_text_is_the_inverse(graph, data):
-    layers = [node.layer for node in graph.nodes]
-    pool = [
-        "conv1",
-        "conv2",
-        "pool1",
-        "relu1",
-        "flatten",
-        "a",
-        "b.c",
-        "_x",
-        "norm2",
-        "identity1",
-        "identity2",
-    ]
-    given_names = data.draw(st.permutations(pool))[: len(layers)]
-    sources = ("input", *given_names)
+    pool = ("conv1", "conv2", "pool1", "relu1", "flatten", "a", "b.c", "_x", "norm2", "identity1", "add1")
+    names = dict(zip((n.name for n in graph.nodes), data.draw(st.permutations(pool)), strict=False))
+    names |= {name: name for name in graph.inputs}
     renamed = Graph(
-        graph.inputs, tuple(Node(n, la, (s,)) for n, la, s in zip(given_names, layers, sources, strict=False))
+        graph.inputs,
+        tuple(Node(names[n.name], n.layer, tuple(names[s] for s in n.inputs)) for n in graph.nodes),
     )
-    assert chain(graph.inputs["input"], text(renamed)) == renamed
+    if len(graph.inputs) > 1:
+        with pytest.raises(GraphError, match="one input"):
+            text(renamed)
+    else:
+        assert chain(graph.inputs["input"], text(renamed)) == renamed
 
 
 def test_text_leaves_out_what_goes_without_saying():
@@ -128,8 +122,14 @@ def test_text_leaves_out_what_goes_without_saying():
         ("conv 25 3 groups=2", 1, "divides by groups"),
         ("conv 25 0", 1, "kernel_size"),
         ("conv 25 3 bias=2", 1, "true or false"),
-        ("add", 1, "build a Graph"),
-        ("foreign x 3", 1, "build a Graph"),
+        ("add", 1, "Write: add < NAME NAME"),
+        ("foreign x 3", 1, "convscope.wrap"),
+        ("conv 8 3, relu < conv1 input", 11, "reads one layer"),
+        ("conv 8 3, add < conv1 nothing", 23, "a layer before this one"),
+        ("conv 8 3, add < conv1 add1", 23, "a layer before this one"),
+        ("conv 8 3 <", 10, "names of layers after <"),
+        ("< input", 1, "a layer before <"),
+        ("conv 8 3, add < conv1 input", 11, "joins equal shapes"),
         ("conv 25 " + "9" * 5000, 9, "a value for kernel_size"),
         ("dropout 1.5", 1, "p is a number from 0 to 1"),
         ("upsample 2 mode=cubic", 1, "nearest or linear"),
@@ -183,3 +183,54 @@ def test_a_whole_chain_is_read_without_an_error():
     assert read_chain((1, 8, 8), "conv 2 3x3, flatten").graph == chain("1x8x8", "conv 2 3x3, flatten")
     assert read_chain("1x8x8", "").graph is None
     assert read_chain("no shape", "relu").layer is None
+
+
+BRANCHES = """
+skip = conv 8 3 padding=1
+relu
+c2 = conv 8 3 padding=1
+add < skip c2
+small = conv 4 1   # a second branch
+large = conv 4 5 padding=2 < add1
+concat < small large
+flatten
+dense 10
+"""
+
+
+def test_branches_are_read_and_written():
+    graph = chain("1x28x28", BRANCHES)
+    assert [node.inputs for node in graph.nodes] == [
+        ("input",),
+        ("skip",),
+        ("relu1",),
+        ("skip", "c2"),
+        ("add1",),
+        ("add1",),
+        ("small", "large"),
+        ("concat1",),
+        ("flatten",),
+    ]
+    assert graph.shapes["concat1"] == (8, 28, 28) and graph.outputs == ("dense1",)
+    assert chain("1x28x28", text(graph)) == graph
+
+
+def test_branches_compute_what_torch_computes():
+    net = nets.build(chain("1x28x28", BRANCHES)).eval()
+    x = torch.rand(2, 1, 28, 28)
+    layers = dict(net.named_modules())
+    first = layers["skip"](x)
+    added = first + layers["c2"](torch.relu(first))
+    joined = torch.cat([layers["small"](added), layers["large"](added)], 1)
+    torch.testing.assert_close(net(x), layers["dense1"](joined.flatten(1)))
+
+
+def test_layers_that_nobody_reads_are_outputs():
+    graph = chain("1x28x28", "trunk = conv 8 3, flatten, dense 10, maxpool 2 < trunk")
+    assert graph.outputs == ("dense1", "pool1")
+    assert chain("1x28x28", text(graph)) == graph
+
+
+def test_the_layers_before_an_error_keep_their_branches():
+    read = read_chain("1x28x28", "a = conv 8 3 padding=1, b = conv 8 3 padding=1, add < a b, add < a c")
+    assert read.layer == 3 and read.graph is not None and read.graph.nodes[-1].inputs == ("a", "b")

@@ -57,9 +57,9 @@ def test_the_document_so_far_says_where_a_training_is(tmp_path: Path) -> None:
     run = Run.open(tmp_path / "run")
     measured = [epoch["test_metrics"] for epoch in found[-1]["epochs"]]
     assert measured == [epoch.test_metrics for epoch in run.epochs]
-    curve = [point["at"] for point in found[-1]["curve"]]
+    curve = [point["epochs_done"] for point in found[-1]["curve"]]
     assert curve == sorted(curve) and curve[0] == 0.1 and curve[-1] == 2
-    assert found[-1]["run"] == "run" and found[-1]["highest_lr"] == 0.01
+    assert found[-1]["run"] == "run" and found[-1]["max_lr"] == 0.01
     assert found[0]["kernels"]["values"] != found[-1]["kernels"]["values"]
 
 
@@ -71,7 +71,7 @@ def test_another_rate_acts_from_the_next_batch_on_and_is_on_record(tmp_path: Pat
     assert outcome == {"action": "lr", "value": 0.002, "epoch": 1, "step": 4, "error": None}
     run = Run.open(tmp_path / "run")
     assert [epoch.lr for epoch in run.epochs] == [0.002, 0.002]
-    assert [change.lr for change in run.lr_changes] == [0.002]
+    assert [change.max_lr for change in run.lr_changes] == [0.002]
     assert "from 0.01 to 0.002, in epoch 1 after step 4" in (tmp_path / "run" / "report.html").read_text()
 
 

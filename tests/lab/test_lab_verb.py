@@ -63,7 +63,7 @@ def test_a_stop_ends_everything_with_a_document(tmp_path: Path, number: signal.S
         port = int(link.split(":")[2].split("/")[0])
         with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
             pass
-    assert document["address"] == link.partition("?")[0]
+    assert document["url"] == link.partition("?")[0]
 
 
 @pytest.mark.slow
@@ -118,7 +118,7 @@ from convscope.lab.web.server import Server
 with Server(LabRecipe(folder="runs", port=0, browser=False), {}) as server:
     def get(path, body=None):
         headers = {"Authorization": "Bearer " + server.session.token, "Content-Type": "application/json"}
-        asked = urllib.request.Request(server.address + path, body and json.dumps(body).encode(), headers)
+        asked = urllib.request.Request(server.url + path, body and json.dumps(body).encode(), headers)
         return urllib.request.urlopen(asked, timeout=30).read()
 
     get("api/v1/status"), get("docs"), get("api/v1/openapi.json"), get("build")

@@ -104,7 +104,7 @@ def cifar10(count: int) -> tuple[torch.Tensor, list[int]]:
 
 
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="no published weights of ResNet-20 beside the checkout")
-@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=(pytest.mark.slow, pytest.mark.long))])
 def test_the_published_weights_have_their_published_accuracy_in_it(count):
     """91.73% on all 10,000 test images: github.com/akamaster/pytorch_resnet_cifar10."""
     module, (pixels, labels) = loaded(load_file(WEIGHTS)), cifar10(count)

@@ -10,7 +10,14 @@ from convscope.errors import DataError, UsageError
 from convscope.graph import chain
 from convscope.graph.spec import ImageTransform, TensorSpec
 from convscope.nets import record
-from convscope.worlds import ImageTensorDataset, LabelledTensors, input_fit, scaled
+from convscope.worlds import (
+    ImageTensorDataset,
+    JoinedSamples,
+    LabelledTensors,
+    input_fit,
+    open_all,
+    scaled,
+)
 from convscope.worlds.caching.fingerprint import dataset_fingerprint
 from convscope.worlds.images.photos import resized_and_cropped
 
@@ -148,3 +155,32 @@ def test_images_are_returned_at_the_size_and_in_the_range_of_a_network() -> None
     (activations,) = record(net, wanted, ["conv1"]).values()
     found = see.index_units(net, data, ["conv1"], k=1).accumulator.top.values[:, 0]
     assert torch.allclose(found, activations.amax((0, 2, 3)), atol=1e-5)
+
+
+def test_parts_are_joined_one_after_the_other():
+    parts = {
+        "train": ImageTensorDataset(IMAGES, LABELS, ("a", "b", "c"), name="t"),
+        "test": ImageTensorDataset(IMAGES[:2] + 100, LABELS[:2], ("a", "b", "c"), name="e"),
+    }
+    joined = JoinedSamples(parts, "both")
+    assert len(joined) == 7 and joined.labels.tolist() == [0, 1, 2, 1, 0, 0, 1] and joined.name == "both"
+    everything = torch.cat([parts["train"].inputs(range(5)), parts["test"].inputs(range(2))])
+    for indices in ([0, 6], [6, 1, 5, 0, 6], [2]):
+        assert torch.equal(joined.inputs(indices), everything[indices])
+    some = joined.take([6, 2, 2])
+    assert torch.equal(some.inputs([0, 1, 2]), everything[[6, 2, 2]]) and some.labels.tolist() == [1, 2, 2]
+    assert torch.equal(some.take([1]).inputs([0]), everything[[2]])
+    assert joined.inputs([]).shape == (0, 2, 3, 4)
+    with pytest.raises(UsageError, match="from 0 to 6"):
+        joined.inputs([7])
+    other = ImageTensorDataset(IMAGES, LABELS, ("a", "b", "d"), name="other")
+    with pytest.raises(DataError, match="same inputs and classes"):
+        JoinedSamples({"train": parts["train"], "test": other}, "both")
+
+
+def test_all_parts_of_the_digits_are_ten_thousand():
+    spec = TensorSpec((1, 28, 28), kind="digit")
+    found, test = open_all("digits", spec=spec), open_all("digits", "test", spec=spec)
+    assert isinstance(found, JoinedSamples) and list(found.parts) == ["train", "test"]
+    assert len(found) == 10_000 and len(test) == 2000 and not isinstance(test, JoinedSamples)
+    assert torch.equal(found.inputs([8000, 9999]), test.inputs([0, 1999]))

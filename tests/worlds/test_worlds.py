@@ -10,7 +10,7 @@ from torch import Tensor
 
 from convscope.errors import DataError, UsageError
 from convscope.graph import ImageTransform, TensorSpec
-from convscope.graph.spec import DIGIT, GO
+from convscope.graph.spec import DIGIT, GO, SPECTROGRAM
 from convscope.worlds import WORLDS, Placement, open_sample, render, world_of
 from convscope.worlds.images.world import placement
 from convscope.worlds.registry import register_world
@@ -60,6 +60,7 @@ CASES = {
     "digit": (TensorSpec((1, 28, 28), kind=DIGIT), seven, "a.png"),
     "sound": (sound_spec(8000, 0.1), sound, "a.wav"),
     "go": (TensorSpec((20, 9, 9), kind=GO), game, "a.sgf"),
+    "spectrogram": (TensorSpec((1, 6, 9), kind=SPECTROGRAM), array(1, 6, 9), "a.npy"),
     "signal": (TensorSpec((2, 50)), array(2, 50), "a.npy"),
     "vector": (TensorSpec((7,)), array(7), "a.npy"),
     "tensor": (TensorSpec((2, 3, 4, 5), axes="c d h w"), array(2, 3, 4, 5), "a.npy"),

@@ -16,7 +16,7 @@ export interface Status {
 
 export interface NetworkSummary {
   name: string;
-  about: string;
+  summary: string;
   world: string;
   shape: number[];
   classes: number;
@@ -43,14 +43,27 @@ export interface Layer {
   options: Record<string, unknown>;
 }
 
+export interface Checkpoint {
+  /** Name of the network with these weights: `run:mine@best`. */
+  name: string;
+  checkpoint: 'last' | 'ema' | 'best' | 'previous';
+  /** Finished epochs, and steps of the one after them. */
+  epoch: number;
+  step: number;
+}
+
 export interface Network {
   name: string;
   world: string;
   spec: { shape: number[]; axes: string; kind: string; value_range: [number, number]; classes: string[] };
   layers: Layer[];
   /** Names of the layers that are watched where none are named. */
-  watched: string[];
+  default_layers: string[];
+  /** Name of the labelled data that ships for its inputs, or null. */
+  data: string | null;
   trained: boolean;
+  /** Other weights of a training: its checkpoints, as networks of their own names. */
+  checkpoints: Checkpoint[];
   parameters: number;
   macs: number;
   text: string | null;
@@ -58,8 +71,8 @@ export interface Network {
 }
 
 /** A real input on which a unit is strong. */
-export interface Patch {
-  image: string;
+export interface TopInput {
+  url: string;
   /** Its index in the data that ships. */
   sample: number;
   value: number;
@@ -67,24 +80,56 @@ export interface Patch {
   class: string;
   /** What the unit depends on: first position of each axis, then the one after the last. */
   crop: number[];
+  /** The words, where it is a text. */
+  text?: string;
 }
 
 export interface Unit {
   address: string;
   layer: Layer;
-  formula: { latex: string | null; text: string; terms: number };
+  formula: { latex: string | null; text: string; term_count: number };
   kernel: { shape: number[]; values: number[] } | null;
   bias: number | null;
   activation: string | null;
   stride: number[] | null;
   padding: number[] | string | null;
-  top: Patch[];
+  top: TopInput[];
   /** The share of the data that was looked through, null where no data ships. */
   indexed: number | null;
   data: string | null;
-  preferred: { url: string } | null;
+  visualization: { url: string } | null;
   code: string;
   command: string;
+}
+
+/** A unit in a list; what is not known yet, or cannot be known, is null. */
+export interface UnitSummary {
+  unit: number;
+  address: string;
+  /** Name of its class, of a unit of the output. */
+  label: string;
+  max: number | null;
+  mean: number | null;
+  /** The share of the data on which it is nowhere above 0. */
+  inactive_share: number | null;
+  dead: boolean | null;
+  saturated: boolean | null;
+  redundant: { unit: number; earlier: number; correlation: number } | null;
+  top: TopInput | null;
+  visualization: { url: string } | null;
+}
+
+/** The units of a layer, or some of them. */
+export interface UnitList {
+  net: string;
+  layer: Layer;
+  /** Units of the layer. */
+  count: number;
+  data: string | null;
+  /** Shares of the data that were looked through: for statistics, and for redundant units. */
+  indexed: number | null;
+  compared: number | null;
+  units: UnitSummary[];
 }
 
 /** What went wrong, as the server says it everywhere: expected, received, and what to do next. */
@@ -99,8 +144,13 @@ export class ApiError extends Error {
 
 /** Ask the server: the parsed JSON of the answer, or an `ApiError`. */
 export async function api<Answer>(path: string, options: RequestInit = {}): Promise<Answer> {
-  const response = await fetch(`/api/v1${path}`, options);
-  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as Answer;
+  const response = await checked(await fetch(`/api/v1${path}`, options));
+  return (response.status === 204 ? undefined : await response.json()) as Answer;
+}
+
+/** The response, if the server did what it was asked for; what it says otherwise is thrown as an `ApiError`. */
+export async function checked(response: Response): Promise<Response> {
+  if (response.ok) return response;
   throw new ApiError(response.status, readError(response, await response.text()));
 }
 

@@ -8,7 +8,7 @@ export type Scale = 'map' | 'layer' | 'network';
 type Colour = [number, number, number];
 
 /** The colours that the theme has now, as 513 packed pixels from -1 to 1. */
-export class Ramp {
+export class ColourMap {
   readonly pixels = new Uint32Array(513);
 
   constructor(negative: Colour, zero: Colour, positive: Colour) {
@@ -40,22 +40,23 @@ export class Ramp {
   }
 }
 
-/** The ramp of a palette in the theme that an element has now. */
-export function rampOf(element: Element, palette: Palette): Ramp {
+/** The colour map of a palette in the theme that an element has now. */
+export function colourMapOf(element: Element, palette: Palette): ColourMap {
   const style = getComputedStyle(element);
   const read = (name: string) => parseColour(style.getPropertyValue(name));
-  if (palette === 'ink') return new Ramp(read('--ink'), read('--map-zero'), read('--ink'));
-  return new Ramp(read('--map-negative'), read('--map-zero'), read('--map-positive'));
+  if (palette === 'ink') return new ColourMap(read('--ink'), read('--map-zero'), read('--ink'));
+  return new ColourMap(read('--map-negative'), read('--map-zero'), read('--map-positive'));
 }
 
 /** The largest absolute value of each map. */
-export function extremes(maps: Maps): Float32Array {
+export function maxAbsolutes(maps: Maps): Float32Array {
   return maps.lo.map((lo, unit) => Math.max(Math.abs(lo), Math.abs(maps.hi[unit] ?? 0)));
 }
 
-/** `#1c5f9e` as three numbers. */
+/** `#1c5f9e`, or `#fff` as a minifier writes it, as three numbers. */
 export function parseColour(text: string): Colour {
-  const digits = text.trim().replace('#', '');
+  const given = text.trim().replace('#', '');
+  const digits = given.length === 3 ? given.replace(/./g, '$&$&') : given;
   return [0, 2, 4].map((at) => Number.parseInt(digits.slice(at, at + 2), 16) || 0) as Colour;
 }
 

@@ -1,6 +1,6 @@
 /** Commands of the terminal, as people type them. */
 
 /** Quote a word for a POSIX shell where it needs quotes. */
-export function quoted(word: string): string {
+export function shellQuoted(word: string): string {
   return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
 }

@@ -1,6 +1,6 @@
 /** What settings are called: the server's words in English, and translations of them. */
 import { language } from './i18n/index.svelte';
-import type { FieldSchema } from './verbs';
+import type { FieldSchema, VerbSchema } from './verbs';
 
 type Texts = Record<string, [string, string]>;
 
@@ -8,13 +8,14 @@ class Translations {
   private texts = $state.raw<Texts | null>(null);
   private asked = false;
 
-  /** The Chinese title and help of a setting; loaded when they are first wanted. */
-  of(name: string): [string, string] | null {
+  /** The Chinese texts of the first key that has any; loaded when they are first wanted. */
+  of(...keys: string[]): [string, string] | null {
     if (!this.asked) {
       this.asked = true;
       void import('./i18n/fields.zh.json').then(({ default: texts }) => (this.texts = texts as unknown as Texts));
     }
-    return this.texts?.[name] ?? null;
+    const key = keys.find((one) => this.texts?.[one]);
+    return key === undefined ? null : this.texts![key]!;
   }
 }
 
@@ -35,10 +36,15 @@ const TITLES: Record<string, string> = {
 
 /** What a setting is called. */
 export function fieldTitle(field: FieldSchema): string {
-  return (language.current === 'zh' && translations.of(field.name)?.[0]) || TITLES[field.name] || field.title.charAt(0).toUpperCase() + field.title.slice(1);
+  return (language.current === 'zh' && translations.of(`${field.verb}.${field.name}`, field.name)?.[0]) || TITLES[field.name] || field.title.charAt(0).toUpperCase() + field.title.slice(1);
+}
+
+/** What a verb does. */
+export function verbSummary({ verb, summary }: VerbSchema): string {
+  return (language.current === 'zh' && translations.of(`verb ${verb}`)?.[1]) || summary;
 }
 
 /** What a setting does. */
 export function fieldHelp(field: FieldSchema): string {
-  return (language.current === 'zh' && translations.of(field.name)?.[1]) || field.help.charAt(0).toUpperCase() + field.help.slice(1);
+  return (language.current === 'zh' && translations.of(`${field.verb}.${field.name}`, field.name)?.[1]) || field.help.charAt(0).toUpperCase() + field.help.slice(1);
 }

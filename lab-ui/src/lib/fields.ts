@@ -83,6 +83,12 @@ export function dependencies(
   return found;
 }
 
+/** Units, rows and columns as which an activation is drawn: of more than three axes the first ones count as units. */
+export function mapShape(shape: readonly number[]): [number, number, number] {
+  const units = shape.slice(0, shape.length < 3 ? 1 : -2).reduce((product, extent) => product * extent, 1);
+  return [units, ...extents(shape)];
+}
+
 /** Rows and columns of a layer's maps. */
 export const extents = (shape: readonly number[]): [number, number] =>
   shape.length < 2 ? [1, 1] : shape.length === 2 ? [1, shape[1] ?? 1] : [shape.at(-2) ?? 1, shape.at(-1) ?? 1];

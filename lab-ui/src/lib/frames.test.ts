@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { Ramp } from './colours';
+import { ColourMap } from './colours';
 import { decodeFrame, encodeInput, valueAt } from './frames';
 
 /** Two maps of 1x2 and one of 1x1, written byte by byte as the server does. */
@@ -9,7 +9,7 @@ function frame(): ArrayBuffer {
     { name: 'conv1', shape: [2, 1, 2], offset: 0 },
     { name: 'dense1', shape: [1, 1, 1], offset: 0 },
   ];
-  const text = () => JSON.stringify({ type: 'maps', seq: 7, ms: 1.5, layers, answer: [0.25, 0.75], steered: null });
+  const text = () => JSON.stringify({ type: 'maps', seq: 7, ms: 1.5, layers, probabilities: [0.25, 0.75], steered_probabilities: null });
   // Offsets of three digits keep the header's length while they are filled in.
   for (const layer of layers) layer.offset = 100;
   const start = Math.ceil((4 + text().length) / 4) * 4;
@@ -26,8 +26,8 @@ function frame(): ArrayBuffer {
 }
 
 test('a frame is read as the server writes it', () => {
-  const { seq, answer, steered, layers } = decodeFrame(frame());
-  expect([seq, answer, steered]).toEqual([7, [0.25, 0.75], null]);
+  const { seq, probabilities, steered_probabilities, layers } = decodeFrame(frame());
+  expect([seq, probabilities, steered_probabilities]).toEqual([7, [0.25, 0.75], null]);
   const conv = layers.get('conv1')!;
   expect([valueAt(conv, 0, 0, 0), valueAt(conv, 0, 0, 1)]).toEqual([-1, 3]);
   expect(valueAt(conv, 1, 0, 0)).toBeCloseTo(0.2 * 8, 6);
@@ -40,7 +40,7 @@ test('an input is its number and its bytes', () => {
 });
 
 test('colours go from negative over zero to positive, full at the scale', () => {
-  const ramp = new Ramp([0, 0, 255], [0, 0, 0], [255, 0, 0]);
+  const ramp = new ColourMap([0, 0, 255], [0, 0, 0], [255, 0, 0]);
   const maps = decodeFrame(frame()).layers.get('conv1')!;
   const out = new Uint32Array(2);
   const red = (pixel = 0) => pixel & 255;

@@ -21,17 +21,22 @@ export interface Frame {
   ms: number;
   layers: Map<string, Maps>;
   /** Probabilities of the classes; null for a network that is no classifier. */
-  answer: number[] | null;
+  probabilities: number[] | null;
   /** Those with scaled units, where any are. */
-  steered: number[] | null;
+  steered_probabilities: number[] | null;
+  /** Which of the three frames it is, where two networks are compared; a difference is second minus first. */
+  part?: Part | undefined;
 }
+
+export type Part = 'first' | 'second' | 'difference';
 
 interface Header {
   seq: number;
   ms: number;
   layers: { name: string; shape: [number, number, number]; offset: number }[];
-  answer: number[] | null;
-  steered: number[] | null;
+  probabilities: number[] | null;
+  steered_probabilities: number[] | null;
+  part?: Part;
 }
 
 /** The layer under which a frame has the input, as the network sees it. */
@@ -52,7 +57,8 @@ export function decodeFrame(buffer: ArrayBuffer): Frame {
       values: new Uint8Array(buffer, offset + 8 * c, c * h * w),
     });
   }
-  return { seq: header.seq, ms: header.ms, layers, answer: header.answer, steered: header.steered };
+  const { seq, ms, probabilities, steered_probabilities, part } = header;
+  return { seq, ms, layers, probabilities, steered_probabilities, part };
 }
 
 /** The value of one unit at one position, within half a step of 255 between its map's lo and hi. */

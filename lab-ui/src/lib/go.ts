@@ -31,7 +31,7 @@ export interface Position {
   move: number;
   over: boolean;
   net: string;
-  heat?: number[];
+  policy?: number[];
   suggested?: Suggestion[];
   planes?: { name: string; values: number[] }[];
   /** What is waited for; then nothing else is there. */
@@ -58,7 +58,7 @@ export interface SearchedMove {
 export interface Analysis {
   done: boolean;
   visits: number;
-  wanted: number;
+  max_visits: number;
   winrate: number | null;
   moves: SearchedMove[];
   compiling?: string;
@@ -94,7 +94,7 @@ export function stars(size: number): [number, number][] {
   return size % 2 && size < 15 ? [...found, [(size - 1) / 2, (size - 1) / 2]] : found;
 }
 
-export const fresh = (size: number, handicap = 0): Game => ({
+export const newGame = (size: number, handicap = 0): Game => ({
   size,
   komi: handicap ? 0.5 : 7.5,
   superko: false,
@@ -104,6 +104,20 @@ export const fresh = (size: number, handicap = 0): Game => ({
   first: '',
   moves: [],
 });
+
+/** Read a game record: the game, who played it, and what was repaired. */
+export async function readRecord(file: File): Promise<Recorded> {
+  let text = '';
+  for (const byte of new Uint8Array(await file.arrayBuffer())) text += String.fromCharCode(byte);
+  return send<Recorded>('POST', '/go/load', { sgf: btoa(text) });
+}
+
+export interface Recorded {
+  game: Game;
+  names: { black: string; white: string };
+  result: string;
+  warnings: string[];
+}
 
 export const ask = <Answer>(action: string, game: Game, more: Record<string, unknown> = {}): Promise<Answer> =>
   send<Answer>('POST', `/go/${action}`, { game, ...more });

@@ -6,7 +6,7 @@ export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 
 
 export interface Artifact {
   index: number;
-  kind: 'picture' | 'page' | 'table' | 'sound' | 'file';
+  kind: 'image' | 'page' | 'table' | 'sound' | 'file';
   title: string;
   bytes: number;
   /** Changes with the content. */
@@ -41,7 +41,7 @@ export interface JobSummary {
   state: JobState;
   fraction: number;
   message: string;
-  left: number | null;
+  seconds_left: number | null;
   created: number;
   started: number | null;
   ended: number | null;
@@ -55,7 +55,7 @@ export interface Job extends JobSummary {
   document: Record<string, unknown> | null;
 }
 
-export const over = (state: JobState): boolean => state !== 'queued' && state !== 'running';
+export const hasEnded = (state: JobState): boolean => state !== 'queued' && state !== 'running';
 
 /** Where a file of a job lies; `size` asks for a smaller picture. */
 export function artifactUrl(job: string, artifact: Artifact, size?: number): string {
@@ -145,8 +145,8 @@ export class FollowedJob {
     this.after = body.seq ?? this.after;
     if (body.event === 'log') this.log.push(String(body.text));
     else if (body.event === 'progress' && this.job) {
-      const { fraction, message, left } = body as unknown as Pick<Job, 'fraction' | 'message' | 'left'>;
-      Object.assign(this.job, { fraction, message, left });
+      const { fraction, message, seconds_left } = body as unknown as Pick<Job, 'fraction' | 'message' | 'seconds_left'>;
+      Object.assign(this.job, { fraction, message, seconds_left });
     }
     if (body.event !== 'progress' && body.event !== 'log') this.soon(ASK);
   }
@@ -159,4 +159,26 @@ export class FollowedJob {
       void this.ask();
     }, milliseconds);
   }
+}
+
+/** The job of an id, followed while the component lives that calls this; it has neither job nor error without one. */
+export function follow(id: () => string | null): Pick<FollowedJob, 'job' | 'error' | 'log'> {
+  let followed = $state<FollowedJob | null>(null);
+  $effect(() => {
+    const wanted = id();
+    const found = wanted ? new FollowedJob(wanted) : null;
+    followed = found;
+    return found?.follow();
+  });
+  return {
+    get job() {
+      return followed?.job ?? null;
+    },
+    get error() {
+      return followed?.error ?? null;
+    },
+    get log() {
+      return followed?.log ?? [];
+    },
+  };
 }

@@ -1,9 +1,11 @@
 /** The one WebSocket of a tab: inputs go in, maps and events of jobs come back. */
 import type { LabError, Layer } from './api';
 import { decodeFrame, encodeInput, type Frame } from './frames';
+import type { Game } from './go';
+import type { Piece } from './words';
 
-/** An input: values as bytes, an uploaded file, a sentence, or a bundled example. */
-export type Input = { pixels: Uint8Array } | { upload: string } | { text: string } | { sample: number };
+/** An input: values as bytes, an uploaded file, a sentence, a bundled example, or a position of a game. */
+export type Input = { pixels: Uint8Array } | { upload: string } | { text: string } | { example: number } | { sample: number } | { game: Game };
 
 /** One event of a job, as the socket carries it. */
 export interface JobEvent {
@@ -32,7 +34,7 @@ interface Stream {
 export interface Inspection {
   type: 'inspected';
   /** The address that was asked for, and the one that was inspected: with its position. */
-  asked: string;
+  requested_address: string;
   address: string;
   kind: string;
   /** Of window and weights: channels, then the kernel's axes. */
@@ -48,58 +50,93 @@ export interface Inspection {
   following: { layer: string; kind: string; value: number }[];
 }
 
-interface Heard {
+/** What each word of a sentence adds to the score of a class. */
+export interface WordAttributions {
+  type: 'word_attributions';
+  seq: number;
+  /** Name of the class. */
+  target: string;
+  probability: number;
+  pieces: Piece[];
+}
+
+/** Why a message has no answer. */
+export interface Refusal extends LabError {
+  /** What was asked; left out for a message that could not be read. */
+  question?: 'watch' | 'maps' | 'inspect' | 'word_attributions';
+  /** The address, where an inspection was asked for. */
+  detail?: unknown;
+}
+
+interface Messages {
   frame: Frame;
   watching: { type: 'watching'; net: string; layers: Layer[] };
   inspected: Inspection;
-  error: LabError;
+  word_attributions: WordAttributions;
+  error: Refusal;
 }
 
-type Listener<Kind extends keyof Heard> = (message: Heard[Kind]) => void;
+/** A network, and the layers whose maps are sent; null for those that the server chooses. */
+export interface WatchedLayers {
+  net: string;
+  layers: string[] | null;
+}
+
+interface Request extends WatchedLayers {
+  /** A network that gets the same input, and is compared. */
+  compared?: WatchedLayers;
+}
+
+type Listener<Kind extends keyof Messages> = (message: Messages[Kind]) => void;
 
 const FIRST_RETRY = 300;
 const LAST_RETRY = 5000;
 /** After so long without an answer the next input is sent all the same. */
 const PATIENCE = 3000;
 
-class Live {
+class LiveConnection {
   connected = $state(false);
 
   private socket: WebSocket | null = null;
   private retry = FIRST_RETRY;
   private seq = 0;
+  /** Number of the first input of the network that is watched: frames of those before it come too late. */
+  private firstSeq = 1;
   private waitingSince = 0;
   private queued: Input | null = null;
-  private watched: { net: string; layers: string[] | null } | null = null;
+  private requested: Request | null = null;
   private given: Input | null = null;
   private steered: { address: string; scale: number }[] = [];
   private streams = new Map<number, Stream>();
   private lastStream = 0;
-  private readonly listeners: { [Kind in keyof Heard]: Set<Listener<Kind>> } = {
+  private readonly listeners: { [Kind in keyof Messages]: Set<Listener<Kind>> } = {
     frame: new Set(),
     watching: new Set(),
     inspected: new Set(),
+    word_attributions: new Set(),
     error: new Set(),
   };
 
   /** Hear of something until the returned function is called; the socket opens with the first listener. */
-  on<Kind extends keyof Heard>(kind: Kind, listener: Listener<Kind>): () => void {
+  on<Kind extends keyof Messages>(kind: Kind, listener: Listener<Kind>): () => void {
     this.listeners[kind].add(listener);
     this.open();
     return () => this.listeners[kind].delete(listener);
   }
 
-  /** Choose the network, and the layers whose maps are sent; null for those that the server chooses. */
-  watch(net: string, layers: string[] | null = null): void {
-    const same = this.watched?.net === net;
-    if (same && this.watched?.layers?.join() === layers?.join()) return;
-    this.watched = { net, layers };
+  /** Choose the network and its layers; and one that is compared with it: then three frames answer an input. */
+  watch(net: string, layers: string[] | null = null, compared: WatchedLayers | null = null): void {
+    const request: Request = compared ? { net, layers, compared } : { net, layers };
+    const same = this.requested?.net === net;
+    if (same && JSON.stringify(this.requested) === JSON.stringify(request)) return;
+    this.requested = request;
     if (!same) {
       this.given = this.queued = null;
       this.steered = [];
+      this.firstSeq = this.seq + 1;
     }
     this.waitingSince = 0;
-    this.tell({ type: 'watch', net, layers });
+    this.tell({ type: 'watch', ...request });
     if (same) this.repeat();
   }
 
@@ -119,6 +156,11 @@ class Live {
   /** Ask for the numbers behind one unit at one position of the present input. */
   inspect(address: string): void {
     this.tell({ type: 'inspect', address });
+  }
+
+  /** Ask what each word of the present sentence adds to the score of a class; null for the likeliest. */
+  attributeWords(target: number | null): void {
+    this.tell({ type: 'word_attributions', target });
   }
 
   /**
@@ -167,7 +209,7 @@ class Live {
       this.connected = true;
       this.retry = FIRST_RETRY;
       this.waitingSince = 0;
-      if (this.watched) this.tell({ type: 'watch', ...this.watched });
+      if (this.requested) this.tell({ type: 'watch', ...this.requested });
       for (const [number, stream] of this.streams) {
         this.tellStream(number, stream);
         stream.connection(true);
@@ -188,10 +230,11 @@ class Live {
 
   private hear(data: ArrayBuffer | string): void {
     if (typeof data !== 'string') {
-      this.heardFrame(decodeFrame(data));
+      const frame = decodeFrame(data);
+      if (frame.seq >= this.firstSeq) this.heardFrame(frame);
       return;
     }
-    const message = JSON.parse(data) as { type: string };
+    const message = JSON.parse(data) as { type: string; question?: string };
     if (message.type === 'job') {
       const event = message as JobEvent;
       const stream = this.streams.get(event.stream);
@@ -199,14 +242,14 @@ class Live {
       stream?.hear(event);
       return;
     }
-    if (message.type === 'error') this.answered();
+    if (message.type === 'error' && message.question !== 'inspect') this.answered();
     if (message.type in this.listeners && message.type !== 'frame') {
-      for (const listener of this.listeners[message.type as keyof Heard]) (listener as (m: unknown) => void)(message);
+      for (const listener of this.listeners[message.type as keyof Messages]) (listener as (m: unknown) => void)(message);
     }
   }
 
   private heardFrame(frame: Frame): void {
-    this.answered();
+    if (frame.part === undefined || frame.part === 'difference') this.answered();
     for (const listener of this.listeners.frame) listener(frame);
   }
 
@@ -216,4 +259,4 @@ class Live {
   }
 }
 
-export const live = new Live();
+export const live = new LiveConnection();

@@ -4,10 +4,11 @@ import { untrack } from 'svelte';
 import type { Key } from './i18n/index.svelte';
 
 export interface Shortcut {
-  /** As `KeyboardEvent.key` says it: 'c', '?', 'ArrowLeft', ' '. */
+  /** As `KeyboardEvent.key` says it: 'c', '?', 'ArrowLeft', ' '; or 'Arrows', for the list. */
   key: string;
   title: Key;
-  run: (event: KeyboardEvent) => void;
+  /** Left out where a part of the page hears the key itself: then it is only listed. */
+  run?: (event: KeyboardEvent) => void;
 }
 
 class Shortcuts {
@@ -31,8 +32,8 @@ class Shortcuts {
     if (writing || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.key.startsWith('Arrow') && target?.closest('input,audio,video,pre')) return;
     if (event.key === ' ' && target?.closest('button,a,summary,audio,video,[role=button]')) return;
-    const found = this.list.findLast(({ key }) => key === event.key);
-    if (!found) return;
+    const found = this.list.findLast(({ key, run }) => run && key === event.key);
+    if (!found?.run) return;
     event.preventDefault();
     found.run(event);
   }
@@ -48,6 +49,7 @@ export function keyName(key: string): string {
     ArrowRight: '→',
     ArrowUp: '↑',
     ArrowDown: '↓',
+    Arrows: '← ↑ ↓ →',
     Escape: 'Esc',
   };
   return names[key] ?? key;

@@ -17,7 +17,7 @@ export function windowShape(shape: readonly number[]): [number, number] {
 }
 
 /** The parts of a sum, one for each channel that is read. */
-export function parts(found: Inspection): Part[] {
+export function channelTerms(found: Inspection): Part[] {
   const [rows, columns] = windowShape(found.shape);
   const size = rows * columns;
   const count = found.shape[0] ?? 0;
@@ -31,7 +31,7 @@ export function parts(found: Inspection): Part[] {
 }
 
 /** The indices of the largest absolute values, largest first. */
-export function largest(values: readonly number[], count: number): number[] {
+export function indicesOfLargest(values: readonly number[], count: number): number[] {
   return values
     .map((value, index) => ({ size: Math.abs(value), index }))
     .sort((a, b) => b.size - a.size)
@@ -40,7 +40,7 @@ export function largest(values: readonly number[], count: number): number[] {
 }
 
 /** The next position, row by row, round and round. */
-export function next(
+export function nextPosition(
   { row, column }: { row: number; column: number },
   by: number,
   rows: number,

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { averaged, centred } from './ink';
 import { planes } from './pixels';
-import { arrange, corner, hit } from './tiles';
+import { arrangeTiles, tileOrigin, tileAt } from './tiles';
 
 test.each([
   [25, 26, 26, 760, 38, 1],
@@ -11,20 +11,20 @@ test.each([
   [100, 1, 1, 760, 38, 1],
   [16, 1, 200, 340, 38, 1],
 ])('%i maps of %ix%i fill %i pixels and no more, and each is found under the pointer', (count, h, w, space, least, density) => {
-  const tiles = arrange(count, h, w, space, least, density);
+  const tiles = arrangeTiles(count, h, w, space, least, density);
   expect(tiles.columns * (tiles.width + tiles.gap) - tiles.gap).toBeLessThanOrEqual(space * density + tiles.gap);
   expect(tiles.columns * tiles.rows).toBeGreaterThanOrEqual(count);
   for (const unit of [0, 1, count - 1]) {
-    const { x, y } = corner(tiles, unit);
-    expect(hit(tiles, [count, h, w], x, y)).toEqual({ unit, row: 0, column: 0 });
+    const { x, y } = tileOrigin(tiles, unit);
+    expect(tileAt(tiles, [count, h, w], x, y)).toEqual({ unit, row: 0, column: 0 });
     // Where values are smaller than pixels, the last pixel holds several.
-    const far = hit(tiles, [count, h, w], x + tiles.width - 1e-6, y + tiles.height - 1e-6);
+    const far = tileAt(tiles, [count, h, w], x + tiles.width - 1e-6, y + tiles.height - 1e-6);
     expect(far).toEqual({ unit, row: h - 1, column: w - 1 });
-    const gap = hit(tiles, [count, h, w], x + tiles.width + 0.5, y + tiles.height + 0.5);
+    const gap = tileAt(tiles, [count, h, w], x + tiles.width + 0.5, y + tiles.height + 0.5);
     expect(gap).toEqual({ unit, row: h - 1, column: w - 1 });
-    expect(hit(tiles, [count, h, w], x + tiles.width + tiles.gap, y)?.unit).not.toBe(unit);
+    expect(tileAt(tiles, [count, h, w], x + tiles.width + tiles.gap, y)?.unit).not.toBe(unit);
   }
-  expect(hit(tiles, [count, h, w], -1, 0)).toBeNull();
+  expect(tileAt(tiles, [count, h, w], -1, 0)).toBeNull();
 });
 
 test('the grey of a pixel is the mean of its samples', () => {

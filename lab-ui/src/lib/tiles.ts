@@ -23,7 +23,7 @@ const MANY = 240;
  * @param least smallest extent of a map's longer side, in CSS pixels
  * @param density device pixels per CSS pixel; a map's values are whole device pixels where there is room
  */
-export function arrange(count: number, h: number, w: number, space: number, least: number, density: number): Tiles {
+export function arrangeTiles(count: number, h: number, w: number, space: number, least: number, density: number): Tiles {
   const single = h === 1 && w === 1;
   const long = Math.max(h, w);
   const wide = w / long;
@@ -47,7 +47,7 @@ export function arrange(count: number, h: number, w: number, space: number, leas
 }
 
 /** The left upper corner of a map. */
-export function corner(tiles: Tiles, unit: number): { x: number; y: number } {
+export function tileOrigin(tiles: Tiles, unit: number): { x: number; y: number } {
   return {
     x: (unit % tiles.columns) * (tiles.width + tiles.gap),
     y: Math.floor(unit / tiles.columns) * (tiles.height + tiles.gap),
@@ -55,7 +55,7 @@ export function corner(tiles: Tiles, unit: number): { x: number; y: number } {
 }
 
 /** The map, row and column under a point of the canvas; a gap belongs to the map before it. */
-export function hit(
+export function tileAt(
   tiles: Tiles,
   [count, h, w]: [number, number, number],
   x: number,
@@ -65,7 +65,7 @@ export function hit(
   const down = Math.floor(y / (tiles.height + tiles.gap));
   const unit = down * tiles.columns + across;
   if (x < 0 || y < 0 || across >= tiles.columns || unit >= count) return null;
-  const from = corner(tiles, unit);
+  const from = tileOrigin(tiles, unit);
   const along = (offset: number, size: number, extent: number) =>
     Math.min(Math.floor((Math.min(offset, size - 1e-6) / size) * extent), extent - 1);
   return { unit, row: along(y - from.y, tiles.height, h), column: along(x - from.x, tiles.width, w) };

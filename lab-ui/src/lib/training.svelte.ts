@@ -9,8 +9,8 @@ export interface Metric {
 }
 
 export interface Point {
-  /** Epochs done, with a fraction. */
-  at: number;
+  /** With a fraction. */
+  epochs_done: number;
   loss: number | null;
   lr: number;
   [metric: string]: number | null;
@@ -38,9 +38,10 @@ export interface Kernels {
 
 export interface Sample {
   index: number;
-  truth: number;
-  answer: number;
-  sure: number;
+  label: number;
+  prediction: number;
+  /** Of the prediction. */
+  probability: number;
   /** Path below the folder of the data. */
   file?: string | null;
   text?: string | null;
@@ -58,9 +59,9 @@ export interface Training {
   run: string;
   now: { epoch?: number; step?: number; steps?: number; lr?: number; samples_per_second?: number };
   paused: boolean;
-  highest_lr: number | null;
+  max_lr: number | null;
   controls: Outcome[];
-  planned: number;
+  planned_epochs: number;
   metrics: Metric[];
   curve: Point[];
   epochs: Epoch[];
@@ -68,7 +69,7 @@ export interface Training {
   kernels: Kernels | null;
   test: { confusion?: number[][] | null; [name: string]: unknown } | null;
   /** `sound`: whether the samples can be heard. */
-  samples: { picture: string | null; tile: number; columns: number; sound?: boolean; samples: Sample[] } | null;
+  samples: { image: string | null; tile: number; columns: number; sound?: boolean; samples: Sample[] } | null;
 }
 
 /** What a saved network answers with one unit switched off, beside its answers as it is. */
@@ -96,7 +97,7 @@ export function classesOf(job: Job, training: Training): string[] {
 
 /** The sheet on which the test samples are drawn. */
 export function sheetOf(job: Job): Artifact | null {
-  return job.artifacts.find(({ kind, title }) => kind === 'picture' && title.startsWith('test samples')) ?? null;
+  return job.artifacts.find(({ kind, title }) => kind === 'image' && title.startsWith('test samples')) ?? null;
 }
 
 /** The metric by which a training is judged. */

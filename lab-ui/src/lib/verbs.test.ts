@@ -7,7 +7,7 @@ const field = (name: string, usual: unknown = null, more: Partial<FieldSchema> =
 });
 const train: VerbSchema = {
   verb: 'train',
-  about: '',
+  summary: '',
   help: '',
   fields: [
     field('network', 'lecture-relu', { positional: true }),

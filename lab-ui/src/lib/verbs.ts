@@ -1,11 +1,13 @@
 /** Verbs and their settings, as the server's schema says: one schema for flags, files and this form. */
 import { api } from './api';
-import { quoted } from './command';
+import { shellQuoted } from './command';
 import { t, type Key } from './i18n/index.svelte';
 import type { Handed } from './jobs.svelte';
 
 export interface FieldSchema {
   name: string;
+  /** The verb whose setting it is. */
+  verb?: string;
   title: string;
   /** `switch`, `choice`, `integer`, `number` or `text`. */
   type: string;
@@ -23,7 +25,7 @@ export interface FieldSchema {
 
 export interface VerbSchema {
   verb: string;
-  about: string;
+  summary: string;
   help: string;
   fields: FieldSchema[];
 }
@@ -49,7 +51,10 @@ export function schemaOf(verb: string, about: Record<string, string> = {}): Prom
   const address = [`/verbs/${encodeURIComponent(verb)}`, query].filter(Boolean).join('?');
   let found = known.get(address);
   if (!found) {
-    found = api<VerbSchema>(address);
+    found = api<VerbSchema>(address).then((schema) => ({
+      ...schema,
+      fields: schema.fields.map((field) => ({ ...field, verb })),
+    }));
     found.catch(() => known.delete(address));
     known.set(address, found);
   }
@@ -66,6 +71,7 @@ const TITLES: Record<string, Key> = {
   units: 'work.units',
   unit: 'work.unit',
   atlas: 'work.atlas',
+  embed: 'atlas.open',
   classify: 'work.classify',
   look: 'work.look',
   caricature: 'work.caricature',
@@ -87,6 +93,7 @@ export function verbTitle(verb: string): string {
 export function pageOf(verb: string): string | null {
   const pages: Record<string, string> = {
     train: '/train',
+    embed: '/atlas',
     explain: '/explain',
     dream: '/dream',
     style: '/dream/style',
@@ -139,8 +146,8 @@ export function commandOf(schema: VerbSchema, values: Values, files: Files): str
     const given = named?.length ? named : (settings[field.name] ?? (field.required ? field.title.toUpperCase() : null));
     if (given === null || given === undefined) {
       if (words.length || !asText(field.default)) continue;
-      words.push(quoted(asText(field.default)));
-    } else words.push(...(Array.isArray(given) ? given : [given]).map((word) => quoted(String(word))));
+      words.push(shellQuoted(asText(field.default)));
+    } else words.push(...(Array.isArray(given) ? given : [given]).map((word) => shellQuoted(String(word))));
   }
   for (const field of schema.fields.filter((field) => !isWord(field))) {
     const flag = `--${field.name.replace(/_$/, '').replaceAll('_', '-')}`;
@@ -148,7 +155,7 @@ export function commandOf(schema: VerbSchema, values: Values, files: Files): str
     const given = named?.length ? named : settings[field.name];
     if (given === undefined) continue;
     if (typeof given === 'boolean') words.push(given ? flag : `--no-${flag.slice(2)}`);
-    else for (const word of Array.isArray(given) ? given : [given]) words.push(flag, quoted(String(word)));
+    else for (const word of Array.isArray(given) ? given : [given]) words.push(flag, shellQuoted(String(word)));
   }
   return ['convscope', schema.verb, ...words].join(' ');
 }

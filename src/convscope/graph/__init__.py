@@ -35,6 +35,7 @@ from convscope.graph.layer import Window as Window
 from convscope.graph.layers import LAYERS as LAYERS
 from convscope.graph.layers.conv import Conv2d as Conv2d
 from convscope.graph.spec import DIGIT as DIGIT
+from convscope.graph.spec import SPECTROGRAM as SPECTROGRAM
 from convscope.graph.spec import ImageTransform as ImageTransform
 from convscope.graph.spec import OutputSpec as OutputSpec
 from convscope.graph.spec import Shape as Shape

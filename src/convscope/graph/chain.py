@@ -1,6 +1,7 @@
-"""Sequential networks as text: `conv 25 3x3, relu, maxpool 2, flatten, dense 10`."""
+"""Networks as text: `conv 25 3x3, relu, maxpool 2, flatten, dense 10`; with branches: `add < skip conv2`."""
 
 import re
+from collections import Counter
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from convscope.errors import GraphError, nearest
 from convscope.graph.graph import Graph, Node
 from convscope.graph.layer import Layer
 from convscope.graph.layers import LAYERS
-from convscope.graph.names import NAME, is_chainable, kind_of, named, short, unnamed, words
+from convscope.graph.names import NAME, family_of, is_writable, kind_of, named, short, unnamed, words
 from convscope.graph.spec import Shape
 from convscope.recipe import real_number
 
@@ -16,6 +17,8 @@ INPUT = "input"
 """Name of the only input of a chain."""
 MOST_LAYERS = 10_000
 """Most layers that are parsed; networks that somebody has trained have a tenth of that."""
+SOURCES = "<"
+"""Token between a layer and the names of those that it reads."""
 MOST_SHOWN = 120
 """Characters of a wrong token that an error repeats."""
 
@@ -34,19 +37,20 @@ class Word:
 
 
 def chain(shape: str | Shape, text: str) -> Graph:
-    """Build a sequential graph, in which each layer reads the one before, from text.
+    """Build a graph of one input from text.
 
     Layers stand between commas (or on lines of their own): a kind, its main options in order, the others as
     `name=value`. `c1 = conv 6 5x5` names a layer; the rest are named by kind and number. `3x5` is a value for
     each axis, `#` starts a comment. The number of axes in a kind may be left out: `conv` is `conv2d` for an
-    image.
+    image. A layer reads the one before it, or those that are named after `<`: `add < skip c2`, and
+    `conv 8 1x1 < input` begins a second branch.
 
     Args:
         shape: channels, then the spatial extent: `"1x28x28"` or `(1, 28, 28)`.
         text: the layers, at most `MOST_LAYERS`.
 
     Returns:
-        The graph; its only input is called `input`, its only output is the last layer.
+        The graph; its only input is called `input`, its outputs are the layers that no other one reads.
 
     Raises:
         GraphError: a token is unknown, an option is wrong, a name is taken, or shapes do not fit; the message
@@ -96,30 +100,79 @@ def read_chain(shape: str | Shape, text: str) -> ReadChain:
             )
     except GraphError as error:
         return ReadChain(None, error)
-    given: list[str | None] = []
-    layers: list[Layer] = []
-    before = incoming
+    reading = _Reading(incoming)
     for index, clause in enumerate(clauses):
         try:
-            name, layer = _layer(clause, len(before) - 1)
-            before = _checked_output_shape(layer, before, clause[0])
-            if name in {INPUT, *given} - {None}:
-                raise _error_at(clause[0], "every layer has a name of its own", str(name))
+            reading.add(clause)
         except GraphError as error:
-            return ReadChain(_sequential(incoming, layers, given), error, index)
-        given.append(name)
-        layers.append(layer)
-    return ReadChain(_sequential(incoming, layers, given))
+            return ReadChain(reading.graph(), error, index)
+    return ReadChain(reading.graph())
 
 
-def _sequential(incoming: Shape, layers: list[Layer], given: list[str | None]) -> Graph | None:
-    """Return the graph of layers that each read the one before; None without layers."""
-    if not layers:
-        return None
-    names = named(layers, given, (INPUT,))
-    sources = (INPUT, *names)
-    nodes = tuple(Node(n, layer, (source,)) for n, layer, source in zip(names, layers, sources, strict=False))
-    return Graph({INPUT: incoming}, nodes)
+class _Reading:
+    """The layers that have been read; layer 0 is the input.
+
+    Args:
+        incoming: shape of the input.
+    """
+
+    def __init__(self, incoming: Shape) -> None:
+        self.layers: list[Layer] = []
+        self.given: list[str | None] = []
+        self.shapes: list[Shape] = [incoming]
+        self.sources: list[tuple[int, ...]] = []
+        self._index = {INPUT: 0}
+        self._families: Counter[str] = Counter()
+
+    def add(self, clause: list[Word]) -> None:
+        """Read one layer, and check that it fits to those that it reads."""
+        clause, sources = self._split_sources(clause)
+        name, layer = _layer(clause, len(self.shapes[sources[0]]) - 1)
+        _check_sources(layer, sources, clause[0])
+        shape = _checked_output_shape(layer, [self.shapes[source] for source in sources], clause[0])
+        if name in {INPUT, *self.given} - {None}:
+            raise _error_at(clause[0], "every layer has a name of its own", str(name))
+        self.layers.append(layer)
+        self.given.append(name)
+        self.shapes.append(shape)
+        self.sources.append(sources)
+        self._index[name or self._default_name(layer)] = len(self.layers)
+        if name is None and not layer.numbered:
+            self._index.setdefault(family_of(layer), len(self.layers))
+
+    def graph(self) -> Graph | None:
+        """Return the graph of the layers; None without one."""
+        if not self.layers:
+            return None
+        names = (INPUT, *named(self.layers, self.given, (INPUT,)))
+        nodes = (
+            Node(name, layer, tuple(names[source] for source in sources))
+            for name, layer, sources in zip(names[1:], self.layers, self.sources, strict=True)
+        )
+        return Graph({INPUT: self.shapes[0]}, tuple(nodes))
+
+    def _split_sources(self, clause: list[Word]) -> tuple[list[Word], tuple[int, ...]]:
+        """Return the tokens before `<`, and the indices of the layers that are named after it."""
+        at = next((index for index, word in enumerate(clause) if word.text == SOURCES), None)
+        if at is None:
+            return clause, (len(self.layers),)
+        after = clause[at + 1 :]
+        if at == 0 or not after:
+            what = "a layer before <" if at == 0 else "names of layers after <"
+            raise _error_at(clause[at], what, hint="For example: add < skip conv2")
+        for word in after:
+            if word.text not in self._index:
+                hint = nearest(word.text, self._index) or "A layer has a name as in: skip = conv 8 1x1"
+                raise _error_at(word, "the name of a layer before this one", repr(word.text), hint)
+        return clause[:at], tuple(self._index[word.text] for word in after)
+
+    def _default_name(self, layer: Layer) -> str:
+        """Return the name that a layer without one has so far: its family and number."""
+        family = family_of(layer)
+        self._families[family] += 1
+        while f"{family}{self._families[family]}" in self._index:
+            self._families[family] += 1
+        return f"{family}{self._families[family]}"
 
 
 def read_shape(text: str) -> Shape:
@@ -143,35 +196,40 @@ def read_shape(text: str) -> Shape:
 
 
 def text(graph: Graph) -> str:
-    """Format a sequential graph as text; the inverse of `chain`.
+    """Format a graph as text; the inverse of `chain`.
 
     Args:
-        graph: one input called `input`, and layers that each read the one before.
+        graph: one input called `input`; its outputs are the layers that no other one reads.
 
     Returns:
         The layers on one line, without options at their default and without names that `chain` gives anyway.
         The input shape is not part of it.
 
     Raises:
-        GraphError: the graph is not sequential, or holds a layer or a name that a chain cannot express.
+        GraphError: the graph has several inputs, or holds a layer or a name that a text cannot express.
     """
     names = tuple(node.name for node in graph.nodes)
     layers = [node.layer for node in graph.nodes]
-    sequential = tuple(graph.inputs) == (INPUT,) and graph.outputs == names[-1:]
-    sequential = sequential and all(
-        n.inputs == (before,) for n, before in zip(graph.nodes, (INPUT, *names), strict=False)
-    )
-    if not (sequential and all(map(NAME.fullmatch, names)) and all(map(is_chainable, layers))):
+    read = {name for node in graph.nodes for name in node.inputs}
+    plain = tuple(graph.inputs) == (INPUT,) and graph.outputs == tuple(n for n in names if n not in read)
+    if not (plain and all(map(NAME.fullmatch, names)) and all(map(is_writable, layers))):
         raise GraphError(
-            f"a chain: one input called {INPUT}, and layers that each read the one before",
+            f"one input called {INPUT}, outputs that no layer reads, and layers that a text can name",
             received=f"inputs {', '.join(graph.inputs)}; outputs {', '.join(graph.outputs)}",
             hint="Every graph can be written with to_json.",
         )
+    befores = (INPUT, *names)
+    branching = [node.inputs != (before,) for node, before in zip(graph.nodes, befores, strict=False)]
+    referred = {
+        name for node, apart in zip(graph.nodes, branching, strict=True) if apart for name in node.inputs
+    }
     given = unnamed(layers, names, (INPUT,))
-    named_layers = zip(given, layers, strict=True)
-    return ", ".join(
-        f"{name} = {format_layer(layer)}" if name else format_layer(layer) for name, layer in named_layers
-    )
+    clauses = []
+    for node, name, apart in zip(graph.nodes, given, branching, strict=True):
+        shown = name or (node.name if node.name in referred else None)
+        sources = f" {SOURCES} {' '.join(node.inputs)}" if apart else ""
+        clauses.append(f"{f'{shown} = ' if shown else ''}{format_layer(node.layer)}{sources}")
+    return ", ".join(clauses)
 
 
 def format_layer(layer: Layer) -> str:
@@ -211,7 +269,7 @@ def _clauses(text: str) -> list[list[Word]]:
     text = re.sub(r"#[^\n]*", lambda comment: " " * len(comment[0]), text)
     clauses, last = [], None
     for piece in re.finditer(r"[^,\n;]+|[,;\n]", text):
-        parts = [Word(w[0], piece.start() + w.start() + 1) for w in re.finditer(r"=|[^\s=]+", piece[0])]
+        parts = [Word(w[0], piece.start() + w.start() + 1) for w in re.finditer(r"[=<]|[^\s=<]+", piece[0])]
         if piece[0] in ",;":
             if last in (None, ","):
                 raise _error_at(
@@ -235,12 +293,12 @@ def _layer(clause: list[Word], axes: int) -> tuple[str | None, Layer]:
     kind = kind_of(head.text, axes)
     if kind is None:
         raise _error_at(head, "a kind of layer", repr(head.text), nearest(head.text, words()))
-    if not is_chainable(kind):
+    if not is_writable(kind):
         raise _error_at(
             head,
-            "a layer that reads the one before",
+            "a layer that can be built from its options",
             repr(head.text),
-            f"{kind.kind} cannot stand in a chain: build a Graph of Nodes.",
+            f"{kind.kind} stands for a module of another package: convscope.wrap(module, spec).",
         )
     options = _options(kind, clause)
     try:
@@ -295,25 +353,26 @@ def layer_usage(kind: type[Layer]) -> str:
 
     Returns:
         The kind, then its options in the order of the class: required ones in capitals, the others in
-        brackets with their defaults.
+        brackets with their defaults; of kinds that read several layers, where their names stand.
     """
     parts = [kind.kind]
+    several = kind.inputs[0] > 1 or kind.inputs[1] is None
     for f in fields(kind):
         if f.default is MISSING:
             parts.append(f.name.upper())
         else:
             parts.append(f"[{f.name}]" if f.default is None else f"[{f.name}={write(f.default)}]")
-    return " ".join(parts)
+    return " ".join([*parts, SOURCES, "NAME", "NAME"] if several else parts)
 
 
 def layer_usages() -> dict[str, str]:
-    """Return the syntax of every kind of layer that can stand in a chain.
+    """Return the syntax of every kind of layer that a text can hold.
 
     Returns:
         Syntax as by `layer_usage`, by the kind without its number of axes; of kinds for several numbers that
         of the largest.
     """
-    return {short(kind): layer_usage(layer) for kind, layer in LAYERS.items() if is_chainable(layer)}
+    return {short(kind): layer_usage(layer) for kind, layer in LAYERS.items() if is_writable(layer)}
 
 
 def _value(word: Word, name: str) -> Any:
@@ -353,10 +412,27 @@ def write(value: Any) -> str:
     return str(value)
 
 
-def _checked_output_shape(layer: Layer, before: Shape, head: Word) -> Shape:
+def _check_sources(layer: Layer, sources: tuple[int, ...], head: Word) -> None:
+    """Check that a layer reads as many others as its kind allows."""
+    fewest, most = layer.inputs
+    if len(sources) < fewest:
+        usage = layer_usage(type(layer))
+        raise _error_at(
+            head, f"{layer.kind} reads {fewest} layers or more", f"{len(sources)}", f"Write: {usage}"
+        )
+    if most is not None and len(sources) > most:
+        raise _error_at(
+            head,
+            f"{layer.kind} reads {'one layer' if most == 1 else f'at most {most} layers'}",
+            f"{len(sources)}",
+            "Join them before: add, multiply or concat.",
+        )
+
+
+def _checked_output_shape(layer: Layer, before: list[Shape], head: Word) -> Shape:
     """Return the layer's output shape; a refusal names the column of the token `head`."""
     try:
-        return layer.output_shape(before)
+        return layer.output_shape(*before)
     except GraphError as error:
         raise _error_at(head, error.expected, error.received, error.hint) from None
 

@@ -23,21 +23,21 @@ def short(kind: str) -> str:
     return kind[:-2] if kind.endswith(("1d", "2d")) else kind
 
 
-def is_chainable(layer: Layer | type[Layer]) -> bool:
-    """Return whether a layer can stand in a chain: it can be built, and reads exactly one layer.
+def is_writable(layer: Layer | type[Layer]) -> bool:
+    """Return whether a layer can stand in a text: it can be built from its options.
 
     Args:
         layer: a layer, or its class.
 
     Returns:
-        False for layers with several inputs and for foreign ones.
+        False for foreign ones.
     """
-    return layer.implementation != "" and layer.inputs == (1, 1)
+    return layer.implementation != ""
 
 
 def words() -> tuple[str, ...]:
-    """Return every word that names a chainable kind: each kind, and its short form."""
-    kinds = [kind for kind, layer in LAYERS.items() if is_chainable(layer)]
+    """Return every word that names a kind that can stand in a text: each kind, and its short form."""
+    kinds = [kind for kind, layer in LAYERS.items() if is_writable(layer)]
     return tuple(dict.fromkeys(word for kind in kinds for word in (short(kind), kind)))
 
 
@@ -100,14 +100,14 @@ class _Numbering:
     """Counts layers by family to give out default names that are not used yet."""
 
     def __init__(self, layers: Sequence[Layer], used: set[str]) -> None:
-        self._families = Counter(map(_family, layers))
+        self._families = Counter(map(family_of, layers))
         self._used = used
         self._counts: Counter[str] = Counter()
 
     def next(self, layer: Layer) -> str:
         """Return the default name of a layer, and mark it as used."""
         name = self._peek(layer)
-        self._counts[_family(layer)] += 1
+        self._counts[family_of(layer)] += 1
         self._used.add(name)
         return name
 
@@ -121,7 +121,7 @@ class _Numbering:
 
     def _peek(self, layer: Layer) -> str:
         """Return the default name of a layer without using it up."""
-        family = _family(layer)
+        family = family_of(layer)
         if not layer.numbered and self._families[family] == 1 and family not in self._used:
             return family
         while f"{family}{self._counts[family] + 1}" in self._used:
@@ -129,5 +129,13 @@ class _Numbering:
         return f"{family}{self._counts[family] + 1}"
 
 
-def _family(layer: Layer) -> str:
+def family_of(layer: Layer) -> str:
+    """Return the word from which default names of a layer are made.
+
+    Args:
+        layer: the layer.
+
+    Returns:
+        `conv` of `conv1`, `pool` of `pool2`.
+    """
     return layer.family or short(layer.kind)

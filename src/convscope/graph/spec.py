@@ -25,6 +25,8 @@ GO = "go"
 """Kind of inputs that are planes of a Go board."""
 SOUND = "sound"
 """Kind of inputs that are waveforms of one channel."""
+SPECTROGRAM = "spectrogram"
+"""Kind of inputs that are spectrograms: rows are frequencies, low ones first, and columns frames in time."""
 DEFAULTS = {3: (IMAGE, "c h w"), 2: ("signal", "c t"), 1: ("vector", "c")}
 """Kind and axes of an input by its number of axes, where they are not given."""
 LARGEST = 1e30

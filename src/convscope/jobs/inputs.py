@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from convscope.nets import Net
-    from convscope.worlds import LabelledDataset, Sample
+    from convscope.worlds import InputFit, LabelledDataset, Sample
 
 
 def device(name: str) -> "torch.device":
@@ -231,11 +231,40 @@ def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) 
 
     found = worlds.open(reference, recipe.split, root=recipe.root, spec=net.input_spec)
     data = worlds.require_labelled(found)
+    _say_what_is_odd(data, net, workspace)
+    return data
+
+
+def all_samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) -> "LabelledDataset":
+    """Open one part of labelled data as `samples` does, or all of its parts as one where none is named.
+
+    Args:
+        reference: name of a data set, or a folder of images, as `worlds.open` takes it.
+        net: the network; its spec gives shape and value range.
+        recipe: the recipe with `split` and `root`.
+        workspace: logs the notes.
+
+    Returns:
+        The data set.
+
+    Raises:
+        UsageError: there is no such data set, folder or split.
+        MissingError: the published data set is not there.
+        DataError: the folder holds no images, or files are damaged.
+    """
+    from convscope import worlds
+
+    data = worlds.open_all(reference, recipe.split, root=recipe.root, spec=net.input_spec)
+    _say_what_is_odd(data, net, workspace)
+    return data
+
+
+def _say_what_is_odd(data: "LabelledDataset", net: "Net", workspace: Workspace) -> None:
+    """Log the notes of a data set, and that its images are small."""
     say_notes(data, workspace)
-    fit = data.fit_to(net.input_spec) if isinstance(data, worlds.LabelledImages) else None
+    fit = _fit(data, net)
     if fit is not None and fit.note:
         workspace.log(fit.note)
-    return data
 
 
 def input_fit(data: "LabelledDataset", net: "Net") -> dict[str, object] | None:
@@ -250,10 +279,16 @@ def input_fit(data: "LabelledDataset", net: "Net") -> dict[str, object] | None:
         header was read) and `enlarged` (how many times before cropping, the median); None for an input
         without height and width.
     """
-    from convscope.worlds import LabelledImages
-
-    found = data.fit_to(net.input_spec) if isinstance(data, LabelledImages) else None
+    found = _fit(data, net)
     return None if found is None else found.to_json()
+
+
+def _fit(data: "LabelledDataset", net: "Net") -> "InputFit | None":
+    """Compare the sizes of images, of the first part where there are several, with a network's input."""
+    from convscope.worlds import JoinedSamples, LabelledImages
+
+    first = next(iter(data.parts.values())) if isinstance(data, JoinedSamples) else data
+    return first.fit_to(net.input_spec) if isinstance(first, LabelledImages) else None
 
 
 def say_notes(data: "LabelledDataset", workspace: Workspace) -> None:

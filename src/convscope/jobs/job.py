@@ -112,7 +112,11 @@ class Job(Iterator[Progress[Document | None]]):
             raise
         last = self._last
         return Progress(
-            last.fraction, last.message, partial(self._whole, last.result), self._left(last.fraction)
+            last.fraction,
+            last.message,
+            partial(self._whole, last.result),
+            self._left(last.fraction),
+            last.milestone,
         )
 
     def cancel(self) -> None:
@@ -250,7 +254,9 @@ def save_results(
     def convert(step: Progress[Item | None]) -> Progress[Document | None]:
         nonlocal last
         last = step
-        return Progress(step.fraction, step.message, lambda: _save_so_far(step, save))
+        return Progress(
+            step.fraction, step.message, lambda: _save_so_far(step, save), milestone=step.milestone
+        )
 
     try:
         yield from mapped(steps, convert)

@@ -63,8 +63,8 @@ class Training(Generic[AnyRecipe]):
     @property
     def shown(self) -> Document:
         """What was shown while it ran, as the field `training`; nothing where nobody has asked for it."""
-        watched = self.view is not None and self.view.watched
-        return {"training": self.view.document()} if watched and self.view else {}
+        requested = self.view is not None and self.view.requested
+        return {"training": self.view.document()} if requested and self.view else {}
 
     def add(self, epoch: "Epoch") -> None:
         """Add a finished epoch; of the evaluations only its own is kept, whose evidence may be large."""
@@ -117,7 +117,7 @@ def run(
         The progress; its document has the field `training`: what `TrainingView.document` shows of it so far.
         What `workspace.controls` is asked for is done between two of its events; while it is paused, the last
         one is repeated. Where `controls.paused` holds before it begins, as for a run that was paused when
-        its process was killed, it stands still at once.
+        its process was killed, it is paused at once.
 
     Returns:
         The finished training; None in a process that does not write, of several that torchrun has started.
@@ -163,7 +163,7 @@ def run(
     )
     try:
         if workspace.controls.paused:
-            yield from _standing(events, view, workspace.controls)
+            yield from _paused(events, view, workspace.controls)
         yield from _controlled(events, convert, workspace.controls)
     except Interrupted:
         last = done.epochs[-1].tested if done.epochs else None
@@ -177,12 +177,12 @@ def run(
     return done
 
 
-def _standing(
+def _paused(
     events: "RunEvents", view: TrainingView, controls: Controls
 ) -> Generator[Progress[Document | None], None, None]:
-    """Yield a training as it stands, for as long as it was paused before it began."""
+    """Yield a training that is paused before its first event, for as long as it is."""
     trainer = events.trainer
-    view.stand(trainer)
+    view.set_trainer(trainer)
     steps = trainer.epoch + trainer.step / max(trainer.batch_source.steps, 1)
     step = Progress(min(steps / trainer.recipe.epochs, 1.0), "paused", lambda: {"training": view.document()})
     try:
@@ -191,8 +191,8 @@ def _standing(
             controls.wait()
     except KeyboardInterrupt:
         raise Interrupted(
-            f"stopped while paused, in epoch {trainer.epoch + 1}; the run stays in {view.place}",
-            hint=f"convscope {view.recipe.verb} --resume {shlex.quote(str(view.place))}",
+            f"stopped while paused, in epoch {trainer.epoch + 1}; the run stays in {view.run_folder}",
+            hint=f"convscope {view.recipe.verb} --resume {shlex.quote(str(view.run_folder))}",
         ) from None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from convscope.errors import PlaceError
 
-OWN = ".lab"
+INTERNAL = ".lab"
 """Folder inside that of the runs, for what only the lab reads."""
 UPLOAD = re.compile(r"[0-9a-f]{64}")
 JOB = re.compile(r"[0-9a-f]{16}")
@@ -29,14 +29,14 @@ class LabFolder:
     data: Path | None = None
 
     @property
-    def own(self) -> Path:
+    def internal(self) -> Path:
         """Folder of queue, uploads and results of jobs."""
-        return self.runs / OWN
+        return self.runs / INTERNAL
 
     @property
     def queue(self) -> Path:
         """File of the jobs."""
-        return self.own / "queue.sqlite3"
+        return self.internal / "queue.sqlite3"
 
     def upload(self, id_: str) -> Path:
         """Return the file of an upload.
@@ -50,7 +50,7 @@ class LabFolder:
         Raises:
             PlaceError: it is no such id, or was not uploaded.
         """
-        path = self.own / "uploads" / id_
+        path = self.internal / "uploads" / id_
         if not UPLOAD.fullmatch(id_) or path.is_symlink() or not path.is_file():
             hint = "Upload it first: PUT /api/v1/uploads"
             raise PlaceError("the id of an upload", received=id_[:80], hint=hint)
@@ -123,4 +123,4 @@ class LabFolder:
     def _of(self, job: str, kind: str) -> Path:
         if not JOB.fullmatch(job):
             raise PlaceError("the id of a job", received=job[:40], hint="See: GET /api/v1/jobs")
-        return self.own / kind / job
+        return self.internal / kind / job

@@ -55,7 +55,7 @@ class UploadedSets:
     """
 
     def __init__(self, lab: LabFolder) -> None:
-        self.lab, self.folder = lab, lab.own / "sets"
+        self.lab, self.folder = lab, lab.internal / "sets"
 
     def add(self, files: Sequence[File]) -> str:
         """Note a folder whose files were uploaded.

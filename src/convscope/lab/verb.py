@@ -1,7 +1,8 @@
 """Serve the lab: a browser page to build, train, watch and question networks.
 
 It runs on this machine, offline, without an account and without telemetry. The link that is printed lets one
-browser in; programs send the token. Ctrl-C ends it; jobs that were running go on at the next start.
+browser in; programs send the token. Ctrl-C ends it; trainings that were running go on at the next start, and
+other jobs say that they were interrupted.
 
     convscope lab
     convscope lab --port 0 --no-browser
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 schema = LabRecipe
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-PULSE = 0.25
+STEP_INTERVAL = 0.25
 """Seconds between two steps."""
 
 
@@ -39,9 +40,9 @@ def banner(server: "Server", recipe: LabRecipe) -> list[str]:
     Returns:
         The lines.
     """
-    from convscope.lab.web.access.session import VARIABLE
+    from convscope.lab.web.access.session import TOKEN_VARIABLE
 
-    token = f"the token in {VARIABLE}" if os.environ.get(VARIABLE) else server.session.token
+    token = f"the token in {TOKEN_VARIABLE}" if os.environ.get(TOKEN_VARIABLE) else server.session.token
     everywhere = (
         [] if recipe.host in LOOPBACK else ["  note      other machines reach it, without encryption"]
     )
@@ -68,7 +69,7 @@ def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
         workspace: what is logged; its `out` gets the document at the end.
 
     Yields:
-        The progress, and at the end the document: JSON fields `address` (of the page), `folder` and `seconds`
+        The progress, and at the end the document: JSON fields `url` (of the page), `folder` and `seconds`
         (how long it was served).
 
     Raises:
@@ -82,17 +83,17 @@ def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
 
         def document() -> Document:
             seconds = round(time.monotonic() - started, 1)
-            return {"address": server.address, "folder": recipe.folder, "seconds": seconds}
+            return {"url": server.url, "folder": recipe.folder, "seconds": seconds}
 
         try:
             for line in banner(server, recipe):
                 workspace.log(line)
             if recipe.browser and has_screen():
                 webbrowser.open(server.link)
-            used = server.session.used
-            while server.wait(PULSE):
-                if server.session.used > used:
-                    used = server.session.used
+            codes_used = server.session.codes_used
+            while server.wait(STEP_INTERVAL):
+                if server.session.codes_used > codes_used:
+                    codes_used = server.session.codes_used
                     workspace.log(f"A link for another browser: {server.link}")
                 yield Progress(0.0, "", document)
         except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from .optimization.lr_finder import find_lr as find_lr
 from .optimization.lr_finder import iter_find_lr as iter_find_lr
 from .optimization.lr_finder import with_found_lr as with_found_lr
 from .optimization.rates import LRChange as LRChange
-from .optimization.rates import highest_at as highest_at
+from .optimization.rates import max_lr_at as max_lr_at
 from .optimization.schedules import extends as extends
 from .optimization.schedules import rate as rate
 from .recipe import PUBLISHED as PUBLISHED
@@ -97,6 +97,9 @@ from .trainer.events import TrainProgress as TrainProgress
 from .trainer.freezing.records import FreezeRecord as FreezeRecord
 from .trainer.kept_weights import best_epoch as best_epoch
 from .trainer.kept_weights import best_epoch_text as best_epoch_text
+from .trainer.run_folder.checkpoints import Checkpoint as Checkpoint
+from .trainer.run_folder.checkpoints import list_checkpoints as list_checkpoints
+from .trainer.run_folder.checkpoints import load_checkpoint as load_checkpoint
 from .trainer.run_folder.resume import FinishedRunError as FinishedRunError
 from .trainer.run_folder.resume import Run as Run
 from .trainer.run_folder.resume import resumed as resumed

@@ -13,8 +13,12 @@ from .activations.scaling import scaled_units as scaled_units
 from .description.description import Description as Description
 from .description.description import LayerInfo as LayerInfo
 from .description.description import describe as describe
+from .description.front_end import SpectrogramAxes as SpectrogramAxes
+from .description.front_end import front_end as front_end
+from .description.front_end import spectrogram_axes as spectrogram_axes
 from .description.table import description_table as description_table
 from .inference.execution import ExecutionConfig as ExecutionConfig
+from .io.after_layer import after_layer as after_layer
 from .io.export import ENDINGS as ENDINGS
 from .io.export import TOLERANCE as TOLERANCE
 from .io.export import Exported as Exported

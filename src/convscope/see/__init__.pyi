@@ -1,6 +1,8 @@
 from .activation_atlas import Atlas as Atlas
 from .activation_atlas import Factors as Factors
+from .activation_atlas import InputEmbedding as InputEmbedding
 from .activation_atlas import atlas as atlas
+from .activation_atlas import embed_inputs as embed_inputs
 from .activation_atlas import factors as factors
 from .attribution import AttributionTask as AttributionTask
 from .attribution import Explanation as Explanation

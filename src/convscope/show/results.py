@@ -26,6 +26,7 @@ from convscope.see import (
     FeatureMaps,
     Filters,
     FoolingImages,
+    InputEmbedding,
     LayerHealth,
     LayerStop,
     Reconstruction,
@@ -35,7 +36,7 @@ from convscope.see import (
     Visualization,
 )
 from convscope.show import html
-from convscope.show.images import contact_sheet, input_image, png
+from convscope.show.images import contact_sheet, input_image, png, thumbnails
 from convscope.show.images.contact_sheet import SheetRow, SheetTile, in_rows
 from convscope.show.images.draw import diverging, flatten_alpha, tag, webp, with_longer_side
 from convscope.show.images.feature_map import on_one_scale
@@ -252,6 +253,12 @@ def _(result: FoolingImages) -> Drawing:
 
 
 @drawing.register
+def _(result: InputEmbedding) -> Drawing:
+    title = f"Inputs by {result.place} of {result.net.name}"
+    return Drawing(title, thumbnails.map_sheet(result))
+
+
+@drawing.register
 def _(result: Reconstruction) -> Drawing:
     what = "kept of a picture" if result.exact else "see in a picture, exaggerated"
     title = f"What the layers of {result.net.name} {what}"
@@ -284,7 +291,7 @@ def _(result: Explanation) -> Drawing:
         photo = attribution.photo_of(result, row)
         pixels = result.task.inputs[0]
         if photo is not None and (row == 0 or not bool((pixels[row] == pixels[row - 1]).all())):
-            tiles.append(SheetTile(with_longer_side(photo, SIDE), "the picture"))
+            tiles.append(SheetTile(attribution.scaled(photo, result, SIDE), "the input"))
         value = f"{float(result.probabilities[row]):.3g}"
         tiles.append(SheetTile(attribution.heat_picture(result, row, SIDE), target.split(",")[0], [value]))
     title = f"Where {result.task.net.name} looks: {result.method.title}"

@@ -25,12 +25,14 @@ class Progress(Generic[T_co]):
             step, which may change what it reads.
         left: estimate of the remaining seconds on this machine, as a job gives it (`TimeLeft`); None where it
             is unknown.
+        milestone: whether the result so far is worth showing now: the next step takes long.
     """
 
     fraction: float
     message: str
     result: Callable[[], T_co]
     left: float | None = None
+    milestone: bool = False
 
 
 class TimeLeft:

@@ -1,6 +1,7 @@
 from . import text as text
 from .batch import Batch as Batch
 from .dataset import Dataset as Dataset
+from .dataset import JoinedSamples as JoinedSamples
 from .dataset import LabelledDataset as LabelledDataset
 from .dataset import LabelledTensors as LabelledTensors
 from .dataset import Problem as Problem
@@ -13,6 +14,7 @@ from .datasets.distorted import DistortedImages as DistortedImages
 from .datasets.named import DataLike as DataLike
 from .datasets.named import named as named
 from .datasets.named import open as open
+from .datasets.named import open_all as open_all
 from .datasets.named import open_labelled as open_labelled
 from .datasets.named import parts as parts
 from .datasets.points import Points as Points

@@ -1,7 +1,7 @@
 """Data sets of samples of any kind, and labelled images, in memory or read from files."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -228,6 +228,68 @@ class LabelledTensors(LabelledDataset):
         """Return the subset of some samples, copied."""
         indices = checked(indices, len(self))
         return type(self)(self.tensor[indices], self.labels[indices], self.classes, self.spec, self.name)
+
+
+class JoinedSamples(LabelledDataset):
+    """Several labelled data sets of the same inputs and classes, one after the other.
+
+    Args:
+        parts: the data sets by the names of the parts, at least one.
+        name: name of the whole, shown in tables and results.
+        rows: which samples of the whole, and in which order; all if left out.
+
+    Attributes:
+        parts: the data sets by the names of the parts.
+
+    Raises:
+        DataError: inputs or classes of the parts differ.
+        UsageError: an entry of `rows` is out of range.
+    """
+
+    def __init__(self, parts: Mapping[str, LabelledDataset], name: str, rows: Indices | None = None) -> None:
+        first = next(iter(parts.values()))
+        for part in parts.values():
+            if part.shape != first.shape or part.classes != first.classes:
+                raise DataError(
+                    f"parts with the same inputs and classes: {first.shape}, {len(first.classes)} classes",
+                    received=f"{part.name}: {part.shape}, {len(part.classes)} classes",
+                    hint="Choose one part: --split.",
+                )
+        total = sum(map(len, parts.values()))
+        self.parts, self.name = dict(parts), name
+        self.classes, self.spec = first.classes, first.spec
+        self._rows = torch.arange(total) if rows is None else checked(rows, total)
+        self.labels = torch.cat([part.labels for part in parts.values()])[self._rows]
+
+    @property
+    @override
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(problem for part in self.parts.values() for problem in part.problems)
+
+    @property
+    @override
+    def notes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(note for part in self.parts.values() for note in part.notes))
+
+    @override
+    def inputs(self, indices: Indices, spec: TensorSpec | None = None) -> Tensor:
+        """Return the inputs of some samples."""
+        chosen = self._rows[checked(indices, len(self))]
+        made = torch.empty((len(chosen), *(spec or self.spec).shape))
+        first = 0
+        for part in self.parts.values():
+            rows = ((chosen >= first) & (chosen < first + len(part))).nonzero().flatten()
+            if len(rows):
+                found = part.inputs(chosen[rows] - first, spec)
+                made = made.to(found.dtype)
+                made[rows] = found
+            first += len(part)
+        return made
+
+    @override
+    def take(self, indices: Indices) -> Self:
+        """Return the subset of some samples, which stay where they are."""
+        return type(self)(self.parts, self.name, self._rows[checked(indices, len(self))])
 
 
 def require_labelled(data: Dataset) -> LabelledDataset:

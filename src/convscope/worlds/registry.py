@@ -21,6 +21,7 @@ from convscope.worlds.images.checking.check import DatasetReport, check
 from convscope.worlds.images.decode import MOST_PIXELS
 from convscope.worlds.images.listing import files_below
 from convscope.worlds.images.world import ImageWorld
+from convscope.worlds.sound.spectrogram import SpectrogramWorld
 from convscope.worlds.sound.world import SoundWorld
 from convscope.worlds.text.world import TextWorld
 from convscope.worlds.world import InputLike, Sample, World
@@ -34,6 +35,7 @@ WORLDS: dict[str, World] = {
         DigitWorld(),
         GoWorld(),
         SoundWorld(),
+        SpectrogramWorld(),
         TextWorld(),
         ArrayWorld("signal", "a signal"),
         ArrayWorld("vector", "a vector of features"),

@@ -238,6 +238,29 @@ class World(ABC):
         del spec, index
         return None
 
+    def has_example(self, spec: TensorSpec) -> bool:
+        """Return whether `example` has one, where possible without opening it.
+
+        Args:
+            spec: specification of the network's input.
+
+        Returns:
+            Whether a thing of this world ships for such inputs.
+        """
+        return self.example(spec) is not None
+
+    def bundled_data(self, spec: TensorSpec) -> str | None:
+        """Return the name of the labelled data set that ships for inputs of a specification.
+
+        Args:
+            spec: specification of the network's input.
+
+        Returns:
+            What `worlds.open` takes, with the splits `train` and `test`; None where none ships.
+        """
+        del spec
+        return None
+
     def recognises(self, file: Path) -> bool:
         """Return whether a file may be one of this world, damaged or not.
 

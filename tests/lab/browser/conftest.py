@@ -1,17 +1,12 @@
 """The lab as a user starts it, and a browser in front of it."""
 
-import os
-import re
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lab.browser.running import Lab, running
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
@@ -21,48 +16,24 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # Camera and microphone are Chromium's own: a moving picture, and a file or tones.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 
 
-@dataclass
-class Lab:
-    """A running lab."""
-
-    link: str
-    folder: Path
-
-    @property
-    def base(self) -> str:
-        return self.link.split("/?")[0].rstrip("/")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process: later ones look at the jobs of earlier ones."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Start `convscope lab` in a process of its own, and end it as Ctrl-C does."""
-    folder = tmp_path_factory.mktemp("lab")
-    command = [sys.executable, "-m", "convscope", "lab", "--port", "0", "--no-browser", "--folder", "runs"]
-    log = (folder / "log.txt").open("w+")
-    process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=os.environ)
-    try:
-        yield Lab(_link(process, folder / "log.txt"), folder / "runs")
-    finally:
-        process.send_signal(2)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        log.close()
-
-
-def _link(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    """Return the address that the lab prints."""
-    for _ in range(600):
-        found = re.search(r"https?://\S+", log.read_text())
-        if found:
-            return found[0]
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
+    with running(tmp_path_factory.mktemp("lab")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +66,7 @@ def open_page(lab: Lab, browser: Any, cookies: Any) -> Iterator[Callable[..., An
     """
     contexts, wrong = [], []
 
-    def opened(path: str, **options: Any) -> Any:
+    def opened(path: str, script: str = "", **options: Any) -> Any:
         settings = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", **options}
         settings["storage_state"] = cookies
         context = browser.new_context(**settings)
@@ -104,6 +75,8 @@ def open_page(lab: Lab, browser: Any, cookies: Any) -> Iterator[Callable[..., An
         page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: wrong.append(f"{path}: {error}"))
         page.on("request", lambda request: _foreign(request.url, lab.base, wrong))
+        if script:  # before any of the page's own
+            page.add_init_script(script)
         page.goto(lab.base + path)
         return page
 

@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.lab.browser.running import ONE, SEVEN, answer, stroke, wait_for_answer
 
 from convscope.graph import receptive_fields
 from convscope.nets import describe, load
@@ -17,28 +18,6 @@ from convscope.worlds import digits
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
-AXE = Path(__file__).resolve().parents[3] / "lab-ui" / "node_modules" / "axe-core" / "axe.min.js"
-SEVEN = [(0.25, 0.25), (0.5, 0.25), (0.75, 0.24), (0.62, 0.5), (0.5, 0.68), (0.44, 0.84)]
-ONE = [(0.52, 0.16), (0.51, 0.4), (0.5, 0.62), (0.49, 0.85)]
-
-
-def stroke(page: Any, points: Sequence[tuple[float, float]]) -> None:
-    """Draw on the pad with the mouse, as a hand does: in many small moves."""
-    box = page.locator(".pad canvas").bounding_box()
-    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*at[0])
-    page.mouse.down()
-    for x, y in at[1:]:
-        page.mouse.move(x, y, steps=6)
-    page.mouse.up()
-
-
-def answer(page: Any) -> str:
-    return page.locator(".answers .name.best").inner_text()
-
-
-def wait_for_answer(page: Any, name: str) -> None:
-    page.locator(".answers .name.best", has_text=re.compile(f"^{name}$")).wait_for()
 
 
 def maps_of(page: Any, layer: str) -> Any:
@@ -159,8 +138,8 @@ def test_the_strongest_inputs_are_found_and_can_be_put_in(open_page: Open) -> No
     assert len(values) == 9
     assert values == sorted(values, reverse=True)
     patches.first.click()
-    page.get_by_text("100 % of the strongest example").wait_for()
-    page.locator(".card img[alt='Preferred picture']").wait_for()
+    page.get_by_text("100% of the strongest example").wait_for()
+    page.locator(".card img[alt='Feature visualization']").wait_for()
 
 
 def test_a_steered_unit_changes_the_answer_beside_the_unsteered_one(open_page: Open) -> None:
@@ -218,30 +197,43 @@ def test_the_keyboard_alone_reaches_units_and_their_values(open_page: Open) -> N
     page.wait_for_url("**/m/digits/conv1/1?at=14,13")
 
 
-@pytest.mark.parametrize("path", ["/", "/m/digits/conv2/7"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_for_axe(open_page: Open, path: str, scheme: str) -> None:
-    if not AXE.exists():
-        pytest.skip("needs axe-core: npm ci in lab-ui")
-    page = open_page(path, color_scheme=scheme, reduced_motion="reduce")
+def test_the_keyboard_alone_draws_a_digit(open_page: Open) -> None:
+    page = open_page("/")
     wait_for_answer(page, "7")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then(result => result.violations)")
-    serious = [
-        (one["id"], [node["html"][:120] for node in one["nodes"]])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-    assert not serious
-
-
-@pytest.mark.parametrize("path", ["/", "/m/digits/conv2/7", "/m/digits/dense1/3"])
-def test_a_phone_needs_no_sideways_scrolling(open_page: Open, path: str) -> None:
-    page = open_page(path, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    wait_for_answer(page, "7")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('.pad') !== null"):
+            break
+    said = page.locator(".pad [aria-live]")
+    for _ in range(3):
+        page.keyboard.press("ArrowUp")
+    assert said.inner_text() == "row 4, column 14"
+    assert answer(page) == "7"  # nothing is drawn while the pen is up
+    page.keyboard.press("Space")
+    assert said.inner_text() == "Pen down at row 4, column 14"
+    for _ in range(19):
+        page.keyboard.press("ArrowDown")
+    assert said.inner_text() == "drawing, row 23, column 14"
+    wait_for_answer(page, "1")
+    page.keyboard.press("Enter")
+    assert said.inner_text() == "Pen up at row 23, column 14"
+    drawn = pixels(page, "input")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(200)
+    assert (pixels(page, "input") == drawn).all()
+    page.keyboard.press("Backspace")
+    assert said.inner_text() == "The pad is empty"
     page.wait_for_timeout(300)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate("innerWidth") <= 390
+    assert np.unique(pixels(page, "input").reshape(-1, 4), axis=0).shape[0] == 1
+    page.keyboard.press("Shift+ArrowUp")
+    assert said.inner_text() == "row 19, column 13"
+    page.keyboard.press("Space")  # two arrows at a time slant the stroke
+    page.keyboard.down("ArrowUp")
+    page.keyboard.press("ArrowRight")
+    assert said.inner_text() == "drawing, row 17, column 14"
+    page.keyboard.up("ArrowUp")
+    page.keyboard.press("Tab")
+    assert page.locator(".pad .pen").count() == 0
 
 
 def test_a_picture_of_a_digit_is_opened(open_page: Open, tmp_path: Path) -> None:

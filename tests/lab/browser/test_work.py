@@ -7,21 +7,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tests.lab.browser.running import until
 
 from convscope.worlds import digits
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
-PAGES = ("/build", "/train", "/explain", "/dream", "/dream/style", "/do/visualize", "/jobs", "/use", "/go")
-
-
-def until(page: Any, condition: str) -> None:
-    """Wait until a condition holds; the page's policy forbids to evaluate it in there again and again."""
-    for _ in range(300):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(condition)
 
 
 def shape_on_edge(page: Any, number: int) -> str:
@@ -203,18 +194,12 @@ def test_a_game_of_go_is_begun_and_hints_are_hidden_until_wanted(open_page: Open
     page.get_by_text("move 2").wait_for()
 
 
-def on_phones() -> list[Any]:
-    """Every page in one language, in turns; in the other one in `make test-all`."""
-    both = [(path, locale) for path in PAGES for locale in ("en-US", "zh-CN")]
-    marks = [() if number % 4 in (0, 3) else (pytest.mark.exhaustive,) for number in range(len(both))]
-    return [pytest.param(*one, marks=mark) for one, mark in zip(both, marks, strict=True)]
-
-
-@pytest.mark.parametrize(("path", "locale"), on_phones())
-def test_pages_fit_a_phone_in_both_languages(open_page: Open, path: str, locale: str) -> None:
-    page = open_page(path, locale=locale, viewport={"width": 390, "height": 844})
-    page.get_by_role("heading", level=1).wait_for()
-    page.wait_for_timeout(300)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    text = page.locator("main").inner_text()
-    assert any("\u4e00" <= letter <= "\u9fff" for letter in text) == (locale == "zh-CN")
+def test_buttons_inside_a_form_do_not_begin_a_job(open_page: Open, digit: Path) -> None:
+    page = open_page("/do/classify?net=digits")
+    page.locator("#field-images").set_input_files(digit)
+    page.get_by_text("seven.png").first.wait_for()
+    page.locator(".command").get_by_role("button").click()
+    page.get_by_role("button", name="Remove seven.png").click()
+    page.get_by_text("seven.png").first.wait_for(state="detached")
+    page.wait_for_timeout(500)
+    assert "job=" not in page.url

@@ -10,7 +10,7 @@ from convscope import nets, worlds
 from convscope.errors import DataError, UsageError
 from convscope.lab.live.background import Background
 from convscope.lab.live.games import board_of
-from convscope.lab.live.go import GoTable
+from convscope.lab.live.go import GoService
 from convscope.lab.live.networks import Networks
 from convscope.use.go import (
     NetworkPolicy,
@@ -25,45 +25,45 @@ OPENING = {"size": 9, "moves": ["E5", "C3", "G4"]}
 
 
 @pytest.fixture
-def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GoTable:
-    found = GoTable(Networks(tmp_path), Background())
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GoService:
+    found = GoService(Networks(tmp_path), Background())
     monkeypatch.setattr(found, "compiling", lambda net: "")  # the tests compile the rules themselves
     return found
 
 
-def test_a_position_has_stones_legal_points_and_whose_turn_it_is(table: GoTable) -> None:
+def test_a_position_has_stones_legal_points_and_whose_turn_it_is(table: GoService) -> None:
     state = table.answer("state", OPENING)
     board = Board(9)
     for move in OPENING["moves"]:  # type: ignore[attr-defined]
         board.play(move)
     assert np.array_equal(state["stones"], board.stones) and state["to_play"] == "white"
     assert len(state["legal"]) == 78 and state["last"] == "G4" and state["move"] == 3
-    assert "heat" not in state and "planes" not in state
+    assert "policy" not in state and "planes" not in state
     with pytest.raises(IllegalMove, match="E5"):
         table.answer("state", {"size": 9, "moves": ["E5", "E5"]})
 
 
-def test_ko_captures_and_the_end(table: GoTable) -> None:
+def test_ko_captures_and_the_end(table: GoService) -> None:
     moves = ["B1", "C1", "A2", "D2", "B3", "C3", "C2", "B2"]
     state = table.answer("state", {"size": 9, "moves": moves})
     assert state["ko"] == "C2" and "C2" not in state["legal"] and state["prisoners"]["white"] == 1
     over = table.answer("state", {"size": 9, "moves": ["pass", "pass"]}, hints=True)
-    assert over["over"] and over["legal"] == [] and "heat" not in over
+    assert over["over"] and over["legal"] == [] and "policy" not in over
 
 
-def test_hints_are_the_policy_over_sensible_points(table: GoTable) -> None:
+def test_hints_are_the_policy_over_sensible_points(table: GoService) -> None:
     state = table.answer("state", OPENING, hints=True)
     board = board_of(OPENING)
     logits = np.asarray(NetworkPolicy("go-9x9")([board]).logits[0], float)
     allowed = sensible_moves(board).ravel()
     shares = np.where(allowed, np.exp(logits[:81] - logits.max()), 0)
     shares /= shares.sum()
-    assert state["heat"] == pytest.approx(shares, abs=1e-5)
+    assert state["policy"] == pytest.approx(shares, abs=1e-5)
     best = state["suggested"][0]
     assert parse_vertex(best["point"], 9) == divmod(int(shares.argmax()), 9) and len(state["suggested"]) <= 10
 
 
-def test_planes_are_what_the_network_sees(table: GoTable) -> None:
+def test_planes_are_what_the_network_sees(table: GoService) -> None:
     planes = table.answer("state", OPENING, planes=True)["planes"]
     names = plane_names(nets.load("go-9x9").input_spec)
     assert [plane["name"] for plane in planes] == list(names)
@@ -71,7 +71,7 @@ def test_planes_are_what_the_network_sees(table: GoTable) -> None:
     assert np.array_equal(values, encode(board_of(OPENING), names))
 
 
-def test_the_network_replies_at_once_or_after_a_search(table: GoTable) -> None:
+def test_the_network_replies_at_once_or_after_a_search(table: GoService) -> None:
     assert table.answer("reply", OPENING) == {"done": False, "fraction": 0.0}
     assert table.background.step() and table.background.step()
     found = table.answer("reply", OPENING)
@@ -85,7 +85,7 @@ def test_the_network_replies_at_once_or_after_a_search(table: GoTable) -> None:
         table.answer("reply", {"size": 9, "moves": ["pass", "pass"]})
 
 
-def test_an_analysis_stops_and_its_result_stays(table: GoTable) -> None:
+def test_an_analysis_stops_and_its_result_stays(table: GoService) -> None:
     assert table.answer("analysis", OPENING, visits=24)["visits"] == 0
     while table.background.step():
         pass
@@ -100,7 +100,7 @@ def test_an_analysis_stops_and_its_result_stays(table: GoTable) -> None:
     assert table.answer("analysis", OPENING, visits=24) == found
 
 
-def test_records_are_read_and_written(table: GoTable) -> None:
+def test_records_are_read_and_written(table: GoService) -> None:
     written = base64.b64decode(table.answer("save", OPENING)["sgf"])
     assert [m.point for m in read_sgf(written).moves] == [m.point for m in board_of(OPENING).history]
     loaded = table.answer("load", {}, sgf=base64.b64encode(written).decode())
@@ -115,7 +115,7 @@ def test_records_are_read_and_written(table: GoTable) -> None:
         table.answer("load", {}, sgf=base64.b64encode(b"\x00\xff no record").decode())
 
 
-def test_the_score_and_dead_stones(table: GoTable) -> None:
+def test_the_score_and_dead_stones(table: GoService) -> None:
     wall = {"size": 9, "komi": 0.5, "black": [f"E{k}" for k in range(1, 10)], "white": ["A1"], "moves": []}
     score = table.answer("score", wall)
     assert score["dead"] == ["A1"] and score["komi"] == 0.5
@@ -130,7 +130,7 @@ def test_the_score_and_dead_stones(table: GoTable) -> None:
         ("state", {"black": ["Z9"]}),
     ],
 )
-def test_wrong_questions_are_refused(table: GoTable, action: str, game: dict[str, object]) -> None:
+def test_wrong_questions_are_refused(table: GoService, action: str, game: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         table.answer(action, game)
 
@@ -152,7 +152,7 @@ def test_while_the_rules_are_compiled_the_answer_says_so(
     said = ["The rules of Go are compiled now, once; that takes about a minute"]
     monkeypatch.setattr("convscope.lab.live.go.subprocess.Popen", Process)
     monkeypatch.setattr(type(worlds.WORLDS["go"]), "first_use", lambda self: said[0])
-    found = GoTable(Networks(tmp_path), Background())
+    found = GoService(Networks(tmp_path), Background())
     for _ in range(3):
         assert "compiled" in found.answer("state", OPENING)["compiling"]
     assert len(started) == 1 and "play" in started[0][-1]

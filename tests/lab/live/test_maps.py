@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.lab.frame_decoder import decode_frame
 from torch import nn
 
 from convscope import nets, see
 from convscope.errors import DataError, PlaceError, UsageError
 from convscope.graph import TensorSpec
 from convscope.lab.live import frames, inputs
-from convscope.lab.live.maps import Watched
+from convscope.lab.live.maps import MapRecorder
 from convscope.lab.live.networks import Networks, watchable
 
 
@@ -24,11 +25,11 @@ def image(index: int) -> torch.Tensor:
 
 
 def test_a_frame_has_the_maps_that_see_finds(digits: nets.Net) -> None:
-    watched = Watched(digits)
+    recorder = MapRecorder(digits)
     try:
-        header, found = frames.decode(watched.frame(image(3), 7))
+        header, found = decode_frame(recorder.frame(image(3), 7))
     finally:
-        watched.close()
+        recorder.close()
     wanted = {maps.place: maps.maps for maps in see.feature_maps(digits, image(3)[None])}
     assert header["seq"] == 7 and next(layer["name"] for layer in header["layers"]) == "input"
     assert set(found) == {*wanted, "input"} - {"output"}
@@ -39,7 +40,10 @@ def test_a_frame_has_the_maps_that_see_finds(digits: nets.Net) -> None:
         again = low[:, None, None] + values * (high - low)[:, None, None] / 255
         assert float((again - maps).abs().max()) <= float((high - low).max()) / 510 + 1e-5
     probabilities = digits(image(3)[None]).softmax(1)[0].tolist()
-    assert header["answer"] == pytest.approx(probabilities, abs=1e-5) and header["steered"] is None
+    assert (
+        header["probabilities"] == pytest.approx(probabilities, abs=1e-5)
+        and header["steered_probabilities"] is None
+    )
 
 
 def test_a_frame_is_what_the_contract_says_byte_for_byte() -> None:
@@ -47,7 +51,7 @@ def test_a_frame_is_what_the_contract_says_byte_for_byte() -> None:
         {"type": "maps"}, [("a", torch.tensor([[[0.0, 1.0], [0.5, 0.25]]])), ("b", torch.tensor([2.0, -3.0]))]
     )
     (length,) = struct.unpack("<I", frame[:4])
-    a, b = (layer["offset"] for layer in frames.decode(frame)[0]["layers"])
+    a, b = (layer["offset"] for layer in decode_frame(frame)[0]["layers"])
     assert a % 4 == b % 4 == 0 and 4 + length <= a < 4 + length + 256
     assert struct.unpack_from("<2f4B", frame, a) == (0.0, 1.0, 0, 255, 128, 64)
     assert struct.unpack_from("<4f2B", frame, b) == (2.0, -3.0, 2.0, -3.0, 0, 0)
@@ -56,7 +60,7 @@ def test_a_frame_is_what_the_contract_says_byte_for_byte() -> None:
 
 @pytest.mark.parametrize("values", [[float("nan"), 1.0, 0.0], [float("inf"), 1.0, 0.0], [3e38, -3e38, 0.0]])
 def test_values_that_are_no_numbers_do_not_break_a_frame(values: list[float]) -> None:
-    _, found = frames.decode(frames.encode({"a": 1}, [("x", torch.tensor([[values], [[0.0, 1.0, 2.0]]]))]))
+    _, found = decode_frame(frames.encode({"a": 1}, [("x", torch.tensor([[values], [[0.0, 1.0, 2.0]]]))]))
     low, high, scaled = found["x"]
     assert bool(torch.isfinite(low).all() and torch.isfinite(high).all())
     assert scaled[1].tolist() == [[0, 128, 255]] and scaled[0].max() == 255
@@ -64,7 +68,7 @@ def test_values_that_are_no_numbers_do_not_break_a_frame(values: list[float]) ->
 
 def test_tiny_ranges_constant_maps_and_empty_layers() -> None:
     tiny = torch.tensor([[1e-38, 3e-38], [5.0, 5.0], [-1.0, 1.0]])
-    _, found = frames.decode(
+    _, found = decode_frame(
         frames.encode({"a": 1}, [("x", tiny), ("none", torch.zeros(0, 3, 3)), ("half", tiny.half())])
     )
     assert found["x"][2][1:].reshape(2, 2).tolist() == [[0, 0], [0, 255]]
@@ -77,18 +81,28 @@ def test_maps_of_one_axis_are_rows_and_more_axes_are_units() -> None:
     assert frames.map_shape(torch.zeros(5, 2, 3, 4)) == (10, 3, 4)
 
 
+def test_a_frame_may_have_no_layer_or_some_in_the_order_of_the_network(digits: nets.Net) -> None:
+    for names, expected in (([], ["input"]), (["relu2", "conv1"], ["input", "conv1", "relu2"])):
+        recorder = MapRecorder(digits, names)
+        header, found = decode_frame(recorder.frame(image(3), 1))
+        recorder.close()
+        assert [layer["name"] for layer in header["layers"]] == expected == list(found)
+        exact = digits(image(3)[None]).softmax(1)[0].tolist()
+        assert header["probabilities"] == pytest.approx(exact, abs=1e-5)
+
+
 def test_steering_gives_both_answers(digits: nets.Net) -> None:
-    watched = Watched(digits)
-    header, found = frames.decode(watched.frame(image(0), 1, {"relu2": 0.0}))
-    watched.close()
+    recorder = MapRecorder(digits)
+    header, found = decode_frame(recorder.frame(image(0), 1, {"relu2": 0.0}))
+    recorder.close()
     assert float(found["relu2"][1].abs().max()) == 0 and float(found["conv2"][1].max()) > 0
     ends = {
         name: parameter for name, parameter in digits.module.named_parameters() if name.startswith("dense")
     }
     hidden = (ends["dense1.bias"]).relu()
     wanted = (ends["dense2.weight"] @ hidden + ends["dense2.bias"]).softmax(0).tolist()
-    assert header["steered"] == pytest.approx(wanted, abs=1e-5)
-    assert header["answer"] == pytest.approx(digits(image(0)[None]).softmax(1)[0].tolist(), abs=1e-5)
+    assert header["steered_probabilities"] == pytest.approx(wanted, abs=1e-5)
+    assert header["probabilities"] == pytest.approx(digits(image(0)[None]).softmax(1)[0].tolist(), abs=1e-5)
 
 
 def test_layers_can_be_chosen_and_their_inputs_skip_what_is_no_module() -> None:
@@ -107,12 +121,12 @@ def test_layers_can_be_chosen_and_their_inputs_skip_what_is_no_module() -> None:
         ("two", (2, 8, 8), ("input", "one")),
     ]
     assert layers[1].info.field and layers[1].info.field.size == (3, 3)
-    watched = Watched(net, ["two"])
-    header, found = frames.decode(watched.frame(torch.rand(3, 8, 8), 0))
-    watched.close()
-    assert set(found) == {"input", "two"} and header["answer"] is None
+    recorder = MapRecorder(net, ["two"])
+    header, found = decode_frame(recorder.frame(torch.rand(3, 8, 8), 0))
+    recorder.close()
+    assert set(found) == {"input", "two"} and header["probabilities"] is None
     with pytest.raises(UsageError, match="two"):
-        Watched(net, ["twoo"])
+        MapRecorder(net, ["twoo"])
 
 
 def test_bytes_are_scaled_to_the_value_range() -> None:
@@ -123,10 +137,10 @@ def test_bytes_are_scaled_to_the_value_range() -> None:
 
 
 def test_a_place_that_does_not_exist_cannot_be_steered(digits: nets.Net) -> None:
-    watched = Watched(digits)
+    recorder = MapRecorder(digits)
     with pytest.raises(PlaceError):
-        watched.frame(image(0), 0, {"relu2:99": 0.0})
-    watched.close()
+        recorder.frame(image(0), 0, {"relu2:99": 0.0})
+    recorder.close()
     assert not any(module._forward_hooks for module in digits.module.modules())
 
 

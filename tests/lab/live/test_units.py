@@ -16,7 +16,9 @@ from convscope.lab.folder import LabFolder
 from convscope.lab.live import inputs, pictures
 from convscope.lab.live.background import Background
 from convscope.lab.live.formulas import formula
-from convscope.lab.live.units import STEPS, Units, inspection
+from convscope.lab.live.networks import watchable
+from convscope.lab.live.units import STEPS, Units, inspect_unit, unit_numbers
+from convscope.learn import TaskRecipe, with_words_of
 from convscope.system.progress import Progress
 
 
@@ -37,7 +39,7 @@ def test_the_strongest_inputs_come_as_soon_as_they_are_found(units: Units, digit
     while units.background.step():
         pass
     card = units.card(digits, "digits", "conv2:7")
-    data = inputs.bundled(digits.input_spec)
+    data = inputs.bundled_dataset(digits.input_spec)
     assert data is not None and card["indexed"] == 1
     peaks = torch.cat(
         [see.activations(digits, x, ["conv2:7"])["conv2:7"].amax((1, 2)) for x in _batches(data)]
@@ -49,7 +51,7 @@ def test_the_strongest_inputs_come_as_soon_as_they_are_found(units: Units, digit
     y, x = first["position"]
     assert first["crop"] == [2 * y, 2 * x, 2 * y + 8, 2 * x + 8]
     assert first["class"] == data.classes[int(data.labels[best[0]])]
-    assert first["image"] == f"/api/v1/networks/digits/samples/{int(best[0])}.png"
+    assert first["url"] == f"/api/v1/networks/digits/samples/{int(best[0])}.png"
 
 
 def _batches(data: worlds.LabelledDataset) -> Iterator[torch.Tensor]:
@@ -57,17 +59,122 @@ def _batches(data: worlds.LabelledDataset) -> Iterator[torch.Tensor]:
         yield data.inputs(range(first, min(first + 500, len(data))))
 
 
+def test_a_layer_lists_its_units_with_their_strongest_inputs_and_their_health(
+    units: Units, digits: nets.Net
+) -> None:
+    found = units.layer(digits, "digits", "conv2")
+    assert (found["count"], found["indexed"], found["compared"]) == (50, 0, 0)
+    assert [one["unit"] for one in found["units"]] == list(range(50))
+    assert all(one["max"] is one["top"] is one["dead"] is None for one in found["units"])
+    while found["compared"] < 1:
+        while units.background.step():
+            pass
+        found = units.layer(digits, "digits", "conv2")
+    data = inputs.bundled_dataset(digits.input_spec)
+    assert data is not None and found["data"] == data.name
+    acts = torch.cat([see.activations(digits, x, ["conv2"])["conv2"] for x in _batches(data)])
+    peaks = acts.amax((2, 3))
+    values, best = peaks.max(0)
+    assert [one["max"] for one in found["units"]] == pytest.approx(values.tolist(), rel=1e-4)
+    assert [one["top"]["sample"] for one in found["units"]] == best.tolist()
+    assert [one["mean"] for one in found["units"]] == pytest.approx(acts.mean((0, 2, 3)).tolist(), abs=1e-3)
+    shares = (peaks <= 0).float().mean(0).tolist()
+    assert [one["inactive_share"] for one in found["units"]] == pytest.approx(shares, abs=1e-6)
+    assert [one["dead"] for one in found["units"]] == (values <= 0).tolist()  # a ReLU reads them
+    card = units.card(digits, "digits", "conv2:7")
+    assert {**found["units"][7]["top"], "value": 0} == {**card["top"][0], "value": 0}
+    assert found["units"][7]["visualization"] == card["visualization"]
+
+
+def test_dead_and_redundant_units_are_marked(units: Units) -> None:
+    net = nets.wrap(
+        nets.build(chain("1x28x28", "conv 6 3x3, relu, flatten, dense 10"), seed=0),
+        nets.load("digits").input_spec,
+        nets.load("digits").classes,
+        name="marked",
+    )
+    conv = net.module.get_submodule("conv1")
+    with torch.no_grad():
+        conv.weight[2], conv.bias[2] = 0, -1  # type: ignore[index]
+        conv.weight[4], conv.bias[4] = 3 * conv.weight[1], 0.5  # type: ignore[index]
+    found = units.layer(net, "marked", "conv1", "4,1-2")
+    while found["compared"] < 1:
+        while units.background.step():
+            pass
+        found = units.layer(net, "marked", "conv1", "4,1-2")
+    four, one, two = found["units"]
+    assert [entry["unit"] for entry in found["units"]] == [4, 1, 2]
+    assert four["redundant"]["earlier"] == 1 and four["redundant"]["correlation"] > 0.999
+    assert one["redundant"] is None and two["redundant"] is None
+    assert (four["dead"], one["dead"], two["dead"]) == (False, False, True)
+    assert two["inactive_share"] == 1 and two["max"] == -1
+    output = units.layer(net, "marked", "dense1")
+    assert [entry["label"] for entry in output["units"]] == list(net.classes)
+
+
+def test_units_of_networks_without_data_and_of_texts_are_listed(units: Units) -> None:
+    lite = nets.load("torchvision/alexnet", seed=0)
+    found = units.layer(lite, "torchvision/alexnet", "features.0", "63")
+    assert found["indexed"] is found["compared"] is found["data"] is None
+    (only,) = found["units"]
+    assert only["max"] is None and "torchvision~alexnet" in only["visualization"]["url"]
+    questions = units.layer(nets.load("questions"), "questions", "conv1", "0")
+    assert questions["indexed"] is questions["units"][0]["visualization"] is None
+    data = worlds.require_labelled(worlds.open("phrases", "test"))
+    fresh, recipe = nets.load("kim_cnn", seed=0), TaskRecipe.parse({"network": "kim_cnn", "data": "phrases"})
+    words = with_words_of(fresh, worlds.open("phrases", "train"), data, recipe)[0]
+    layer = next(layer.name for layer in watchable(words) if "conv" in layer.name)
+    found = units.layer(words, "words", layer, "0-3")
+    while found["indexed"] < 1:
+        while units.background.step():
+            pass
+        found = units.layer(words, "words", layer, "0-3")
+    bundled = inputs.bundled_dataset(words.input_spec)
+    assert bundled is not None
+    for entry in found["units"]:
+        given = bundled.inputs([entry["top"]["sample"]], words.input_spec)[0]
+        value = see.activations(words, given[None], [layer])[layer][0, entry["unit"]].max()
+        assert entry["visualization"] is None and entry["max"] == pytest.approx(float(value), abs=1e-4)
+        assert len(entry["top"]["text"].split()) > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("50", PlaceError),
+        ("3-2", PlaceError),
+        ("0-50", PlaceError),
+        ("1,,2", UsageError),
+        ("x", UsageError),
+        ("-1", UsageError),
+        ("1-", UsageError),
+        ("٣", UsageError),
+        ("99999999999", UsageError),
+    ],
+)
+def test_numbers_of_units_are_checked(text: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        unit_numbers(text, "conv2", 50)
+
+
+def test_ranges_of_units_keep_their_order_and_have_a_limit() -> None:
+    assert unit_numbers(" 7-9, 1,8,1 ", "conv2", 50) == [7, 8, 9, 1]
+    assert unit_numbers("", "conv2", 3) == [0, 1, 2]
+    with pytest.raises(UsageError, match="at most 20,000"):
+        unit_numbers(",".join(["0-99999"] * 2000), "flatten", 100_000)
+
+
 def test_a_card_has_weights_formula_code_and_command(units: Units, digits: nets.Net) -> None:
     card = units.card(digits, "digits", "conv2:7")
     conv2 = digits.module.get_submodule("conv2")
     assert card["kernel"]["shape"] == [25, 3, 3] and card["bias"] == float(conv2.bias.detach()[7])  # type: ignore[index]
     assert card["kernel"]["values"] == pytest.approx(conv2.weight[7].flatten().tolist(), rel=1e-5)  # type: ignore[index]
-    assert card["formula"]["terms"] == 225 and card["activation"] == "relu"
+    assert card["formula"]["term_count"] == 225 and card["activation"] == "relu"
     assert card["command"] == "convscope unit digits conv2:7 --data digits --split test"
     assert card["layer"]["options"]["stride"] == card["stride"] == [1, 1]
     space: dict[str, object] = {}
     exec("\n".join(card["code"].splitlines()[:-1]), space)  # without the picture, which takes a while
-    assert space["terms"].place.startswith("conv2:7@")  # type: ignore[attr-defined]
+    assert space["terms"].address.startswith("conv2:7@")  # type: ignore[attr-defined]
     assert card["code"].splitlines()[-1] == "picture = see.visualize(net, 'conv2:7')"
     dense = units.card(digits, "digits", "dense2:3")
     assert dense["kernel"]["shape"] == [100] and dense["activation"] is None
@@ -77,19 +184,19 @@ def test_a_card_has_weights_formula_code_and_command(units: Units, digits: nets.
             units.card(digits, "digits", wrong)
 
 
-def test_a_preferred_picture_grows_while_other_inputs_are_seen(units: Units, digits: nets.Net) -> None:
-    facts, image = units.preferred(digits, "conv2:7")
+def test_a_visualization_grows_while_other_inputs_are_seen(units: Units, digits: nets.Net) -> None:
+    facts, image = units.visualization(digits, "conv2:7")
     assert facts == {"fraction": 0} and image is None
     with torch.no_grad():  # as a live view between two steps
         for _ in range(STEPS // 2):
             units.background.step()
     assert torch.is_grad_enabled()
-    facts, early = units.preferred(digits, "conv2:7")
+    facts, early = units.visualization(digits, "conv2:7")
     assert 0.4 < facts["fraction"] < 0.6 and early is not None
     assert not any(module._forward_hooks for module in digits.module.modules())
     while units.background.step():
         pass
-    facts, late = units.preferred(digits, "conv2:7")
+    facts, late = units.visualization(digits, "conv2:7")
     assert facts["fraction"] == 1 and late is not None
     noise = torch.rand(16, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 
@@ -97,7 +204,7 @@ def test_a_preferred_picture_grows_while_other_inputs_are_seen(units: Units, dig
         return float(see.activations(digits, picture, ["conv2:7"])["conv2:7"].mean())
 
     assert mean(late[None]) > mean(noise) + 0.5 and mean(late[None]) >= mean(early[None]) - 0.1
-    assert Image.open(io.BytesIO(pictures.picture(late, digits))).size == (28, 28)
+    assert Image.open(io.BytesIO(pictures.to_png(late, digits))).size == (28, 28)
 
 
 def test_computations_that_stop_inside_no_grad_do_not_turn_gradients_off() -> None:
@@ -111,10 +218,10 @@ def test_computations_that_stop_inside_no_grad_do_not_turn_gradients_off() -> No
 
     background = Background()
     for gradients in (True, False):
-        background.of(gradients, lambda gradients=gradients: steps(gradients))
+        background.get_or_start(gradients, lambda gradients=gradients: steps(gradients))
     for _ in range(3):
         for gradients in (True, False):
-            background.of(gradients, lambda: iter(()))
+            background.get_or_start(gradients, lambda: iter(()))
             assert background.step() and torch.is_grad_enabled()
     assert seen == [True] * 6
 
@@ -126,11 +233,11 @@ def test_a_failed_computation_raises_once_and_may_be_tried_again() -> None:
         raise UsageError("nothing")
         yield
 
-    background.of("a", failing)
+    background.get_or_start("a", failing)
     assert background.step() and not background.step()
     with pytest.raises(UsageError):
-        background.of("a", failing)
-    assert not background.of("a", failing).done
+        background.get_or_start("a", failing)
+    assert not background.get_or_start("a", failing).done
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device"), ValueError("x")])
@@ -141,10 +248,10 @@ def test_the_worker_goes_on_whatever_a_computation_raises(error: Exception) -> N
         raise error
         yield
 
-    background.of("a", failing)
+    background.get_or_start("a", failing)
     assert background.step()
     with pytest.raises(ConvscopeError) as told:
-        background.of("a", failing)
+        background.get_or_start("a", failing)
     assert told.value.__cause__ is error
 
 
@@ -159,7 +266,7 @@ def test_of_many_computations_the_oldest_are_given_up() -> None:
             closed.append(name)
 
     for name in range(6):
-        background.of(name, lambda name=name: steps(name))
+        background.get_or_start(name, lambda name=name: steps(name))
         background.step()
     assert closed == [0, 1]
     background.close()
@@ -168,7 +275,7 @@ def test_of_many_computations_the_oldest_are_given_up() -> None:
 
 def test_the_numbers_behind_a_unit(digits: nets.Net) -> None:
     image = inputs.example(digits.input_spec, 5).input
-    found = inspection(digits, image, "conv2:7@3,4")
+    found = inspect_unit(digits, image, "conv2:7@3,4")
     act = see.activations(digits, image[None], ["conv2", "relu2", "pool1"])
     products = torch.tensor(found["window"]) * torch.tensor(found["weights"])
     assert found["shape"] == [25, 3, 3] and found["taps"] == [[3, 4, 5], [4, 5, 6]]

@@ -1,5 +1,6 @@
 """The queue: what is claimed once, what is told, what survives a process."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from convscope.errors import DataError, PlaceError, UsageError
+from convscope.lab.queue.database import TABLES
 from convscope.lab.queue.process import alive, start_time, this_process
 from convscope.lab.queue.table import LostJobError, Queue
 
@@ -34,7 +36,7 @@ def claim_all(path: Path, start: float) -> list[str]:
         pass
     while (job := queue.claim()) is not None:
         for number in range(3):
-            queue.tell(job.id, "point", {"number": number})
+            queue.add_event(job.id, "point", {"number": number})
         queue.end(job.id, "done", document=f'{{"verb": "{job.verb}"}}')
         done.append(job.id)
     return done
@@ -78,30 +80,29 @@ def test_progress_replaces_and_other_events_stay(queue: Queue) -> None:
     id_ = queue.add("dream", {})
     queue.claim()
     for number in range(5):
-        queue.progress(id_, number / 10, f"step {number}", 3.0)
-        queue.tell(id_, "log", {"text": str(number)})
+        queue.set_progress(id_, number / 10, f"step {number}", 3.0)
+        queue.add_event(id_, "log", {"text": str(number)})
     assert kinds(queue, id_) == ["state", "state", *["log"] * 4, "progress", "log"]
     progress = next(event for event in queue.events(id_=id_) if event.kind == "progress")
-    assert progress.body == {"fraction": 0.4, "message": "step 4", "left": 3.0}
+    assert progress.body == {"fraction": 0.4, "message": "step 4", "seconds_left": 3.0}
     job = queue.job(id_)
-    assert (job.fraction, job.message, job.left) == (0.4, "step 4", 3.0)
+    assert (job.fraction, job.message, job.seconds_left) == (0.4, "step 4", 3.0)
     assert [event.seq for event in queue.events(progress.seq, id_)] == [progress.seq + 1]
 
 
 def test_numbers_of_events_are_never_used_again(queue: Queue) -> None:
     id_ = queue.add("dream", {})
     queue.claim()
-    last = queue.tell(id_, "log", {})
-    queue.forget(id_, "log")
-    assert queue.tell(id_, "log", {}) > last
+    last = queue.add_event(id_, "log", {})
+    assert queue.add_event(id_, "log", {}, replaces=True) > last
 
 
 def test_what_waits_is_cancelled_at_once_and_what_runs_is_told(queue: Queue) -> None:
     running, waiting = queue.add("dream", {}), queue.add("dream", {})
     queue.claim()
-    assert queue.beat(running) is False
+    assert queue.heartbeat(running) is False
     assert queue.cancel(waiting) == "cancelled" and queue.job(waiting).ended is not None
-    assert queue.cancel(running) == "running" and queue.beat(running) is True
+    assert queue.cancel(running) == "running" and queue.heartbeat(running) is True
     assert queue.cancel(running) == "running"  # a second time changes nothing
     assert kinds(queue, running) == ["state", "state", "state"]
     queue.end(running, "cancelled")
@@ -111,13 +112,13 @@ def test_what_waits_is_cancelled_at_once_and_what_runs_is_told(queue: Queue) -> 
 def test_requests_are_taken_once_and_in_order(queue: Queue) -> None:
     id_ = queue.add("train", {})
     queue.claim()
-    assert queue.controls(id_) == []
+    assert queue.take_controls(id_) == []
     for value in ("conv1", ["conv2:7", "fc"]):
         queue.control(id_, "freeze", value)
     queue.control(id_, "lr", 0.01)
-    found = [(request.action, request.value) for request in queue.controls(id_)]
+    found = [(request.action, request.value) for request in queue.take_controls(id_)]
     assert found == [("freeze", "conv1"), ("freeze", ["conv2:7", "fc"]), ("lr", 0.01)]
-    assert queue.controls(id_) == []
+    assert queue.take_controls(id_) == []
     queue.end(id_, "done")
     with pytest.raises(UsageError, match="one that is done"):
         queue.control(id_, "pause", None)
@@ -142,12 +143,12 @@ def test_a_job_that_was_taken_over_is_lost_to_the_first_process(queue: Queue) ->
     id_ = queue.add("dream", {})
     queue.claim()
     other = Queue(queue.database.path)
-    other._me = (os.getpid(), "another start")
+    other._process = (os.getpid(), "another start")
     for act in (
-        lambda: other.beat(id_),
-        lambda: other.progress(id_, 0.5, "", None),
+        lambda: other.heartbeat(id_),
+        lambda: other.set_progress(id_, 0.5, "", None),
         lambda: other.end(id_, "done"),
-        lambda: other.give_back(id_, ""),
+        lambda: other.requeue(id_, ""),
     ):
         with pytest.raises(LostJobError):
             act()
@@ -164,16 +165,16 @@ def test_a_killed_process_is_noticed_although_its_number_may_come_back(queue: Qu
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     with child:
         assert child.stdout is not None and child.stdout.readline() == "claimed\n"
-        assert queue.abandoned() == []
+        assert queue.take_abandoned() == []
         job = queue.job(id_)
         assert job.pid == child.pid and alive(job.pid, job.process_start, 1e9)
         assert not alive(job.pid, job.process_start + "0", 0)
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
     assert start_time(child.pid) == ""
-    assert [job.id for job in queue.abandoned()] == [id_]
-    assert queue.job(id_).pid == this_process()[0] and queue.abandoned() == []
-    queue.give_back(id_, "goes on")
+    assert [job.id for job in queue.take_abandoned()] == [id_]
+    assert queue.job(id_).pid == this_process()[0] and queue.take_abandoned() == []
+    queue.requeue(id_, "goes on")
     again = queue.claim()
     assert again is not None and (again.id, again.tries) == (id_, 2)
 
@@ -190,3 +191,23 @@ def test_a_file_that_is_no_list_of_jobs_is_refused(tmp_path: Path) -> None:
     for name, message in (("text", "not a database"), ("newer", "version 99")):
         with pytest.raises(DataError, match=message):
             Queue(tmp_path / name)
+
+
+def test_a_list_of_the_first_version_is_gone_on_with(tmp_path: Path) -> None:
+    artifacts = [{"file": "a.png", "kind": "picture", "title": "a", "bytes": 1, "version": 1}]
+    document = {"training": {"curve": [{"at": 1.0}]}, "out": "runs/a"}
+    with sqlite3.connect(tmp_path / "queue.sqlite3") as db:
+        db.executescript(TABLES.replace("seconds_left", "remaining").replace("result_folder", "place"))
+        db.execute(
+            "INSERT INTO job (id, verb, settings, uploads, command, created, place, artifacts, document) "
+            "VALUES ('0', 'train', '{}', '{}', '', 1, 'runs/a', ?, ?)",
+            (json.dumps(artifacts), json.dumps(document)),
+        )
+        db.execute("INSERT INTO event (job, kind, body) VALUES ('0', 'progress', '{\"left\": 3}')")
+        db.execute("INSERT INTO event (job, kind, body) VALUES ('0', 'log', '{\"text\": \"a\"}')")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    for queue in (Queue(tmp_path / "queue.sqlite3"), Queue(tmp_path / "queue.sqlite3")):
+        job = queue.job("0")
+        assert (job.result_folder, job.seconds_left, job.document) == ("runs/a", None, {"out": "runs/a"})
+        assert job.artifacts == [{**artifacts[0], "kind": "image"}] and kinds(queue, "0") == ["log"]

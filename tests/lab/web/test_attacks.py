@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-OWN = "http://127.0.0.1:{port}"
+INTERNAL = "http://127.0.0.1:{port}"
 CHAIN = {"text": "conv 4 3x3, relu", "input": "1x8x8"}
 
 
@@ -140,7 +140,7 @@ def test_4_no_origin_only_with_the_token(client) -> None:
     cookie = client.enter()
     assert client("POST", "/api/v1/graph", CHAIN, cookie=cookie, authorization="").status == 403
     assert client("POST", "/api/v1/graph", CHAIN).status == 200
-    own = OWN.format(port=client.server.port)
+    own = INTERNAL.format(port=client.server.port)
     assert client("POST", "/api/v1/graph", CHAIN, cookie=cookie, authorization="", origin=own).status == 200
 
 
@@ -148,7 +148,7 @@ def test_4_no_origin_only_with_the_token(client) -> None:
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_5_6_a_request_of_another_site_is_refused_whatever_its_form(client, kind: str, site: str) -> None:
     """Forms and text need no preflight; `same-site` is a page on another port of this machine."""
-    cookie, own = client.enter(), OWN.format(port=client.server.port)
+    cookie, own = client.enter(), INTERNAL.format(port=client.server.port)
     given = {"cookie": cookie, "authorization": "", "content_type": kind}
     body = json.dumps(CHAIN).encode()
     for origin in ({}, {"origin": own}, {"origin": "http://localhost:3000"}):
@@ -176,7 +176,7 @@ def test_6_the_cookie_is_this_ports_alone(client, serve) -> None:
 
 
 def test_7_a_socket_needs_the_session_before_it_is_opened(client) -> None:
-    port, own = client.server.port, OWN.format(port=client.server.port)
+    port, own = client.server.port, INTERNAL.format(port=client.server.port)
     assert handshake(port, Origin=own) == 401
     assert handshake(port, Origin=own, Cookie=f"convscope-{port}=x") == 401
     assert handshake(port, Authorization="Bearer wrong") in (401, 403)

@@ -6,17 +6,17 @@ import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
-from starlette.requests import HTTPConnection
 
 from convscope.errors import ConvscopeError, PlaceError
+from convscope.lab.recipe import LabRecipe
 from convscope.lab.web.routes import jobs as routes
+from convscope.lab.web.state import LabState
 from convscope.lab.workers.jobs import work
 from convscope.show.images import png
 
@@ -27,11 +27,11 @@ TINY = {"net": "digits", "places": ["conv1:3"], "steps": 4, "size": 28}
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
     app = FastAPI()
-    app.state.lab = SimpleNamespace(runs=tmp_path / "runs")
+    app.state.lab = LabState(LabRecipe.parse({"folder": str(tmp_path / "runs")}), 0)
     app.include_router(routes.router, prefix="/api/v1")
 
     @app.exception_handler(ConvscopeError)
-    def refused(_request, error: ConvscopeError) -> JSONResponse:
+    def error_response(_request, error: ConvscopeError) -> JSONResponse:
         status = 404 if isinstance(error, PlaceError) else 400
         return JSONResponse({"expected": error.expected, "received": error.received}, status)
 
@@ -75,10 +75,10 @@ def test_a_picture_from_the_request_to_the_browser(client: TestClient) -> None:
     assert (done["state"], done["fraction"], done["error"]) == ("done", 1, None), done
     assert done["started"] <= done["ended"] and done["document"]["recipe"]["steps"] == 4
     kinds = [entry["kind"] for entry in done["artifacts"]]
-    assert "picture" in kinds and not any("file" in entry for entry in done["artifacts"])
+    assert "image" in kinds and not any("file" in entry for entry in done["artifacts"])
     for entry in done["artifacts"]:
         got = client.get(f"/api/v1/jobs/{id_}/artifacts/{entry['index']}")
-        if entry["kind"] == "picture":
+        if entry["kind"] == "image":
             image = Image.open(io.BytesIO(got.content))
             assert got.headers["content-type"] == "image/png" and image.width > 20
             assert json.loads(image.info[png.KEY])["verb"] == "visualize"  # its recipe travels along
@@ -210,14 +210,10 @@ def test_what_cannot_be_asked_of_a_job_is_refused_at_once(client: TestClient) ->
         content = body if isinstance(body, str) else json.dumps(body)
         answer = client.post(f"/api/v1/jobs/{id_}/control", content=content, headers=JSON)
         assert answer.status_code == status, body
-    asked = [(one.action, one.value) for one in routes.queue_of(_connection(client)).controls(train)]
+    asked = [(one.action, one.value) for one in client.app.state.lab.queue.take_controls(train)]
     assert asked == [("freeze", ["conv1:2", "fc"]), ("lr", 0.01), ("pause", None)]
     client.post(f"/api/v1/jobs/{train}/cancel")
     assert client.post(f"/api/v1/jobs/{train}/control", json={"action": "pause"}).status_code == 400
-
-
-def _connection(client: TestClient) -> HTTPConnection:
-    return HTTPConnection({"type": "http", "app": client.app, "headers": []})
 
 
 def test_the_web_side_needs_no_torch() -> None:
@@ -225,9 +221,10 @@ def test_the_web_side_needs_no_torch() -> None:
     import sys
 
     code = (
-        "import sys; from convscope.lab.web.routes import jobs; from convscope.lab.web.jobs import checked\n"
-        "print(checked('train', {'network': 'digits', 'data': 'digits'}, {}))\n"
-        "print(checked('dream', {}, {'photo': [{'id': 'x', 'name': 'cat.jpg'}]}))\n"
+        "import sys; from convscope.lab.web.routes import jobs\n"
+        "from convscope.lab.web.jobs import check_request\n"
+        "print(check_request('train', {'network': 'digits', 'data': 'digits'}, {}))\n"
+        "print(check_request('dream', {}, {'photo': [{'id': 'x', 'name': 'cat.jpg'}]}))\n"
         "assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -18,6 +18,7 @@ def test_every_page_is_the_bundle_and_other_addresses_are_not_there(client) -> N
     for path in (
         "/",
         "/m/digits",
+        "/m/digits/conv2?units=1,5,7",
         "/m/digits/conv2/7?embed=true",
         "/build",
         "/jobs/3",

@@ -3,17 +3,18 @@
 import base64
 import json
 import struct
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
+from tests.lab.frame_decoder import decode_frame
 from websockets.sync.client import ClientConnection, connect
 
 from convscope import nets, see, worlds
 from convscope.lab.folder import LabFolder
-from convscope.lab.live import frames
 from convscope.lab.queue.table import Queue
 from convscope.lab.recipe import LabRecipe
 from convscope.lab.web.server import Server
@@ -56,7 +57,7 @@ def ask(tab: ClientConnection, **message: Any) -> dict[str, Any]:
 def maps(tab: ClientConnection) -> tuple[dict[str, Any], dict[str, Any]]:
     answer = tab.recv(WAIT)
     assert isinstance(answer, bytes), answer
-    return frames.decode(answer)
+    return decode_frame(answer)
 
 
 PIXELS = torch.randint(0, 256, (1, 28, 28), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
@@ -92,7 +93,9 @@ def test_a_stroke_comes_back_as_the_maps_of_all_layers(tab: ClientConnection) ->
         assert float((again - wanted[name].reshape(again.shape)).abs().max()) < 0.02 * float(
             high.max() - low.min()
         )
-    assert header["answer"] == pytest.approx(nets.load("digits")(image).softmax(1)[0].tolist(), abs=1e-5)
+    assert header["probabilities"] == pytest.approx(
+        nets.load("digits")(image).softmax(1)[0].tolist(), abs=1e-5
+    )
 
 
 def test_the_same_input_as_base64_and_a_bundled_example(tab: ClientConnection) -> None:
@@ -102,7 +105,7 @@ def test_the_same_input_as_base64_and_a_bundled_example(tab: ClientConnection) -
     first, _ = maps(tab)
     tab.send(struct.pack("<I", 2) + PIXELS.numpy().tobytes())
     second, _ = maps(tab)
-    assert first["answer"] == second["answer"] and (first["seq"], second["seq"]) == (1, 2)
+    assert first["probabilities"] == second["probabilities"] and (first["seq"], second["seq"]) == (1, 2)
     tab.send(json.dumps({"type": "input", "seq": 3, "sample": 4}))
     assert maps(tab)[0]["seq"] == 3
 
@@ -112,10 +115,39 @@ def test_steering_repeats_the_last_input(tab: ClientConnection) -> None:
     plain, _ = maps(tab)
     tab.send(json.dumps({"type": "steer", "units": [{"address": "dense2:2", "scale": 0}]}))
     steered, found = maps(tab)
-    assert steered["seq"] == 1 and steered["answer"] == plain["answer"] != steered["steered"]
+    assert (
+        steered["seq"] == 1
+        and steered["probabilities"] == plain["probabilities"] != steered["steered_probabilities"]
+    )
     assert float(found["dense2"][0][2]) == 0
     tab.send(json.dumps({"type": "steer", "units": []}))
-    assert maps(tab)[0]["steered"] is None
+    assert maps(tab)[0]["steered_probabilities"] is None
+
+
+def test_a_compared_network_gets_the_same_input(tab: ClientConnection) -> None:
+    compared = {"net": "lenet5", "layers": ["C1"]}
+    ask(tab, type="watch", net="digits", layers=["conv1", "conv2"], compared=compared)
+    tab.send(struct.pack("<I", 7) + PIXELS.numpy().tobytes())
+    parts = [maps(tab) for _ in range(3)]
+    assert [(header["part"], header["seq"]) for header, _ in parts] == [
+        ("first", 7),
+        ("second", 7),
+        ("difference", 7),
+    ]
+    assert [set(found) for _, found in parts] == [{"input", "conv1", "conv2"}, {"input", "C1"}, set()]
+    assert parts[1][1]["input"][2].shape == (1, 32, 32)
+    for seq in range(100):
+        tab.send(struct.pack("<I", seq) + PIXELS.numpy().tobytes())
+    last = -1
+    while last != 99:
+        last = [maps(tab)[0]["seq"] for _ in range(3)][-1]
+    ask(tab, type="watch", net="digits", layers=["conv1"])
+    tab.send(struct.pack("<I", 8) + PIXELS.numpy().tobytes())
+    assert "part" not in maps(tab)[0]
+    compared["net"] = "run:../x"
+    assert ask(tab, type="watch", net="digits", compared=compared)["type"] == "watching"
+    tab.send(struct.pack("<I", 9) + PIXELS.numpy().tobytes())
+    assert json.loads(tab.recv(WAIT))["type"] == "error"
 
 
 def test_of_many_inputs_the_last_one_is_answered_and_old_ones_are_dropped(tab: ClientConnection) -> None:
@@ -159,21 +191,22 @@ def test_wrong_messages_are_answered_and_the_tab_goes_on(tab: ClientConnection, 
 
 
 def test_a_unit_is_inspected_on_the_present_input(tab: ClientConnection) -> None:
-    assert ask(tab, type="inspect", address="conv2:7@3,4")["type"] == "error"
+    early = ask(tab, type="inspect", address="conv2:7@3,4")
+    assert [early[key] for key in ("type", "question", "detail")] == ["error", "inspect", "conv2:7@3,4"]
     tab.send(json.dumps({"type": "input", "seq": 8, "sample": 5}))
     maps(tab)
     found = ask(tab, type="inspect", address="conv2:7@3,4")
     image = worlds.world_of(nets.load("digits").input_spec).example(nets.load("digits").input_spec, 5)
     assert image is not None
     terms = see.unit_terms("digits", image.input[None], "conv2:7@3,4")
-    assert found["type"] == "inspected" and found["seq"] == 8 and found["address"] == terms.place
+    assert found["type"] == "inspected" and found["seq"] == 8 and found["address"] == terms.address
     assert found["value"] == pytest.approx(terms.value, abs=1e-5) and found["bias"] == pytest.approx(
         terms.bias
     )
     assert found["following"][0]["layer"] == "relu2"
 
 
-def test_unit_cards_samples_and_preferred_pictures_over_http(server: Server) -> None:
+def test_unit_cards_samples_and_visualizations_over_http(server: Server) -> None:
     card = get(server, "/networks/digits/layers/conv2/units/7")
     assert card["address"] == "conv2:7" and card["kernel"]["shape"] == [25, 3, 3]
     with request(server, "/m/digits/conv2/7.json") as answer:
@@ -182,12 +215,31 @@ def test_unit_cards_samples_and_preferred_pictures_over_http(server: Server) -> 
         assert answer.headers["Content-Type"] == "image/png" and answer.read(8) == b"\x89PNG\r\n\x1a\n"
     with request(server, "/api/v1/networks/spoken-digits/samples/3.wav") as answer:
         assert answer.headers["Content-Type"] == "audio/wav" and answer.read(4) == b"RIFF"
-    url, share = card["preferred"]["url"], 0.0
+    url, share = card["visualization"]["url"], 0.0
     while share < 1:
         with request(server, url) as answer:
             share = float(answer.headers["X-Fraction"])
             found = answer.read()
     assert found.startswith(b"\x89PNG")
+
+
+def test_lists_of_units_and_layers_are_data_at_the_address_of_their_page(server: Server) -> None:
+    with request(server, "/m/digits.json") as answer:
+        assert json.load(answer) == get(server, "/networks/digits")
+    with request(server, "/m/digits/conv2.json?units=7,3") as answer:
+        found = json.load(answer)
+    assert [one["address"] for one in found["units"]] == ["conv2:7", "conv2:3"] and found["count"] == 50
+    while found["indexed"] < 1:
+        found = get(server, "/networks/digits/layers/conv2/units?units=7,3")
+    card = get(server, "/networks/digits/layers/conv2/units/7")
+    while not card["top"]:
+        card = get(server, "/networks/digits/layers/conv2/units/7")
+    assert found["units"][0]["top"] == card["top"][0] and found["units"][0]["max"] == card["top"][0]["value"]
+    for path, status in (("conv2.json?units=50", 404), ("conv2.json?units=x", 422), ("nothing.json", 404)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            request(server, f"/m/digits/{path}")
+        assert refused.value.code == status
+        refused.value.close()
 
 
 def job_event(tab: ClientConnection) -> dict[str, Any]:
@@ -209,7 +261,7 @@ def test_events_of_a_job_come_beside_the_maps_and_are_replayed_by_number(
     tab.send(json.dumps({"type": "input", "seq": 1, "sample": 0}))
     assert maps(tab)[0]["seq"] == 1
     queue.cancel(other)
-    queue.tell(number, "log", {"text": "one"})
+    queue.add_event(number, "log", {"text": "one"})
     queue.cancel(number)
     later = [job_event(tab), job_event(tab)]
     assert [one["event"] for one in later] == ["log", "state"] and all(one["id"] == number for one in later)
@@ -251,12 +303,34 @@ def test_a_position_of_go_is_an_input(tab: ClientConnection) -> None:
     assert watching["type"] == "watching"
     tab.send(json.dumps({"type": "input", "seq": 1, "game": {"size": 9, "moves": ["E5", "C3"]}}))
     header, found = maps(tab)
-    assert found["input"][2].shape[1:] == (9, 9) and len(header["answer"]) >= 81
+    assert found["input"][2].shape[1:] == (9, 9)
+    from convscope.worlds.go import Board
+
+    net, board = nets.load("go-9x9"), Board(9)
+    board.play("E5")
+    board.play("C3")
+    given = worlds.world_of(net.input_spec).open(board, net.input_spec).input[None]
+    with torch.no_grad():
+        expected = net(given)["policy"].flatten().softmax(0).tolist()
+    assert header["probabilities"] == pytest.approx(expected, abs=1e-5)
+    low, high, values = found["input"]
+    shown = low[:, None, None] + values * (high - low)[:, None, None] / 255
+    torch.testing.assert_close(shown, given[0], atol=0.01, rtol=0)
+    tab.send(json.dumps({"type": "input", "seq": 2, "game": {"size": 9, "moves": ["E5", "E5"]}}))
+    assert json.loads(tab.recv(WAIT))["type"] == "error"
 
 
-def test_a_text_is_tinted(tab: ClientConnection) -> None:
+def test_words_have_attributions(tab: ClientConnection) -> None:
     ask(tab, type="watch", net="questions")
     tab.send(json.dumps({"type": "input", "seq": 1, "text": "what is it"}))
     header, _ = maps(tab)
-    found = ask(tab, type="tint")
-    assert found["type"] == "tinted" and len(found["pieces"]) == len(header["pieces"])
+    found = ask(tab, type="word_attributions")
+    assert found["type"] == "word_attributions" and len(found["pieces"]) == len(header["pieces"])
+    net = nets.load("questions")
+    image = worlds.open_sample(b"what is it", net.input_spec).input
+    for target, name in ((None, "question"), (0, "statement")):
+        found = ask(tab, type="word_attributions", target=target)
+        exact = see.explain(net, image[None], "integrated", 1 if target is None else target).heatmap[0]
+        assert found["target"] == name and found["seq"] == 1
+        assert [piece["text"] for piece in found["pieces"]] == list("what is it")
+        assert [piece["value"] for piece in found["pieces"]] == pytest.approx(exact.tolist(), abs=1e-4)

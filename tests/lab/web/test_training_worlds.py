@@ -50,7 +50,7 @@ def trained(lab: Client, settings: dict[str, Any], **uploads: Files) -> dict[str
     job = done(lab, "train", settings, **uploads)
     assert job["state"] == "done", job["error"]
     training = job["document"]["training"]
-    assert training["curve"] and len(training["epochs"]) == training["planned"]
+    assert training["curve"] and len(training["epochs"]) == training["planned_epochs"]
     names = [metric["name"] for metric in training["metrics"]]  # a GAN has two losses of other names
     assert all(any(point.get(name) is not None for name in names) for point in training["curve"])
     return job

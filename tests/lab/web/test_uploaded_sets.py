@@ -18,7 +18,7 @@ from convscope.lab.folder import LabFolder
 from convscope.lab.recipe import LabRecipe
 from convscope.lab.uploaded_sets import UploadedSets
 from convscope.lab.web import failures
-from convscope.lab.web.routes import jobs, uploaded_sets
+from convscope.lab.web.routes import datasets, jobs
 from convscope.lab.web.state import LabState
 from convscope.lab.workers.jobs import work
 
@@ -31,7 +31,7 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
     app = FastAPI()
     app.state.lab = LabState(LabRecipe(folder=str(tmp_path / "runs")), 0)
     failures.install(app)
-    app.include_router(uploaded_sets.router, prefix="/api/v1")
+    app.include_router(datasets.router, prefix="/api/v1")
     app.include_router(jobs.router, prefix="/api/v1")
     with TestClient(app) as made:
         yield made
@@ -57,7 +57,7 @@ def contents() -> dict[str, bytes]:
 
 
 def handed_over(client: TestClient, files: dict[str, bytes]) -> dict[str, Any]:
-    folder = lab_of(client).own / "uploads"
+    folder = lab_of(client).internal / "uploads"
     folder.mkdir(parents=True, exist_ok=True)
     named = []
     for name, content in files.items():
@@ -106,7 +106,7 @@ def test_a_training_learns_from_the_corrected_data_and_the_uploads_stay(client: 
     wanted = {name: content for name, content in files.items() if name not in ("light/0.png", "dark/9.png")}
     assert learned_from(client, second) == {**wanted, "dark/0-2.png": files["light/0.png"]}
     assert second["document"]["classes"] == {"dark": 8, "light": 8}  # without those that are tested on
-    uploads = lab_of(client).own / "uploads"
+    uploads = lab_of(client).internal / "uploads"
     assert {path.read_bytes() for path in uploads.iterdir()} == set(files.values())
     assert learned_from(client, trained(client, found["id"], version=0)) == files  # as it was then
 
@@ -190,7 +190,7 @@ def test_the_program_does_the_same_in_the_users_folder_and_takes_it_back(
 
     assert run() == 0
     sets = UploadedSets(lab_of(client))
-    uploads = lab_of(client).own / "uploads"
+    uploads = lab_of(client).internal / "uploads"
     wanted = {f["name"]: (uploads / f["id"]).read_bytes() for f in sets.files(found["id"])}
     assert held(own) == wanted and "cats/2.png" in wanted and "dogs/2.png" in wanted
     assert held(own.with_name("my pets.removed")) == {"dogs/名字 😀.png": files["dogs/名字 😀.png"]}

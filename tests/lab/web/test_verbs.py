@@ -21,7 +21,7 @@ def test_every_verb_that_is_offered_has_a_sentence_help_and_all_its_fields(clien
     assert list(schemas) == [verb for verb in JOBS if verb not in NOT_OFFERED]
     for verb, found in schemas.items():
         module = load(verb)
-        assert found["about"] == (module.__doc__ or "").partition("\n")[0]
+        assert found["summary"] == (module.__doc__ or "").partition("\n")[0]
         assert "convscope" in found["help"]
         assert {field["name"] for field in found["fields"]} == set(module.schema.model_fields), verb
         positional = [field["name"] for field in found["fields"] if field["positional"]]

@@ -20,7 +20,7 @@ from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import Event, QueuedJob
 from convscope.lab.queue.table import Queue
 from convscope.lab.workers import jobs as worker
-from convscope.lab.workers.requests import placed
+from convscope.lab.workers.requests import link_uploads
 from convscope.learn import Run
 
 NET = "conv 3 5x5, relu, maxpool 4, conv 4 3x3, relu, flatten, dense 10"
@@ -76,7 +76,7 @@ def ended(queue: Queue, id_: str) -> QueuedJob:
 def drawn_seven(folder: LabFolder) -> str:
     """An upload, by its id."""
     id_ = "7" * 64
-    path = folder.own / "uploads" / id_
+    path = folder.internal / "uploads" / id_
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn = Image.new("RGB", (60, 60), "white")
     ImageDraw.Draw(drawn).line([(15, 12), (44, 12), (28, 50)], fill="black", width=6)
@@ -97,8 +97,8 @@ def test_a_training_is_told_while_it_runs_and_does_what_it_is_asked_for(
         assert [event.body["action"] for event in told] == ["freeze", "lr", "freeze"]
         assert [event.body["error"] is None for event in told] == [True, True, False]
         (state,) = until(lambda: events(queue, id_, "training"))
-        assert state.body["frozen"] == ["conv1:1"] and state.body["highest_lr"] == 0.002
-        before, stood = Run.open(queue.job(id_).place).state(), queue.job(id_).fraction
+        assert state.body["frozen"] == ["conv1:1"] and state.body["max_lr"] == 0.002
+        before, stood = Run.open(queue.job(id_).result_folder).state(), queue.job(id_).fraction
         until(lambda: queue.job(id_).fraction > stood + 0.005)
         until(lambda: events(queue, id_, "metric")[-1].body["lr"] == 0.002)
         queue.control(id_, "pause", None)
@@ -113,7 +113,7 @@ def test_a_training_is_told_while_it_runs_and_does_what_it_is_asked_for(
     assert job.document["training"]["samples"]["samples"]
     titles = [entry["title"] for entry in job.artifacts]
     assert "test samples of each cell of the confusion matrix" in titles and "report" in " ".join(titles)
-    after = Run.open(job.place).load().module.state_dict()["conv1.weight"]
+    after = Run.open(job.result_folder).load().module.state_dict()["conv1.weight"]
     assert before is not None and torch.equal(before.part("model")["conv1.weight"][1], after[1])
     assert not torch.equal(before.part("model")["conv1.weight"][0], after[0])
 
@@ -131,12 +131,12 @@ def test_a_training_goes_on_when_the_lab_is_started_again(folder: LabFolder, que
     job = queue.job(id_)
     assert job.state == "done", job.error
     assert [event.body["index"] for event in events(queue, id_, "epoch")] == list(range(1, 31))
-    assert job.document is not None and Path(job.document["out"]) == Path(job.place)
+    assert job.document is not None and Path(job.document["out"]) == Path(job.result_folder)
     training = job.document["training"]
     assert [epoch["index"] for epoch in training["epochs"]] == list(range(1, 31))
-    at = [point["at"] for point in training["curve"]]
+    at = [point["epochs_done"] for point in training["curve"]]
     assert at == sorted(at) and at[0] <= 1 and at[-1] == 30
-    assert len(Run.open(job.place).epochs) == 30
+    assert len(Run.open(job.result_folder).epochs) == 30
 
 
 def test_a_paused_training_stays_paused_when_the_lab_is_started_again(
@@ -148,15 +148,16 @@ def test_a_paused_training_stays_paused_when_the_lab_is_started_again(
         queue.control(id_, "pause", None)
         until(lambda: events(queue, id_, "training")[-1].body["paused"])
         closed.set()
-    before, stored = queue.job(id_), Run.open(queue.job(id_).place).state()
+    before, stored = queue.job(id_), Run.open(queue.job(id_).result_folder).state()
     assert before.state == "queued" and before.document is not None and stored is not None
-    for _start in range(worker.MOST_TRIES + 1):  # however often: it is no reason to give it up
+    job = before
+    for _start in range(worker.MAX_TRIES + 1):  # however often: it is no reason to give it up
         with working(folder):
             until(lambda: queue.job(id_).message == "paused")
             until(lambda: events(queue, id_, "training")[-1].body["paused"])
             time.sleep(0.3)
             job = queue.job(id_)
-    after = Run.open(job.place).state()
+    after = Run.open(job.result_folder).state()
     assert job.state == "running" and job.fraction == pytest.approx(before.fraction) and after is not None
     assert (after.values["epoch"], after.values["step"]) == (stored.values["epoch"], stored.values["step"])
     kept, now = stored.part("model"), after.part("model")
@@ -169,7 +170,7 @@ def test_a_paused_training_stays_paused_when_the_lab_is_started_again(
     with working(folder):
         until(lambda: queue.job(id_).message == "paused")
         queue.control(id_, "lr", 0.002)
-        until(lambda: events(queue, id_, "training")[-1].body["highest_lr"] == 0.002)
+        until(lambda: events(queue, id_, "training")[-1].body["max_lr"] == 0.002)
         assert events(queue, id_, "training")[-1].body["paused"]
         queue.control(id_, "resume", None)
         done = ended(queue, id_)
@@ -189,7 +190,9 @@ def test_a_training_that_is_paused_since_the_start_can_be_cancelled(folder: LabF
         queue.cancel(id_)
         job = ended(queue, id_)
     assert job.state == "cancelled" and job.error is not None and "--resume" in job.error["hint"]
-    assert Run.open(job.place).epochs and "report" in " ".join(entry["title"] for entry in job.artifacts)
+    assert Run.open(job.result_folder).epochs and "report" in " ".join(
+        entry["title"] for entry in job.artifacts
+    )
 
 
 @pytest.mark.slow  # another process imports torch
@@ -204,7 +207,7 @@ def test_a_killed_training_goes_on_from_its_state(folder: LabFolder, queue: Queu
         until(lambda: [e for e in events(queue, id_, "training") if e.body["paused"]])
         os.kill(child.pid, signal.SIGKILL)
     assert queue.job(id_).state == "running"  # it could not say anything any more
-    stored = Run.open(queue.job(id_).place).state()
+    stored = Run.open(queue.job(id_).result_folder).state()
     assert stored is not None and (0, 0) < (stored.values["epoch"], stored.values["step"]) < (2, 0)
     with working(folder):  # it was paused when it was killed, and stays so
         until(lambda: queue.job(id_).message == "paused")
@@ -216,7 +219,7 @@ def test_a_killed_training_goes_on_from_its_state(folder: LabFolder, queue: Queu
     states = [event.body["state"] for event in events(queue, id_, "state")]
     assert states == ["queued", "running", "queued", "running", "done"]
     assert [event.body["index"] for event in events(queue, id_, "epoch")] == [1, 2, 3]
-    assert Run.open(job.place).finished and not (folder.own / "results" / id_).exists()
+    assert Run.open(job.result_folder).finished and not (folder.internal / "results" / id_).exists()
 
 
 def width(path: Path) -> int:
@@ -238,23 +241,23 @@ def claimed_by_the_dead(queue: Queue, id_: str) -> None:
 def test_what_cannot_go_on_says_that_it_was_interrupted(folder: LabFolder, queue: Queue) -> None:
     plain, begun, given_up = queue.add("dream", {}), queue.add("train", TRAIN), queue.add("dream", {})
     claimed_by_the_dead(queue, plain)
-    (job,) = queue.abandoned()
+    (job,) = queue.take_abandoned()
     worker.recover(queue, job)
     found = queue.job(plain)
     assert found.state == "interrupted" and found.error is not None and all(found.error.values())
     place = folder.runs / "mine"
     place.mkdir()
     (place / "recipe.toml").write_text("")
-    for number in range(1, worker.MOST_TRIES + 1):
+    for number in range(1, worker.MAX_TRIES + 1):
         claimed_by_the_dead(queue, begun)
-        (job,) = queue.abandoned()
-        queue.place(begun, str(place))
+        (job,) = queue.take_abandoned()
+        queue.set_result_folder(begun, str(place))
         worker.recover(queue, queue.job(begun))
-        expected = "queued" if number < worker.MOST_TRIES else "interrupted"
+        expected = "queued" if number < worker.MAX_TRIES else "interrupted"
         assert queue.job(begun).state == expected
     claimed_by_the_dead(queue, given_up)
     queue.cancel(given_up)
-    (job,) = queue.abandoned()
+    (job,) = queue.take_abandoned()
     worker.recover(queue, job)
     assert queue.job(given_up).state == "cancelled"
 
@@ -271,7 +274,7 @@ def test_a_job_whose_process_dies_while_this_worker_runs_is_seen_to(folder: LabF
         thread = threading.Thread(target=worker.work, args=(folder.runs, closed))
         thread.start()
         try:
-            time.sleep(2 * worker.IDLE)
+            time.sleep(2 * worker.IDLE_INTERVAL)
             assert queue.job(lost).state == "running"  # its process lives
             other.kill()
             until(lambda: queue.job(lost).state == "interrupted")
@@ -286,7 +289,7 @@ def test_a_cancelled_dream_keeps_its_last_picture(folder: LabFolder, queue: Queu
     id_ = queue.add("dream", settings, uploads=upload)
     with working(folder):
         first = until(lambda: events(queue, id_, "artifact"))
-        assert first[0].body["kind"] == "picture" and "file" not in first[0].body
+        assert first[0].body["kind"] == "image" and "file" not in first[0].body
         running = queue.job(id_)
         shown = Path(running.folder) / running.artifacts[0]["file"]
         assert running.state == "running" and width(shown) > 20
@@ -304,23 +307,23 @@ def test_uploads_become_a_folder_of_classes_that_leads_nowhere_else(folder: LabF
     names = ["cats/a/1.png", "dogs/1.png", "dogs/1.png", "../../x/../..", "y\\..\\2.png", "", "/etc/passwd"]
     names += ["..\\z\\3.png", "train/cats/1.png"]
     place = folder.inputs("0" * 16) / "data"
-    paths = placed([{"id": id_, "name": name} for name in names], folder, place, classes=True)
+    paths = link_uploads([{"id": id_, "name": name} for name in names], folder, place, classes=True)
     found = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
     assert sorted(str(Path(path).relative_to(place)) for path in paths) == found and len(found) == 9
     assert {"cats/1.png", "dogs/1.png", "dogs/1-2.png", "y/2.png", "etc/passwd"} <= set(found)
     assert "train/cats/1.png" in found and all(len(Path(name).parts) <= 3 for name in found)
     for wrong in ("8" * 64, "../uploads/" + "7" * 53, ""):
         with pytest.raises(PlaceError):
-            placed([{"id": wrong, "name": "x"}], folder, place)
-    link = folder.own / "uploads" / ("9" * 64)
-    link.symlink_to(folder.own / "uploads" / id_)
+            link_uploads([{"id": wrong, "name": "x"}], folder, place)
+    link = folder.internal / "uploads" / ("9" * 64)
+    link.symlink_to(folder.internal / "uploads" / id_)
     with pytest.raises(PlaceError):
-        placed([{"id": "9" * 64, "name": "x"}], folder, place)
+        link_uploads([{"id": "9" * 64, "name": "x"}], folder, place)
 
 
 def test_a_dropped_folder_is_checked_and_a_bad_picture_is_found(folder: LabFolder, queue: Queue) -> None:
     good = drawn_seven(folder)
-    bad = folder.own / "uploads" / ("b" * 64)
+    bad = folder.internal / "uploads" / ("b" * 64)
     bad.write_bytes(b"no picture")
     files = [{"id": good, "name": f"{name}/{k}.png"} for name in ("cats", "dogs") for k in range(2)]
     files.append({"id": bad.name, "name": "dogs/broken.png"})

@@ -256,7 +256,7 @@ def test_progress_comes_when_asked(train_images):
 
 def test_large_networks_get_a_small_rate(train_images):
     net = small_net(text=f"flatten, dense {SMALL // 784 + 10}, relu, dense 10")
-    assert Trainer(net, train_images, recipe=ClassificationRecipe(**EXACT)).rates.highest == 0.001
+    assert Trainer(net, train_images, recipe=ClassificationRecipe(**EXACT)).rates.max_lr == 0.001
 
 
 def test_augmentations_that_a_loader_would_ignore_are_refused(train_images):

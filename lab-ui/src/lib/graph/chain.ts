@@ -4,7 +4,7 @@ export type Clause = {
   /** The name that `name = kind ...` gives the layer; null where the chain names it. */
   name: string | null;
   kind: string;
-  /** Options as written after the kind. */
+  /** Options as written after the kind, and after `<` the layers that it reads. */
   rest: string;
   /** Where the clause stands in the text, without surrounding blanks. */
   start: number;
@@ -19,22 +19,17 @@ export function clauses(text: string): Clause[] {
     const trimmed = piece[0].trim();
     if (!trimmed) continue;
     const start = piece.index + piece[0].indexOf(trimmed);
-    found.push({ ...parts(trimmed), start, end: start + trimmed.length });
+    found.push({ ...parseClause(trimmed), start, end: start + trimmed.length });
   }
   return found;
 }
 
 /** Return name, kind and options of one clause. */
-export function parts(clause: string): { name: string | null; kind: string; rest: string } {
+export function parseClause(clause: string): { name: string | null; kind: string; rest: string } {
   const named = /^([A-Za-z_]\w*)\s*=\s*(?=[A-Za-z_])/.exec(clause);
   const body = named ? clause.slice(named[0].length) : clause;
-  const kind = /^\S*/.exec(body)![0]!;
+  const kind = /^[^\s<]*/.exec(body)![0]!;
   return { name: named?.[1] ?? null, kind, rest: body.slice(kind.length).trim() };
-}
-
-/** Write a clause. */
-export function written(name: string | null, kind: string, rest: string): string {
-  return [name ? `${name} =` : '', kind, rest].filter(Boolean).join(' ');
 }
 
 /** Replace one clause; everything around it, comments included, stays as it is. */
@@ -78,11 +73,4 @@ export function moved(text: string, index: number, by: number): string {
   if (!a || !b) return text;
   const cut = (c: Clause) => text.slice(c.start, c.end);
   return text.slice(0, a.start) + cut(b) + text.slice(a.end, b.start) + cut(a) + text.slice(b.end);
-}
-
-/** Return which clause a column (from 1, as errors of chains count) lies in. */
-export function clauseAt(text: string, column: number): number {
-  const all = clauses(text);
-  const at = all.findIndex((c) => column - 1 < c.end);
-  return at < 0 ? all.length - 1 : at;
 }

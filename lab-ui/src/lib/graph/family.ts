@@ -10,6 +10,18 @@ const FAMILIES: [Family, RegExp][] = [
   ['merge', /^(add|concat|multiply|mean|stack)/],
 ];
 
+/** Names of colours of the theme; the other families have none of their own. */
+const HUES: Partial<Record<Family, string>> = {
+  conv: '--map-positive',
+  pool: '--good',
+  dense: '--map-negative',
+  activation: '--glow',
+  merge: '--accent',
+};
+
+/** The colour by which a layer's family is known. */
+export const hueOf = (kind: string): string => `var(${HUES[familyOf(kind)] ?? '--line-strong'})`;
+
 export function familyOf(kind: string): Family {
   return FAMILIES.find(([, pattern]) => pattern.test(kind.toLowerCase()))?.[0] ?? 'other';
 }

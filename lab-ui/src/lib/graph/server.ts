@@ -3,7 +3,7 @@ import { send, type Layer } from '../api';
 
 export interface GraphError {
   /** Index of the layer that is wrong, where one is. */
-  at: number | null;
+  layer: number | null;
   expected: string;
   received: string;
   hint: string;

@@ -11,6 +11,17 @@ test.each(pages)('every string of %s is there in both languages, with the same v
   for (const key of Object.keys(english)) expect(fields(chinese[key]), key).toEqual(fields(english[key]));
 });
 
+const sources = Object.values(import.meta.glob<string>('../../**/*.{svelte,ts}', { query: '?raw', import: 'default', eager: true })).join('\n');
+
+test.each(pages)('every string of %s is used', (page) => {
+  // A part of a key may be a value: t(`watch.scale_${scale}`).
+  const built = [...sources.matchAll(new RegExp(`\`${page}\\.(\\w*)\\$\\{`, 'g'))].map(([, start]) => start ?? '');
+  // Names that the server gives: t(`data.${name}` as Key).
+  const anything = new RegExp(`\`${page}\\.\\$\\{\\w+\\}\` as Key`).test(sources);
+  const unused = Object.keys(en[page]).filter((key) => !anything && !sources.includes(`'${page}.${key}'`) && !built.some((start) => (start ? key.startsWith(start) : sources.includes(`'${key}'`))));
+  expect(unused).toEqual([]);
+});
+
 test('the address decides before the cookie, the cookie before the browser', () => {
   expect(chosenLanguage('?lang=en', 'convscope-lang=zh', 'zh-CN')).toBe('en');
   expect(chosenLanguage('', 'a=b; convscope-lang=zh', 'en-GB')).toBe('zh');

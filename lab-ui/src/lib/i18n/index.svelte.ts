@@ -5,10 +5,14 @@
  * `t('build.title')`. A key that lacks its Chinese twin is a type error, the other way round a failing test.
  */
 import { here } from '../router.svelte';
+import atlasEn from './atlas.en.json';
+import atlasZh from './atlas.zh.json';
 import buildEn from './build.en.json';
 import buildZh from './build.zh.json';
 import commonEn from './common.en.json';
 import commonZh from './common.zh.json';
+import compareEn from './compare.en.json';
+import compareZh from './compare.zh.json';
 import dataEn from './data.en.json';
 import dataZh from './data.zh.json';
 import dreamEn from './dream.en.json';
@@ -25,14 +29,20 @@ import useEn from './use.en.json';
 import useZh from './use.zh.json';
 import unitEn from './unit.en.json';
 import unitZh from './unit.zh.json';
+import unitsEn from './units.en.json';
+import unitsZh from './units.zh.json';
 import watchEn from './watch.en.json';
 import watchZh from './watch.zh.json';
+import wordsEn from './words.en.json';
+import wordsZh from './words.zh.json';
 import workEn from './work.en.json';
 import workZh from './work.zh.json';
 
 export const en = {
+  atlas: atlasEn,
   build: buildEn,
   common: commonEn,
+  compare: compareEn,
   data: dataEn,
   dream: dreamEn,
   explain: explainEn,
@@ -41,15 +51,19 @@ export const en = {
   use: useEn,
   train: trainEn,
   unit: unitEn,
+  units: unitsEn,
   watch: watchEn,
+  words: wordsEn,
   work: workEn,
 };
 
 type Tables = { [Page in keyof typeof en]: Record<keyof (typeof en)[Page], string> };
 
 export const zh: Tables = {
+  atlas: atlasZh,
   build: buildZh,
   common: commonZh,
+  compare: compareZh,
   data: dataZh,
   dream: dreamZh,
   explain: explainZh,
@@ -58,7 +72,9 @@ export const zh: Tables = {
   use: useZh,
   train: trainZh,
   unit: unitZh,
+  units: unitsZh,
   watch: watchZh,
+  words: wordsZh,
   work: workZh,
 };
 

@@ -253,6 +253,8 @@ def _placed(slots: Sequence[_Slot], free: Sequence[_Slot], words: Sequence[str])
 
 def _fits(noun: str, word: str) -> bool:
     """Return whether a word can be what a field takes, by its noun (`convscope.recipe.fields.Takes`)."""
+    if noun == "a result" and Path(word).suffix:  # a missing file is named as such when it is opened
+        return True
     if noun in CERTAIN:
         return _is(noun, word) or (noun == "a picture" and _is_sentence(word))
     return not noun or not _is_certain(word)

@@ -46,8 +46,8 @@ def show(error: ConvscopeError, words: Sequence[str] = ()) -> int:
     if debugging(words):
         terminal.tell("".join(traceback.format_exception(error)).rstrip("\n"))
     if wants_json(words):
-        fields = {"expected": error.expected, "received": error.received, "hint": hint}
-        terminal.answer(as_json({"error": {**fields, "exit_code": error.exit_code}}))
+        fields = {**error.to_json(), "hint": hint, "exit_code": error.exit_code}
+        terminal.answer(as_json({"error": fields}))
         return error.exit_code
     word = "stopped" if isinstance(error, Interrupted) else "fault" if isinstance(error, Fault) else "error"
     lines = [f"{word}: {printable(error.expected)}"]

@@ -48,8 +48,11 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
         explanation has `target`, `method`, `settings`, `value` (the target's value), `degree` (its
         probability if all targets are classes, else the value), `seconds`, `done` (finished share of the
         method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if `checks` is off),
-        `layer` (for class activation maps; else empty) and for texts `words` (each with its attribution;
-        of methods whose attributions have no sum, as a share of the largest).
+        `layer` (for class activation maps; else empty), `wrt` (with respect to what: `input`, or the layer
+        whose output is attributed), for texts `words` (each with its attribution; of methods whose
+        attributions have no sum, as a share of the largest), and for spectrograms `heat`: its `values` (a
+        list for each row, low frequencies first), the `hertz` of its rows (empty for an MFCC) and the
+        `seconds` of its columns.
 
     Raises:
         Interrupted: stopped; the attributions so far are saved (exit code 130).
@@ -62,7 +65,7 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
     net = inputs.network(recipe.net, recipe, workspace)
     methods = parse_methods(*_methods(recipe, of_tokens=net.input_spec.is_integer))
     sample = inputs.sample(net, recipe.image, workspace)
-    task = make_task(net, sample.input[None], list(recipe.target) or None)
+    task = make_task(net, sample.input[None], list(recipe.target) or None, wrt=recipe.wrt)
     boxes = [_boxes(recipe, sample)] * len(task) if recipe.box else []
     with workspace.folder(f"explain-{inputs.short_name(recipe.image)}") as folder:
         document = yield from save_results(
@@ -188,7 +191,9 @@ def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> D
                     "picture": file,
                     "checks": numbers,
                     "layer": str(e.layer or ""),
+                    "wrt": str(e.task.wrt or "input"),
                     **_words(e, row),
+                    **_heat(e, row),
                 }
             )
         sheet = pictures.file_name(target.split(",")[0], taken, ending="-sheet")
@@ -213,6 +218,17 @@ def _words(explanation: "Explanation", row: int) -> Document:
         largest = max(map(abs, values)) or 1.0
         values = [value / largest for value in values]
     return {"words": [[piece.text, value] for piece, value in zip(pieces, values, strict=True)]}
+
+
+def _heat(explanation: "Explanation", row: int) -> Document:
+    """Return the heatmap over a spectrogram with its axes; nothing for others."""
+    from convscope.show.pages.explanation.axes import axes_of
+
+    axes = axes_of(explanation)
+    if axes is None:
+        return {}
+    rows = [[float(f"{value:.3g}") for value in line] for line in explanation.heatmap[row].tolist()]
+    return {"heat": {"values": rows, "hertz": list(axes.hertz), "seconds": list(axes.seconds)}}
 
 
 def method_slug(name: str) -> str:

@@ -111,7 +111,7 @@ class Controls:
         if action in ("pause", "resume"):
             self.paused = action == "pause"
         elif action == "lr":
-            trainer.set_lr(value)
+            trainer.set_max_lr(value)
         else:
             places = [value] if isinstance(value, str) else value
             if not isinstance(places, list) or not places or not all(isinstance(p, str) for p in places):

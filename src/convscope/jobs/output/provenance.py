@@ -11,7 +11,7 @@ from convscope.recipe import Recipe
 from convscope.system import files
 from convscope.system.files import read_json, require_regular
 
-WRONG = "a result that remembers its recipe: a picture, recipe.toml, an answer as JSON, or a folder of these"
+WRONG = "a result with its recipe: a picture, recipe.toml, an answer as JSON, or a folder of these"
 RESULTS = "Name a file that convscope wrote, or the folder of a result."
 MAX_PAGE_BYTES = 64 << 20
 """Largest page or SVG that is searched for its recipe."""

@@ -39,18 +39,18 @@ class TrainingView:
     Args:
         recipe: settings that are followed.
         setup: network, data and task.
-        place: the run's folder, to which the picture of test samples is written.
+        run_folder: the run's folder, to which the picture of test samples is written.
         workspace: lists it.
 
     Attributes:
-        watched: whether a document was asked for.
+        requested: whether a document was asked for.
     """
 
     def __init__(
-        self, recipe: "TrainRecipe", setup: "TrainingSetup", place: Path, workspace: Workspace
+        self, recipe: "TrainRecipe", setup: "TrainingSetup", run_folder: Path, workspace: Workspace
     ) -> None:
-        self.recipe, self.setup, self.place, self.workspace = recipe, setup, place, workspace
-        self.watched = False
+        self.recipe, self.setup, self.run_folder, self.workspace = recipe, setup, run_folder, workspace
+        self.requested = False
         self.points: list[dict[str, Any]] = []
         self.epochs: list[dict[str, Any]] = []
         self._every, self._skipped = 1, 0
@@ -83,7 +83,7 @@ class TrainingView:
         if isinstance(event, Epoch) or event.preparing is None:
             self._add_point()
 
-    def stand(self, trainer: "Trainer") -> None:
+    def set_trainer(self, trainer: "Trainer") -> None:
         """Show a training that was paused before its first event.
 
         Args:
@@ -97,8 +97,10 @@ class TrainingView:
         self._skipped += 1
         if self._skipped >= self._every:
             self._skipped = 0
-            at = round(now["epoch"] - 1 + now["step"] / max(now["steps"], 1), 4)
-            self.points.append({"at": at, "loss": now["loss"], "lr": now["lr"], **now["metrics"]})
+            epochs_done = round(now["epoch"] - 1 + now["step"] / max(now["steps"], 1), 4)
+            self.points.append(
+                {"epochs_done": epochs_done, "loss": now["loss"], "lr": now["lr"], **now["metrics"]}
+            )
         if len(self.points) > MOST_POINTS:
             self.points, self._every = self.points[::2], 2 * self._every
 
@@ -107,23 +109,23 @@ class TrainingView:
 
         Returns:
             JSON fields `run` (name of its folder), `now` (`epoch`, `step`, `steps`, `lr`,
-            `samples_per_second`, `loss`, `metrics`), `paused`, `highest_lr` (of the schedule), `lr_changes`
-            (`LRChange.to_json()` of each), `controls` (`Outcome.to_json()` of each request), `planned`
-            (number of epochs), `metrics` (`name`, `heading`, `higher_is_better` of each), `curve` (points:
-            `at` in epochs, `loss`, `lr` and metrics of the epoch so far), `epochs` (`Epoch.to_json()` of
+            `samples_per_second`, `loss`, `metrics`), `paused`, `max_lr` (of the schedule), `lr_changes`
+            (`LRChange.to_json()` of each), `controls` (`Outcome.to_json()` of each request),
+            `planned_epochs`, `metrics` (`name`, `heading`, `higher_is_better` of each), `curve` (points:
+            `epochs_done`, `loss`, `lr` and metrics of the epoch so far), `epochs` (`Epoch.to_json()` of
             each), `frozen` (names), `kernels` (of the first layer, see `kernels`), `test` (evaluation after
             the last epoch; null before) and `samples` (see `test_samples`; null without any).
         """
-        self.watched = True
+        self.requested = True
         task, trainer = self.setup.task, self._trainer
         return {
-            "run": self.place.name,
+            "run": self.run_folder.name,
             "now": self._now,
             "paused": self.workspace.controls.paused,
-            "highest_lr": trainer and trainer.rates.highest,
+            "max_lr": trainer and trainer.rates.max_lr,
             "lr_changes": [change.to_json() for change in trainer.rates.changes] if trainer else [],
             "controls": [outcome.to_json() for outcome in self.workspace.controls.outcomes],
-            "planned": self.recipe.epochs,
+            "planned_epochs": self.recipe.epochs,
             "metrics": [
                 {"name": m.name, "heading": m.heading, "higher_is_better": m.higher_is_better}
                 for m in task.metric_specs
@@ -147,9 +149,9 @@ class TrainingView:
         """Return the test samples of each cell of the confusion matrix, and write the picture of them.
 
         Returns:
-            JSON fields `picture` (file name; null for texts), `tile` (side in pixels), `columns`, `sound`
+            JSON fields `image` (file name; null for texts), `tile` (side in pixels), `columns`, `sound`
             (whether they can be heard) and `samples`: for each tile, in order, `index` in the test data,
-            `truth` and `answer` (classes), `sure` (probability of the answer), `file` (its path below the
+            `label` and `prediction` (classes), `probability` (of the prediction), `file` (its path below the
             folder of the data; null where it is none) and `text` (null where it is none). None where the
             task classifies no samples that can be drawn or read, or before the first test.
         """
@@ -186,12 +188,12 @@ class TrainingView:
         sheet = Image.new("RGB", (columns * side, ceil(len(images) / columns) * side), input_image.BACK)
         for i, image in enumerate(images):
             sheet.paste(input_image.fitted(image, side), (i % columns * side, i // columns * side))
-        png.save(sheet, self.place / SAMPLES, stamp(self.recipe))
+        png.save(sheet, self.run_folder / SAMPLES, stamp(self.recipe))
         artifact = Artifact(SAMPLES, "image", "test samples of each cell of the confusion matrix")
         if artifact not in self.workspace.artifacts:
             self.workspace.artifacts.append(artifact)
         return {
-            "picture": SAMPLES,
+            "image": SAMPLES,
             "tile": side,
             "columns": columns,
             "sound": timeline,
@@ -212,9 +214,9 @@ def _answers(finding: "ClassifiedSamples", indices: Sequence[int], root: Path) -
     return [
         {
             "index": i,
-            "truth": int(found.labels[i]),
-            "answer": int(found.predictions[i]),
-            "sure": round(float(found.probabilities[i].max()), 4),
+            "label": int(found.labels[i]),
+            "prediction": int(found.predictions[i]),
+            "probability": round(float(found.probabilities[i].max()), 4),
             "file": _below(Path(paths[i]), root) if paths else None,
             "text": texts[i][:LONGEST_TEXT] if texts else None,
         }

@@ -9,7 +9,7 @@ from convscope.nets import Net
 from convscope.use import classify
 
 
-def classified(net: Net, source: bytes | Path, top: int) -> dict[str, Any]:
+def classify_file(net: Net, source: bytes | Path, top: int) -> dict[str, Any]:
     """Classify a file.
 
     Args:

@@ -1,4 +1,4 @@
-"""Long computations, advanced step by step while no question waits: indexes of units, preferred pictures."""
+"""Long computations, advanced step by step while no question waits: indexes of units, visualizations."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Iterator
@@ -12,11 +12,11 @@ from convscope.errors import ConvscopeError
 from convscope.jobs.output.failures import explained
 from convscope.system.progress import Progress
 
-FORGOTTEN = 30.0
+ABANDONED_AFTER = 30.0
 """Seconds after which a computation that nobody asks about any more is put aside."""
-MOST_OPEN = 4
+MAX_RUNNING = 4
 """Computations that go on at a time; of more, the one asked about longest ago is given up."""
-MOST_KEPT = 64
+MAX_KEPT = 64
 """Computations that are remembered, finished or not; the one asked about longest ago goes first."""
 
 Steps = Iterator[Progress[Any]] | Generator[Progress[Any], None, Any]
@@ -30,7 +30,7 @@ class Work:
         fraction: the share that is done, 0 to 1.
         result: computes the result so far.
         error: why it ended early.
-        asked: when somebody last asked about it.
+        last_requested: when its result was last requested.
         gradients: whether gradients are recorded where it goes on: it may stop inside `torch.no_grad`.
     """
 
@@ -38,7 +38,7 @@ class Work:
     fraction: float = 0.0
     result: Callable[[], Any] = lambda: None
     error: ConvscopeError | None = None
-    asked: float = field(default_factory=monotonic)
+    last_requested: float = field(default_factory=monotonic)
     gradients: bool = True
 
     @property
@@ -53,8 +53,8 @@ class Background:
     def __init__(self) -> None:
         self._works: OrderedDict[Hashable, Work] = OrderedDict()
 
-    def of(self, key: Hashable, start: Callable[[], Steps]) -> Work:
-        """Return the computation of a key, which goes on whenever there is time.
+    def get_or_start(self, key: Hashable, start: Callable[[], Steps]) -> Work:
+        """Return the computation of a key, started if there is none; it goes on whenever there is time.
 
         Args:
             key: identifies it, with everything that its result depends on.
@@ -70,7 +70,7 @@ class Background:
             self._make_room()
             self._works[key] = Work(start())
         work = self._works[key]
-        work.asked = monotonic()
+        work.last_requested = monotonic()
         self._works.move_to_end(key)
         if work.error is not None:
             del self._works[key]  # so that the next question tries again
@@ -80,8 +80,8 @@ class Background:
     def _make_room(self) -> None:
         """Give up the oldest computations, so that one more is not too many."""
         going = [key for key, work in self._works.items() if not work.done]
-        many = list(self._works)[: max(0, len(self._works) + 1 - MOST_KEPT)]
-        for key in {*going[: max(0, len(going) + 1 - MOST_OPEN)], *many}:
+        many = list(self._works)[: max(0, len(self._works) + 1 - MAX_KEPT)]
+        for key in {*going[: max(0, len(going) + 1 - MAX_RUNNING)], *many}:
             _close(self._works.pop(key))
 
     def step(self) -> bool:
@@ -92,7 +92,7 @@ class Background:
         """
         now = monotonic()
         for work in reversed(self._works.values()):
-            if work.steps is None or now - work.asked > FORGOTTEN:
+            if work.steps is None or now - work.last_requested > ABANDONED_AFTER:
                 continue
             try:
                 progress = _next(work)

@@ -14,7 +14,7 @@ def formula(graph: Graph, name: str) -> dict[str, Any]:
         name: the layer.
 
     Returns:
-        `text`, `latex` (None where there is none), `terms` (number of products or values of one unit) and
+        `text`, `latex` (None where there is none), `term_count` (products or values of one unit) and
         `activation` (None without one).
     """
     node = next(node for node in graph.nodes if node.name == name)
@@ -22,12 +22,12 @@ def formula(graph: Graph, name: str) -> dict[str, Any]:
     readers = [one.layer.kind for one in elementwise_readers(graph, name)]
     activation = readers[-1] if readers and readers[-1] in ACTIVATIONS else None
     options = {} if layer.kind == "foreign" else layer.options()
-    text, latex, terms = _of_kind(layer.kind, options)
-    terms = terms or layer.filter_weights(*shapes)
+    text, latex, term_count = _of_kind(layer.kind, options)
+    term_count = term_count or layer.filter_weights(*shapes)
     if activation is not None:
         text = f"{activation}({text})"
         latex = latex and rf"\operatorname{{{activation}}}\Bigl({latex}\Bigr)"
-    return {"text": text, "latex": latex, "terms": terms, "activation": activation}
+    return {"text": text, "latex": latex, "term_count": term_count, "activation": activation}
 
 
 def _of_kind(kind: str, options: dict[str, Any]) -> tuple[str, str | None, int]:
@@ -55,11 +55,11 @@ def _convolution(options: dict[str, Any], plane: bool) -> tuple[str, str]:
         _each(options[key], 2 if plane else 1) for key in ("stride", "padding", "dilation")
     )
     letters = (("y", "i"), ("x", "j")) if plane else (("t", "i"),)
-    at = [
+    indices = [
         _index(*names, stride, pad, gap)
         for names, stride, pad, gap in zip(letters, strides, pads, gaps, strict=True)
     ]
-    sums, inside = (" Σ_j" if plane else ""), ", ".join(at)
+    sums, inside = (" Σ_j" if plane else ""), ", ".join(indices)
     taps = ",".join(tap for _, tap in letters)
     text = f"Σ_c Σ_i{sums} w[c,{taps}] · v[c, {inside}]"
     latex = rf"\sum_{{c,{taps}}} w_{{c,{taps}}}\, v_{{c,\,{inside}}}"

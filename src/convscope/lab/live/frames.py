@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 LEVELS = 255
-ALIGNED = 4
-STEP = 256
+ALIGNMENT = 4
+DATA_ALIGNMENT = 256
 """The maps begin at a multiple of so many bytes, so that most frames have the same table of layers."""
-LARGEST = float(np.finfo(np.float32).max)
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 Layout = tuple[tuple[str, tuple[int, int, int]], ...]
 """Name and shape of the maps of each layer."""
@@ -56,15 +56,15 @@ def quantize(maps: np.ndarray, low: np.ndarray, high: np.ndarray, values: np.nda
     np.min(maps, axis=1, out=low)
     np.max(maps, axis=1, out=high)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
-        maps = np.nan_to_num(maps, nan=0.0, posinf=LARGEST, neginf=-LARGEST)
+        maps = np.nan_to_num(maps, nan=0.0, posinf=MAX_FLOAT32, neginf=-MAX_FLOAT32)
         np.min(maps, axis=1, out=low)
         np.max(maps, axis=1, out=high)
     if maps.shape[1] == 1:
         values[:] = 0
         return
     span = high.astype(np.float64) - low
-    scale = np.divide(LEVELS, span, out=np.zeros_like(span), where=span > LEVELS / LARGEST)
-    scaled = maps - low[:, None] if span.max() < LARGEST else maps.astype(np.float64) - low[:, None]
+    scale = np.divide(LEVELS, span, out=np.zeros_like(span), where=span > LEVELS / MAX_FLOAT32)
+    scaled = maps - low[:, None] if span.max() < MAX_FLOAT32 else maps.astype(np.float64) - low[:, None]
     scaled *= scale.astype(np.float32)[:, None]
     scaled += 0.5
     np.minimum(scaled, LEVELS, out=scaled)
@@ -78,7 +78,7 @@ def _table(layout: Layout, start: int) -> tuple[str, tuple[int, ...], int]:
     for name, (c, h, w) in layout:
         entries.append({"name": name, "shape": [c, h, w], "offset": at})
         offsets.append(at)
-        at += _padded(8 * c + c * h * w, ALIGNED)
+        at += _padded(8 * c + c * h * w, ALIGNMENT)
     return json.dumps(entries, separators=(",", ":")), tuple(offsets), at
 
 
@@ -95,44 +95,23 @@ def encode(header: Mapping[str, Any], layers: Sequence[tuple[str, Tensor]]) -> b
     layout = tuple((name, map_shape(act)) for name, act in layers)
     text = json.dumps(header, separators=(",", ":"), allow_nan=False)
     start, head = 0, b""
-    while not start or ALIGNED + len(head) > start:  # offsets have more digits as the header grows
-        start = _padded(max(ALIGNED + len(head), STEP), STEP)
+    while not start or ALIGNMENT + len(head) > start:  # offsets have more digits as the header grows
+        start = _padded(max(ALIGNMENT + len(head), DATA_ALIGNMENT), DATA_ALIGNMENT)
         head = f'{text[:-1]},"layers":{_table(layout, start)[0]}}}'.encode()
     _, offsets, size = _table(layout, start)
     frame = bytearray(size)
     struct.pack_into("<I", frame, 0, len(head))
-    frame[ALIGNED : ALIGNED + len(head)] = head
+    frame[ALIGNMENT : ALIGNMENT + len(head)] = head
     for (_, act), (_, (c, h, w)), at in zip(layers, layout, offsets, strict=True):
         low = np.frombuffer(frame, np.float32, c, at)
         high = np.frombuffer(frame, np.float32, c, at + 4 * c)
         values = np.frombuffer(frame, np.uint8, c * h * w, at + 8 * c).reshape(c, h * w)
-        quantize(_numbers(act).reshape(c, h * w), low, high, values)
+        quantize(_as_float32(act).reshape(c, h * w), low, high, values)
     return bytes(frame)
 
 
-def _numbers(act: Tensor) -> np.ndarray:
+def _as_float32(act: Tensor) -> np.ndarray:
     return act.detach().to("cpu", torch.float32).numpy()
-
-
-def decode(frame: bytes) -> tuple[dict[str, Any], dict[str, tuple[Tensor, Tensor, Tensor]]]:
-    """Read a frame, as the page does.
-
-    Args:
-        frame: what `encode` made.
-
-    Returns:
-        The header, and by layer lowest and highest value of each map `[c]` and the bytes `[c h w]`.
-    """
-    (length,) = struct.unpack_from("<I", frame)
-    header = json.loads(frame[4 : 4 + length])
-    found = {}
-    for layer in header["layers"]:
-        (c, h, w), at = layer["shape"], layer["offset"]
-        buffer = bytearray(frame[at : at + 8 * c + c * h * w])
-        ranges = torch.frombuffer(buffer[: 8 * c], dtype=torch.float32) if c else torch.zeros(0)
-        values = torch.frombuffer(buffer[8 * c :], dtype=torch.uint8) if c * h * w else torch.zeros(0)
-        found[layer["name"]] = (ranges[:c], ranges[c:], values.reshape(c, h, w))
-    return header, found
 
 
 def _padded(size: int, step: int) -> int:

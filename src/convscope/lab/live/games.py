@@ -6,7 +6,7 @@ from typing import Any
 from convscope.errors import UsageError
 from convscope.worlds.go import Board, Rules, parse_colour, parse_vertex
 
-MOST_MOVES = 2000
+MAX_MOVES = 2000
 
 
 def board_of(game: Mapping[str, Any]) -> Board:
@@ -24,8 +24,8 @@ def board_of(game: Mapping[str, Any]) -> Board:
         UsageError: there are too many moves.
     """
     moves = list(game.get("moves", ()))
-    if len(moves) > MOST_MOVES:
-        raise UsageError(f"a game of at most {MOST_MOVES:,} moves", received=f"{len(moves):,}")
+    if len(moves) > MAX_MOVES:
+        raise UsageError(f"a game of at most {MAX_MOVES:,} moves", received=f"{len(moves):,}")
     board = Board(
         int(game.get("size", 9)), Rules(float(game.get("komi", 7.5)), superko=bool(game.get("superko")))
     )

@@ -43,12 +43,12 @@ from convscope.worlds.go import (
     write_sgf,
 )
 
-MOST_VISITS = 20_000
-SUGGESTED = 10
+MAX_VISITS = 20_000
+SUGGESTED_MOVES = 10
 """Moves of a position or an analysis that are listed."""
 LARGEST_RECORD = 2**20
 """Bytes of a game record that the page sends."""
-COMPILE = (
+COMPILE_RULES = (
     "from convscope.use.go import PlayRecipe, build_player, choose, dead_stones\n"
     "from convscope.worlds.go import Board, packaged\n"
     "from convscope import nets\n"
@@ -57,7 +57,7 @@ COMPILE = (
 )
 
 
-class GoTable:
+class GoService:
     """Answer questions about games that the page sends.
 
     Args:
@@ -68,7 +68,6 @@ class GoTable:
     def __init__(self, networks: Networks, background: Background) -> None:
         self.networks, self.background = networks, background
         self._compiling: subprocess.Popen[bytes] | None = None
-        self._evaluators: dict[str, tuple[Net, Evaluator]] = {}
 
     def compiling(self, net: Net) -> str:
         """Start to compile the rules in a process of its own, where that was never done on this machine.
@@ -87,7 +86,7 @@ class GoTable:
         said = world_of(net.input_spec).first_use()
         if said:
             self._compiling = subprocess.Popen(
-                [sys.executable, "-P", "-c", COMPILE], stdout=subprocess.DEVNULL
+                [sys.executable, "-P", "-c", COMPILE_RULES], stdout=subprocess.DEVNULL
             )
         return said
 
@@ -111,7 +110,7 @@ class GoTable:
         return name or SHIPPED[size]
 
     def answer(
-        self, action: str, game: Mapping[str, Any], net: str | None = None, **wanted: Any
+        self, action: str, game: Mapping[str, Any], net: str | None = None, **options: Any
     ) -> dict[str, Any]:
         """Answer a question about a game.
 
@@ -119,7 +118,7 @@ class GoTable:
             action: one of `ACTIONS`.
             game: `size`, `komi`, `superko`, `handicap`, `black` and `white` (points set up) and `moves`.
             net: the network that is asked; the one that ships for the size if None.
-            **wanted: what the action takes.
+            **options: what the action takes.
 
         Returns:
             JSON-ready; `compiling`, a sentence, where the rules are compiled first: ask again later.
@@ -131,12 +130,12 @@ class GoTable:
         if action not in ACTIONS:
             raise UsageError(f"one of {', '.join(ACTIONS)}", received=action[:40])
         if action == "load":
-            return self.load(**wanted)
+            return self.load(**options)
         name = self.net_of(game, net)
         said = self.compiling(self.networks.load(name))
         if said:
             return {"compiling": said}
-        return getattr(self, action)(board_of(game), name, **wanted)
+        return getattr(self, action)(board_of(game), name, **options)
 
     def state(self, board: Board, net: str, hints: bool = False, planes: bool = False) -> dict[str, Any]:
         """Return a position as the page shows it.
@@ -179,13 +178,13 @@ class GoTable:
         logits, _ = self._evaluator(net, board.size)([board])
         allowed = sensible_moves(board).ravel()
         shares = move_probabilities(np.asarray(logits[0], float), allowed, passing=False)[:-1]
-        order = np.argsort(-shares, kind="stable")[:SUGGESTED]
+        order = np.argsort(-shares, kind="stable")[:SUGGESTED_MOVES]
         best = [
             {"point": vertex(divmod(int(index), board.size), board.size), "probability": float(shares[index])}
             for index in order
             if shares[index] > 0
         ]
-        return {"heat": [round(float(share), 6) for share in shares], "suggested": best}
+        return {"policy": [round(float(share), 6) for share in shares], "suggested": best}
 
     def reply(self, board: Board, net: str, visits: int = 0) -> dict[str, Any]:
         """Return the network's move, once it is found: ask until `done`.
@@ -200,9 +199,9 @@ class GoTable:
         """
         if board.is_over:
             raise UsageError("a game that goes on", received="one that both have passed", hint="Undo a move.")
-        work = self.background.of(
+        work = self.background.get_or_start(
             ("reply", net, _key(board), visits),
-            lambda: self._think(board, net, max(0, min(visits, MOST_VISITS))),
+            lambda: self._think(board, net, max(0, min(visits, MAX_VISITS))),
         )
         if not work.done:
             return {"done": False, "fraction": work.fraction}
@@ -222,18 +221,18 @@ class GoTable:
         Args:
             board: the position.
             net: the policy of the search.
-            visits: positions that are searched at most.
+            visits: positions that are searched at most (`max_visits` of the answer).
 
         Returns:
-            `done`, `visits`, `winrate` of the player to move, and `moves`, the most visited first.
+            `done`, `visits`, `max_visits`, `winrate` of the player to move, and `moves`, most visited first.
         """
-        wanted = max(1, min(visits, MOST_VISITS))
-        work = self.background.of(
-            ("analysis", net, _key(board), wanted), lambda: self._think(board, net, wanted)
+        max_visits = max(1, min(visits, MAX_VISITS))
+        work = self.background.get_or_start(
+            ("analysis", net, _key(board), max_visits), lambda: self._think(board, net, max_visits)
         )
         thinking: Thinking | None = work.result()
         if thinking is None:
-            return {"done": False, "visits": 0, "wanted": wanted, "winrate": None, "moves": []}
+            return {"done": False, "visits": 0, "max_visits": max_visits, "winrate": None, "moves": []}
         found = thinking.analysis()
         moves = [
             {
@@ -243,13 +242,13 @@ class GoTable:
                 "prior": move.prior,
                 "line": [vertex(point, board.size) for point in move.line],
             }
-            for move in found.moves[:SUGGESTED]
+            for move in found.moves[:SUGGESTED_MOVES]
         ]
         winrate = (1 + found.value) / 2 if found.visits else None
         return {
             "done": work.done,
             "visits": found.visits,
-            "wanted": wanted,
+            "max_visits": max_visits,
             "winrate": winrate,
             "moves": moves,
         }
@@ -332,12 +331,10 @@ class GoTable:
     def _evaluator(self, net: str, size: int) -> Evaluator:
         """Return the evaluator of a network, with random games for the value where it has none."""
         loaded = self.networks.load(net)
-        known = self._evaluators.get(net)
-        if known is None or known[0] is not loaded:
-            recipe = PlayRecipe.parse({"net": net, "size": size, "visits": 1})
-            known = loaded, build_player(recipe, size, self.networks.load).search.evaluator
-            self._evaluators[net] = known
-        return known[1]
+        recipe = PlayRecipe.parse({"net": net, "size": size, "visits": 1})
+        return loaded.cache(
+            f"lab: evaluator {size}", lambda: build_player(recipe, size, self.networks.load).search.evaluator
+        )
 
 
 ACTIONS = ("state", "reply", "analysis", "score", "save", "load")

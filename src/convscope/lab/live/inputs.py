@@ -20,20 +20,21 @@ from convscope.worlds import (
     world_of,
 )
 from convscope.worlds import open as open_data
+from convscope.worlds.images import to_spec
 
-LONGEST_TEXT = 20_000
-SPECIAL = 2
-"""Tokens that every vocabulary has: padding, and those that it lacks."""
-MOST_POSITIONS = 1000
-"""Positions of games among which the strongest for a unit are looked for."""
+MAX_TEXT_LENGTH = 20_000
+PICTURES = frozenset({"image", "digit"})
+"""Kinds of inputs that are made of any picture."""
+MAX_SAMPLES = 2000
+"""Samples of the bundled data among which the strongest for a unit are looked for."""
 
 
 def open_input(given: Mapping[str, Any], data: bytes, net: Net, folder: LabFolder) -> Sample:
     """Read what the page sent as one input of a network.
 
     Args:
-        given: one of `upload` (id), `text`, `game`, `sample` (index of a bundled example); empty where
-            `data` holds the values.
+        given: one of `upload` (id), `text`, `game`, `example` (number of a packaged example), `sample`
+            (index in the bundled data); empty where `data` holds the values.
         data: one byte for each value of the input, 0 to 255 for the spec's value range.
         net: a network of one input.
         folder: the lab's folders.
@@ -58,10 +59,42 @@ def open_input(given: Mapping[str, Any], data: bytes, net: Net, folder: LabFolde
 
         return world_of(spec).open(board_of(given["game"]), spec)
     if "text" in given:
-        return _sentence(str(given["text"]), spec)
+        return _open_text(str(given["text"]), spec)
     if "sample" in given:
-        return example(spec, int(given["sample"]))
+        return bundled_input(spec, int(given["sample"]))
+    if "example" in given:
+        return example(spec, int(given["example"]))
     return Sample(from_bytes(data, spec), None)
+
+
+def open_same_input(
+    given: Mapping[str, Any], data: bytes, nets: tuple[Net, Net], folder: LabFolder
+) -> tuple[Tensor, Tensor]:
+    """Read what the page sent as an input of each of two networks.
+
+    Args:
+        given: as for `open_input`.
+        data: one byte for each value of the first network's input. Where the second takes pictures of another
+            size, the picture is padded or resized, as data sets are.
+        nets: two networks of one input.
+        folder: the lab's folders.
+
+    Returns:
+        The input `[*shape]` of each.
+
+    Raises:
+        DataError: it is no input of one of the networks.
+        PlaceError: there is no such upload.
+        UsageError: there is no such example, or a network has several inputs.
+    """
+    first, second = nets
+    sample = open_input(given, data, first, folder)
+    if given or len(second.input_specs) != 1 or second.input_spec.shape == first.input_spec.shape:
+        return sample.input, open_input(given, data, second, folder).input
+    if not {first.input_spec.kind, second.input_spec.kind} <= PICTURES:
+        return sample.input, from_bytes(data, second.input_spec)
+    picture = torch.frombuffer(bytearray(data), dtype=torch.uint8).reshape(first.input_spec.shape)
+    return sample.input, to_spec(picture[None], second.input_spec)[0]
 
 
 def from_bytes(data: bytes, spec: TensorSpec) -> Tensor:
@@ -80,20 +113,20 @@ def from_bytes(data: bytes, spec: TensorSpec) -> Tensor:
     """
     if spec.is_integer:
         raise UsageError("a text", received="bytes", hint="Send it as text.")
-    wanted = int(np.prod(spec.shape))
-    if len(data) != wanted:
-        raise DataError(f"{wanted} bytes, one for each value of {spec.shape}", received=f"{len(data)} bytes")
+    size = int(np.prod(spec.shape))
+    if len(data) != size:
+        raise DataError(f"{size} bytes, one for each value of {spec.shape}", received=f"{len(data)} bytes")
     low, high = spec.value_range
     values = torch.frombuffer(bytearray(data), dtype=torch.uint8).reshape(spec.shape).float()
     return values.mul_((high - low) / 255).add_(low)
 
 
-def _sentence(text: str, spec: TensorSpec) -> Sample:
+def _open_text(text: str, spec: TensorSpec) -> Sample:
     world = world_of(spec)
     if spec.kind != "text":
         raise UsageError(f"{world.thing}", received="a text", hint="Choose a network of texts.")
-    if len(text) > LONGEST_TEXT:
-        raise DataError(f"a text of at most {LONGEST_TEXT:,} characters", received=f"{len(text):,}")
+    if len(text) > MAX_TEXT_LENGTH:
+        raise DataError(f"a text of at most {MAX_TEXT_LENGTH:,} characters", received=f"{len(text):,}")
     return open_sample(text.encode(), spec)  # as bytes: a text could be the name of a file
 
 
@@ -116,19 +149,7 @@ def example(spec: TensorSpec, index: int) -> Sample:
     return found
 
 
-def has_examples(spec: TensorSpec) -> bool:
-    """Return whether examples ship for inputs of a kind.
-
-    Args:
-        spec: specification of the input.
-
-    Returns:
-        Whether some do; for boards this does not compile the rules.
-    """
-    return spec.size == (9, 9) if spec.kind == "go" else world_of(spec).example(spec) is not None
-
-
-def shipped(spec: TensorSpec, index: int) -> Sample:
+def bundled_input(spec: TensorSpec, index: int) -> Sample:
     """Return an input of the data in which the strongest for a unit are looked for.
 
     Args:
@@ -141,7 +162,7 @@ def shipped(spec: TensorSpec, index: int) -> Sample:
     Raises:
         UsageError: there is no such input, or none at all.
     """
-    data = bundled(spec)
+    data = bundled_dataset(spec)
     if data is None:
         return example(spec, index)
     if not 0 <= index < len(data):
@@ -149,7 +170,7 @@ def shipped(spec: TensorSpec, index: int) -> Sample:
     return Sample(data.inputs([index], spec)[0], None)
 
 
-def bundled(spec: TensorSpec) -> LabelledDataset | None:
+def bundled_dataset(spec: TensorSpec) -> LabelledDataset | None:
     """Return labelled data that ships for inputs of a kind: those to test on.
 
     Args:
@@ -158,19 +179,16 @@ def bundled(spec: TensorSpec) -> LabelledDataset | None:
     Returns:
         The data set, read once; None where none ships, and for boards until their rules are compiled.
     """
-    return None if world_of(spec).first_use() else _bundled(spec)
+    return None if world_of(spec).first_use() else _bundled_dataset(spec)
 
 
 @lru_cache(maxsize=8)
-def _bundled(spec: TensorSpec) -> LabelledDataset | None:
-    if spec.kind == "digit":
-        return require_labelled(open_data("digits", "test"))
-    if spec.kind == "text" and spec.text.tokens == "words" and len(spec.vocabulary) > SPECIAL:
-        return require_labelled(open_data("phrases", "test", spec=spec))
-    if spec.kind == "go" and spec.size == (9, 9):
-        data = require_labelled(open_data("go-9x9", "test", spec=spec))
-        return data.take(range(min(len(data), MOST_POSITIONS)))
-    return None
+def _bundled_dataset(spec: TensorSpec) -> LabelledDataset | None:
+    name = world_of(spec).bundled_data(spec)
+    if name is None:
+        return None
+    data = require_labelled(open_data(name, "test", spec=spec))
+    return data.take(range(min(len(data), MAX_SAMPLES)))
 
 
 def rounded(values: Tensor) -> list[float]:

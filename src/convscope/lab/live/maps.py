@@ -16,18 +16,18 @@ from convscope.nets import HookedNet, Net, describe, read_output
 
 INPUT = "input"
 """Name under which a frame has the input itself, as the network sees it."""
-MOST_VALUES = 2**22
+MAX_VALUES = 2**22
 """Values of all maps of one frame, where the page does not say which layers it wants."""
-SMALL = 50_000_000
+ONE_THREAD_MACS = 50_000_000
 """Multiply-accumulates up to which a network runs on one thread: waking others takes longer than it saves."""
 
 
-class Watched:
-    """A network whose layers are watched: its hooks stay between inputs.
+class MapRecorder:
+    """Records the maps of a network's layers, with hooks that stay between inputs.
 
     Args:
         net: the network.
-        layers: which layers; None for all of those that fit into `MOST_VALUES` values, else one of each
+        layers: which layers; None for all of those that fit into `MAX_VALUES` values, else one of each
             resolution.
 
     Attributes:
@@ -35,8 +35,8 @@ class Watched:
     """
 
     def __init__(self, net: Net, layers: Sequence[str] | None = None) -> None:
-        self.net, self.layers = net, chosen(net, layers)
-        self._small = describe(net).macs <= SMALL
+        self.net, self.layers = net, select_layers(net, layers)
+        self._small = describe(net).macs <= ONE_THREAD_MACS
         self._hooked = HookedNet(net, [layer.name for layer in self.layers])
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class Watched:
             image: one input `[*shape]` in the spec's range.
             seq: number of the input, which the header repeats.
             scales: factors of units. The maps are then those of the steered network, and the header has the
-                answers of both.
+                probabilities of both.
 
         Returns:
             The frame, see `frames`.
@@ -59,23 +59,43 @@ class Watched:
             PlaceError: a place that is scaled does not exist.
             GraphError: the input does not fit.
         """
+        header, maps = self.record(image, scales)
+        return encode({"type": "maps", "seq": seq, **header}, maps)
+
+    def record(
+        self, image: Tensor, scales: Mapping[str, float] | None = None
+    ) -> tuple[dict[str, Any], list[tuple[str, Tensor]]]:
+        """Run the network, and return what a frame holds.
+
+        Args:
+            image: one input `[*shape]` in the spec's range.
+            scales: factors of units.
+
+        Returns:
+            `probabilities`, `steered_probabilities`, `pieces` of a text and `ms`; and the activations
+            `[c ...]` by name, the input among them.
+
+        Raises:
+            PlaceError: a place that is scaled does not exist.
+            GraphError: the input does not fit.
+        """
         began = perf_counter()
         with one_thread() if self._small else nullcontext():
             result, found = self._hooked.run(image[None])
-            answer, steered = self.answer(result), None
+            probabilities, steered = self.probabilities(result), None
             if scales:
                 result, found = self._hooked.run(image[None], scales=scales)
-                steered = self.answer(result)
+                steered = self.probabilities(result)
         maps = [(str(place), act[0]) for place, act in found.items()]
-        header = {"type": "maps", "seq": seq, "answer": answer, "steered": steered}
+        header: dict[str, Any] = {"probabilities": probabilities, "steered_probabilities": steered}
         words = pieces(self.net, image)
         if words:
             header["pieces"] = words
         header["ms"] = round(1000 * (perf_counter() - began), 3)
-        seen = image if self.net.input_spec.has_channels else image[None]
-        return encode(header, [(INPUT, seen), *maps])
+        as_input = image if self.net.input_spec.has_channels else image[None]
+        return header, [(INPUT, as_input), *maps]
 
-    def answer(self, result: Any) -> list[float] | None:
+    def probabilities(self, result: Any) -> list[float] | None:
         """Return the probabilities of the classes; None for a network that is no classifier.
 
         Args:
@@ -89,6 +109,40 @@ class Watched:
             return None
         row = output.log_probabilities().exp()[0].nan_to_num(0.0).tolist()
         return [round(value, 6) for value in row]
+
+
+def compared_frames(
+    first: MapRecorder, second: MapRecorder, images: tuple[Tensor, Tensor], seq: int
+) -> tuple[bytes, bytes, bytes]:
+    """Run two networks, and return the maps of both and their differences.
+
+    Args:
+        first: a network.
+        second: the network that is compared with it.
+        images: the input of each `[*shape]`, in the range of its spec.
+        seq: number of the input, which the headers repeat.
+
+    Returns:
+        Three frames, whose header has `part`: `first`, `second`, and `difference`, which has `second` minus
+        `first` for layers of the same name and shape.
+
+    Raises:
+        GraphError: an input does not fit.
+    """
+    runs = [recorder.record(image) for recorder, image in zip((first, second), images, strict=True)]
+    header = {"type": "maps", "seq": seq}
+    frames = [
+        encode({**header, "part": part, **found}, maps)
+        for part, (found, maps) in zip(("first", "second"), runs, strict=True)
+    ]
+    others = dict(runs[1][1])
+    differences = [
+        (name, others[name].float() - act.float())
+        for name, act in runs[0][1]
+        if name in others and others[name].shape == act.shape
+    ]
+    last = encode({**header, "part": "difference", "probabilities": None}, differences)
+    return frames[0], frames[1], last
 
 
 @contextmanager
@@ -106,7 +160,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def chosen(net: Net, names: Sequence[str] | None) -> tuple[Layer, ...]:
+def select_layers(net: Net, names: Sequence[str] | None) -> tuple[Layer, ...]:
     """Return the layers that are watched.
 
     Args:
@@ -128,14 +182,14 @@ def chosen(net: Net, names: Sequence[str] | None) -> tuple[Layer, ...]:
                     "a layer that can be watched", received=name[:100], hint=nearest(name, known)
                 )
         return tuple(layer for layer in layers if layer.name in set(names))
-    if sum(map(_values, layers)) <= MOST_VALUES:
+    if sum(map(_values, layers)) <= MAX_VALUES:
         return layers
     last = {layer.shape[1:]: layer for layer in layers}  # the last of each resolution
-    kept, left = [], MOST_VALUES
+    kept, room = [], MAX_VALUES
     for layer in reversed(layers):
-        if last[layer.shape[1:]] is layer and _values(layer) <= left:
+        if last[layer.shape[1:]] is layer and _values(layer) <= room:
             kept.append(layer)
-            left -= _values(layer)
+            room -= _values(layer)
     return tuple(reversed(kept))
 
 

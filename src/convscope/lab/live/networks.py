@@ -10,20 +10,24 @@ from typing import Any
 from convscope import graph
 from convscope.errors import ConvscopeError, UsageError, nearest
 from convscope.graph import Field, Graph
-from convscope.lab.live.inputs import has_examples
+from convscope.learn import list_checkpoints, load_checkpoint
 from convscope.nets import ZOO, Description, LayerInfo, Net, ZooEntry, describe, known, layer_shapes, load
 from convscope.system.files import read_json
 from convscope.worlds import world_of
 
 RUN = "run:"
 """Prefix of the networks of trainings, by the name of their folder."""
+CHECKPOINT = "@"
+"""Between the name of a training and that of one of its checkpoints: `run:mine@best`."""
+STATE = ("state/state.json", "state/before.json")
+"""Files of a training whose change means other checkpoints."""
 MODEL = "model.json"
 """File of a saved network, by which a folder is known as one."""
 LARGEST_MODEL = 2**26
 """Bytes of the largest description that is read for the list."""
-MOST_LOADED = 6
+MAX_LOADED = 6
 """Networks that are kept in memory; the one that was used longest ago goes first."""
-LITE = "efficientnet_lite0"
+PHOTOGRAPHS = "efficientnet_lite0"
 """The network of photographs that ships with a package of its own."""
 
 
@@ -81,16 +85,16 @@ class Networks:
         Returns:
             JSON-ready entries; trainings that cannot be read are left out.
         """
-        about = "EfficientNet-Lite0, trained on ImageNet"
-        lite = _entry(LITE, about, "image", (3, 224, 224), 1000, True)
-        return [*map(_of_zoo, ZOO.values()), lite, *self._runs()]
+        summary = "EfficientNet-Lite0, trained on ImageNet"
+        photographs = _entry(PHOTOGRAPHS, summary, "image", (3, 224, 224), 1000, True)
+        return [*map(_zoo_entry, ZOO.values()), photographs, *self._runs()]
 
     def load(self, name: str) -> Net:
         """Return a network by its name.
 
         Args:
             name: a name of the list, `torchvision/NAME`, `timm/NAME` (with fresh weights: nothing is
-                fetched), or `run:FOLDER`.
+                fetched), `run:FOLDER`, or `run:FOLDER@CHECKPOINT`.
 
         Returns:
             The network, in evaluation mode; the same object as long as its files are the same.
@@ -99,26 +103,59 @@ class Networks:
             UsageError: there is no such network.
             DataError: the files of a training are damaged.
         """
-        where = self._folder(name) if name.startswith(RUN) else None
-        if where is None and name not in (*ZOO, LITE) and not name.startswith(("torchvision/", "timm/")):
+        where, checkpoint = self._folder(name) if name.startswith(RUN) else (None, "")
+        if (
+            where is None
+            and name not in (*ZOO, PHOTOGRAPHS)
+            and not name.startswith(("torchvision/", "timm/"))
+        ):
             raise UsageError("the name of a network", received=name[:100], hint=nearest(name[:100], known()))
-        changed = (where / MODEL).stat().st_mtime if where else 0.0
+        changed = _changed(where, checkpoint) if where else 0.0
         net, loaded = self._loaded.get(name, (None, 0.0))
         if net is None or loaded != changed:
-            net = load(where or name, seed=0)
+            net = load_checkpoint(where, checkpoint) if where and checkpoint else load(where or name, seed=0)
             self._loaded[name] = (net, changed)
         self._loaded.move_to_end(name)
-        while len(self._loaded) > MOST_LOADED:
+        while len(self._loaded) > MAX_LOADED:
             self._loaded.popitem(last=False)
         return net
 
-    def _folder(self, name: str) -> Path:
-        """Return the folder of a training; only the name of an entry of the folder is accepted."""
+    def checkpoints(self, name: str) -> Sequence[dict[str, Any]]:
+        """List the checkpoints of a training.
+
+        Args:
+            name: its name in the lab, with or without a checkpoint.
+
+        Returns:
+            JSON-ready: `name` (of the network in the lab), `checkpoint`, finished `epoch`s and `step`s of the
+            one after them; none for a network that is no training.
+
+        Raises:
+            UsageError: there is no such training.
+        """
+        if not name.startswith(RUN):
+            return []
+        where, _ = self._folder(name)
+        try:
+            found = list_checkpoints(where)
+        except ConvscopeError:  # its files are damaged: the saved network is all there is
+            return []
+        run = f"{RUN}{where.name}{CHECKPOINT}"
+        return [
+            {"name": f"{run}{one.name}", "checkpoint": one.name, "epoch": one.epoch, "step": one.step}
+            for one in found
+        ]
+
+    def _folder(self, name: str) -> tuple[Path, str]:
+        """Return the folder of a training, only an entry of the folder, and the name of a checkpoint."""
         inside = {path.name: path for path in self._folders()}
         wanted = name.removeprefix(RUN)
-        if wanted not in inside:
-            raise UsageError("the name of a training", received=name[:100], hint=nearest(wanted, inside))
-        return inside[wanted]
+        if wanted in inside:
+            return inside[wanted], ""
+        run, _, checkpoint = wanted.rpartition(CHECKPOINT)
+        if run in inside and checkpoint:
+            return inside[run], checkpoint
+        raise UsageError("the name of a training", received=name[:100], hint=nearest(wanted, inside))
 
     def _folders(self) -> Iterator[Path]:
         """Iterate over the folders that hold a saved network; links that lead elsewhere are left out."""
@@ -135,13 +172,19 @@ class Networks:
             try:
                 found = read_json(path / MODEL, LARGEST_MODEL)
                 spec, classes = found["inputs"][0], found["outputs"][0]["classes"]
-                about, world, shape = str(found["name"]), str(spec["kind"]), [int(n) for n in spec["shape"]]
-                yield _entry(f"{RUN}{path.name}", about, world, shape, len(classes), True)
+                summary, world, shape = str(found["name"]), str(spec["kind"]), [int(n) for n in spec["shape"]]
+                yield _entry(f"{RUN}{path.name}", summary, world, shape, len(classes), True)
             except (OSError, ValueError, LookupError, TypeError):  # damaged, or something else
                 continue
 
 
-def _of_zoo(entry: ZooEntry) -> dict[str, Any]:
+def _changed(folder: Path, checkpoint: str) -> float:
+    """Return when the files of a network were last written."""
+    files_of = (folder / name for name in (MODEL, *(STATE if checkpoint else ())))
+    return max(path.stat().st_mtime for path in files_of if path.is_file())
+
+
+def _zoo_entry(entry: ZooEntry) -> dict[str, Any]:
     """Describe a network of this package; one that was trained has the vocabulary of its data."""
     spec, classes = entry.input_spec, entry.classes
     shape, count = spec.shape, 1000 if classes is None else len(classes)
@@ -154,10 +197,10 @@ def _of_zoo(entry: ZooEntry) -> dict[str, Any]:
 
 
 def _entry(
-    name: str, about: str, world: str, shape: Sequence[int], classes: int, trained: bool
+    name: str, summary: str, world: str, shape: Sequence[int], classes: int, trained: bool
 ) -> dict[str, Any]:
     origin = "run" if name.startswith(RUN) else "shipped" if trained else "zoo"
-    facts = {"name": name, "about": about, "world": world, "shape": list(map(int, shape))}
+    facts = {"name": name, "summary": summary, "world": world, "shape": list(map(int, shape))}
     return {**facts, "classes": classes, "trained": trained, "origin": origin}
 
 
@@ -183,7 +226,7 @@ def _watchable(net: Net) -> tuple[Layer, ...]:
         and len(shapes[info.name][-1]) == 1
         and next(iter(shapes[info.name][-1].values()))
     ]
-    reads = _reads(description, set(kept))
+    reads = _inputs_of(description, set(kept))
     return tuple(
         Layer(info.name, next(iter(shapes[info.name][-1].values())), reads[info.name], info)
         for info in description.layers
@@ -191,7 +234,7 @@ def _watchable(net: Net) -> tuple[Layer, ...]:
     )
 
 
-def _reads(description: Description, kept: set[str]) -> dict[str, tuple[str, ...]]:
+def _inputs_of(description: Description, kept: set[str]) -> dict[str, tuple[str, ...]]:
     """Return for each layer the nearest layers before it that are kept, or inputs."""
     found: dict[str, tuple[str, ...]] = {name: (name,) for name in description.graph.inputs}
     reads: dict[str, tuple[str, ...]] = {}
@@ -215,6 +258,7 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
     spec, description = net.input_spec, describe(net)
     world = world_of(spec)
     nodes = {node.name: node.layer for node in description.graph.nodes}
+    own = name.removeprefix(RUN).partition(CHECKPOINT)[0] if name.startswith(RUN) else name
     return {
         "name": name,
         "world": spec.kind,
@@ -227,13 +271,14 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
             "sample_rate": spec.sample_rate,
         },
         "display": {"rows_upwards": world.rows_upwards, "ink": world.is_ink, "timeline": world.has_timeline},
-        "examples": has_examples(spec),
+        "examples": world.has_example(spec),
+        "data": world.bundled_data(spec),
         "trained": net.source.weights != "none",
         "parameters": description.parameters,
         "macs": description.macs,
         "layers": [layer.to_json(options_of(nodes[layer.name])) for layer in watchable(net)],
         "text": chain_text(net.graph),
-        "command": f"convscope describe {name.removeprefix(RUN) if name.startswith(RUN) else name}",
+        "command": f"convscope describe {own}",
     }
 
 

@@ -14,15 +14,15 @@ from convscope.worlds.text import draw_tokens
 
 LONGEST_SIDE = 512
 """Pixels of a preview."""
-MOST_CHARACTERS, MOST_WORDS = 2000, 40
+MAX_CHARACTERS, MAX_WORDS = 2000, 40
 """Of a text that a preview shows."""
-SHOWN = ("image", "sound", "text", "go")
+PREVIEWED_WORLDS = ("image", "sound", "text", "go")
 """Worlds of which a file has a preview, in the order in which an ending is looked for."""
 PHOTO = TensorSpec((3, 224, 224))
 CLIP = TensorSpec((1, 16_000), "sound", "c t", value_range=(-1.0, 1.0), sample_rate=16_000)
 
 
-def picture(tensor: Tensor, net: Net) -> bytes:
+def to_png(tensor: Tensor, net: Net) -> bytes:
     """Return an input as a PNG.
 
     Args:
@@ -37,7 +37,7 @@ def picture(tensor: Tensor, net: Net) -> bytes:
     return out.getvalue()
 
 
-def sound(tensor: Tensor, net: Net) -> bytes:
+def to_wav(tensor: Tensor, net: Net) -> bytes:
     """Return an input as a file that can be heard.
 
     Args:
@@ -70,7 +70,7 @@ def preview(path: Path, name: str) -> tuple[str, bytes]:
         DataError: it is damaged, or nothing that this package opens.
     """
     suffix = Path(name).suffix.lower()
-    kind = next((kind for kind in SHOWN if suffix in WORLDS[kind].suffixes), "image")
+    kind = next((kind for kind in PREVIEWED_WORLDS if suffix in WORLDS[kind].suffixes), "image")
     out = BytesIO()
     _drawn(path, kind).save(out, format="PNG")
     return kind, out.getvalue()
@@ -86,4 +86,4 @@ def _drawn(path: Path, kind: str) -> Image.Image:
         from convscope.worlds.go import draw_board, read_sgf  # with numba, which not everybody has
 
         return draw_board(read_sgf(path).board().stones)
-    return draw_tokens(path.read_text("utf-8", "replace")[:MOST_CHARACTERS].split()[:MOST_WORDS])
+    return draw_tokens(path.read_text("utf-8", "replace")[:MAX_CHARACTERS].split()[:MAX_WORDS])

@@ -1,4 +1,4 @@
-"""Inputs that are texts: their words or characters, and what each adds to an answer."""
+"""Inputs that are texts: their words or characters, and the attribution of each."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def pieces(net: Net, tensor: Tensor) -> list[dict[str, Any]]:
     return [vars(piece) for piece in world_of(net.input_spec).pieces(tensor, net.input_spec)]
 
 
-def tinted_words(net: Net, tensor: Tensor, target: int | None = None) -> dict[str, Any]:
+def word_attributions(net: Net, tensor: Tensor, target: int | None = None) -> dict[str, Any]:
     """Return what each word or character adds to an answer.
 
     Args:

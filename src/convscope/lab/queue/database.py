@@ -8,7 +8,7 @@ from pathlib import Path
 
 from convscope.errors import DataError
 
-VERSION = 1
+VERSION = 2
 """Version of the tables, in the file's `user_version`."""
 WAIT = 10.0
 """Seconds to wait for another process that writes."""
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS job (
   state TEXT NOT NULL DEFAULT 'queued',
   fraction REAL NOT NULL DEFAULT 0,
   message TEXT NOT NULL DEFAULT '',
-  remaining REAL,
+  seconds_left REAL,
   created REAL NOT NULL,
   started REAL,
   ended REAL,
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS job (
   document TEXT NOT NULL DEFAULT 'null',
   artifacts TEXT NOT NULL DEFAULT '[]',
   folder TEXT NOT NULL DEFAULT '',
-  place TEXT NOT NULL DEFAULT '',
+  result_folder TEXT NOT NULL DEFAULT '',
   pid INTEGER NOT NULL DEFAULT 0,
   process_start TEXT NOT NULL DEFAULT '',
   heartbeat REAL NOT NULL DEFAULT 0,
@@ -55,6 +55,14 @@ CREATE TABLE IF NOT EXISTS control (
 );
 CREATE INDEX IF NOT EXISTS control_of ON control (job, number);
 """
+FROM_VERSION_1 = """
+ALTER TABLE job RENAME COLUMN remaining TO seconds_left;
+ALTER TABLE job RENAME COLUMN place TO result_folder;
+UPDATE job SET artifacts = replace(artifacts, '"kind": "picture"', '"kind": "image"');
+UPDATE job SET document = json_remove(document, '$.training') WHERE document LIKE '%"training"%';
+DELETE FROM event WHERE kind IN ('progress', 'training', 'artifact')
+"""
+"""Columns and values of the first version under their present names; curves of its trainings are left out."""
 HINT = (
     "Move the file away; the lab then begins a new list of jobs. Results and trainings stay where they are."
 )
@@ -83,9 +91,10 @@ class Database:
         connection.execute("PRAGMA journal_mode = WAL")
         with self.writing() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version not in (0, VERSION):
+            if version not in (0, 1, VERSION):
                 raise sqlite3.DatabaseError(f"tables of version {version}, and this program has {VERSION}")
-            for statement in TABLES.split(";\n"):
+            statements = FROM_VERSION_1 if version == 1 else TABLES
+            for statement in statements.split(";\n"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {VERSION}")
 

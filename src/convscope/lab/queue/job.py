@@ -25,7 +25,7 @@ class QueuedJob:
         state: see `STATES`.
         fraction: share of the work that is done, 0 to 1.
         message: what is being done.
-        left: estimate of the remaining seconds; None where it is unknown.
+        seconds_left: estimate of the remaining seconds; None where it is unknown.
         created: seconds since 1970, as all times here.
         started: when it was first begun; None before.
         ended: when it ended; None before.
@@ -33,7 +33,7 @@ class QueuedJob:
         document: the result; None before there is one.
         artifacts: its files: `file`, `kind`, `title`, `bytes` and `version` each.
         folder: where these files lie now.
-        place: where its result lies, or will; empty before it was begun.
+        result_folder: where its result lies, or will; empty before it was begun.
         pid: process that has it, or had it last.
         process_start: when that process was started (`process.this_process`).
         heartbeat: when it was last heard of.
@@ -50,7 +50,7 @@ class QueuedJob:
     state: State
     fraction: float
     message: str
-    left: float | None
+    seconds_left: float | None
     created: float
     started: float | None
     ended: float | None
@@ -58,7 +58,7 @@ class QueuedJob:
     document: dict[str, Any] | None
     artifacts: list[dict[str, Any]]
     folder: str
-    place: str
+    result_folder: str
     pid: int
     process_start: str
     heartbeat: float
@@ -83,7 +83,7 @@ class QueuedJob:
         values = dict(row)
         for name in ("settings", "uploads", "error", "document", "artifacts"):
             values[name] = json.loads(values[name])
-        values["left"], values["cancelled"] = values.pop("remaining"), bool(values["cancelled"])
+        values["cancelled"] = bool(values["cancelled"])
         return cls(**values)
 
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-SILENCE = 30.0
+HEARTBEAT_TIMEOUT = 30.0
 """Seconds without a heartbeat after which a process counts as dead where the system does not tell."""
 PROC = Path("/proc")
 
@@ -48,4 +48,4 @@ def alive(pid: int, started: str, silent: float) -> bool:
     """
     if started:
         return start_time(pid) == started
-    return silent < SILENCE
+    return silent < HEARTBEAT_TIMEOUT

@@ -23,12 +23,11 @@ UPDATE job SET state = 'running', pid = ?, process_start = ?, heartbeat = ?, tri
 WHERE number = (SELECT number FROM job WHERE state = 'queued' ORDER BY number LIMIT 1)
 RETURNING *
 """
-MINE = "id = ? AND state = 'running' AND pid = ? AND process_start = ?"
+OWNED = "id = ? AND state = 'running' AND pid = ? AND process_start = ?"
 """Condition of everything that the process which has a job writes about it."""
 
-BRIEFLY = ", ".join(
-    {"left": "remaining", "document": "'null' AS document"}.get(field.name, field.name)
-    for field in fields(QueuedJob)
+SUMMARY_COLUMNS = ", ".join(
+    {"document": "'null' AS document"}.get(field.name, field.name) for field in fields(QueuedJob)
 )
 """Columns of a job, without its document, which may be large."""
 
@@ -49,7 +48,7 @@ class Queue:
 
     def __init__(self, path: Path) -> None:
         self.database = Database(path)
-        self._me = this_process()
+        self._process = this_process()
 
     def add(
         self,
@@ -77,7 +76,7 @@ class Queue:
                 "INSERT INTO job (id, verb, settings, uploads, command, created) VALUES (?, ?, ?, ?, ?, ?)",
                 values,
             )
-            self._told(id_, "state", {"state": "queued", "verb": verb})
+            self._insert_event(id_, "state", {"state": "queued", "verb": verb})
         return id_
 
     def claim(self) -> QueuedJob | None:
@@ -88,13 +87,13 @@ class Queue:
         """
         if self.database.connection.execute("SELECT 1 FROM job WHERE state = 'queued'").fetchone() is None:
             return None
-        now, (pid, started) = time.time(), self._me
+        now, (pid, started) = time.time(), self._process
         with self.database.writing() as db:
             row = db.execute(CLAIM, (pid, started, now, now)).fetchone()
             if row is None:
                 return None
             job = QueuedJob.from_row(row)
-            self._told(job.id, "state", {"state": "running", "tries": job.tries})
+            self._insert_event(job.id, "state", {"state": "running", "tries": job.tries})
         return job
 
     def job(self, id_: str) -> QueuedJob:
@@ -142,10 +141,10 @@ class Queue:
         """
         where = "" if state is None else "WHERE state = ?"
         given = (*(() if state is None else (state,)), limit)
-        query = f"SELECT {BRIEFLY} FROM job {where} ORDER BY number DESC LIMIT ?"
+        query = f"SELECT {SUMMARY_COLUMNS} FROM job {where} ORDER BY number DESC LIMIT ?"
         return [QueuedJob.from_row(row) for row in self.database.connection.execute(query, given)]
 
-    def beat(self, id_: str) -> bool:
+    def heartbeat(self, id_: str) -> bool:
         """Say that this process still works on a job.
 
         Args:
@@ -157,10 +156,10 @@ class Queue:
         Raises:
             LostJobError: this process does not have the job any more.
         """
-        query = f"UPDATE job SET heartbeat = ? WHERE {MINE} RETURNING cancelled"
+        query = f"UPDATE job SET heartbeat = ? WHERE {OWNED} RETURNING cancelled"
         with self.database.writing() as db:
-            row = db.execute(query, (time.time(), id_, *self._me)).fetchone()
-        return bool(self._mine(row, id_)[0])
+            row = db.execute(query, (time.time(), id_, *self._process)).fetchone()
+        return bool(self._check_owned(row, id_)[0])
 
     def cancelled(self, id_: str) -> bool:
         """Return whether a job was asked to end; without writing.
@@ -175,26 +174,26 @@ class Queue:
         row = self.database.connection.execute(query, (id_,)).fetchone()
         return row is None or bool(row[0])
 
-    def progress(self, id_: str, fraction: float, message: str, left: float | None) -> None:
+    def set_progress(self, id_: str, fraction: float, message: str, seconds_left: float | None) -> None:
         """Say how far a job of this process is; replaces what was said before.
 
         Args:
             id_: the job.
             fraction: share of the work that is done.
             message: what is being done.
-            left: estimate of the remaining seconds.
+            seconds_left: estimate of the remaining seconds.
 
         Raises:
             LostJobError: this process does not have the job any more.
         """
-        query = f"UPDATE job SET fraction = ?, message = ?, remaining = ?, heartbeat = ? WHERE {MINE}"
+        query = f"UPDATE job SET fraction = ?, message = ?, seconds_left = ?, heartbeat = ? WHERE {OWNED}"
         with self.database.writing() as db:
-            done = db.execute(query, (fraction, message, left, time.time(), id_, *self._me))
-            self._mine(done.rowcount or None, id_)
-            body = {"fraction": fraction, "message": message, "left": left}
-            self._told(id_, "progress", body, replaces=True)
+            done = db.execute(query, (fraction, message, seconds_left, time.time(), id_, *self._process))
+            self._check_owned(done.rowcount or None, id_)
+            body = {"fraction": fraction, "message": message, "seconds_left": seconds_left}
+            self._insert_event(id_, "progress", body, replaces=True)
 
-    def tell(self, id_: str, kind: str, body: dict[str, Any], *, replaces: bool = False) -> int:
+    def add_event(self, id_: str, kind: str, body: dict[str, Any], *, replaces: bool = False) -> int:
         """Add an event of a job.
 
         Args:
@@ -207,33 +206,25 @@ class Queue:
             Its number.
         """
         with self.database.writing():
-            return self._told(id_, kind, body, replaces=replaces)
+            return self._insert_event(id_, kind, body, replaces=replaces)
 
-    def forget(self, id_: str, kind: str) -> None:
-        """Remove the events of a kind, which a later one tells in fewer.
-
-        Args:
-            id_: the job.
-            kind: what kind of events.
-        """
-        with self.database.writing() as db:
-            db.execute("DELETE FROM event WHERE job = ? AND kind = ?", (id_, kind))
-
-    def place(self, id_: str, place: str) -> None:
+    def set_result_folder(self, id_: str, folder: str) -> None:
         """Note where the result of a job of this process will lie.
 
         Args:
             id_: the job.
-            place: the path.
+            folder: its path.
 
         Raises:
             LostJobError: this process does not have the job any more.
         """
         with self.database.writing() as db:
-            done = db.execute(f"UPDATE job SET place = ? WHERE {MINE}", (place, id_, *self._me))
-            self._mine(done.rowcount or None, id_)
+            done = db.execute(
+                f"UPDATE job SET result_folder = ? WHERE {OWNED}", (folder, id_, *self._process)
+            )
+            self._check_owned(done.rowcount or None, id_)
 
-    def artifacts(
+    def set_artifacts(
         self, id_: str, folder: str, artifacts: Sequence[dict[str, Any]], changed: Iterable[int]
     ) -> None:
         """Note the files that a job of this process has made so far.
@@ -248,12 +239,12 @@ class Queue:
             LostJobError: this process does not have the job any more.
         """
         with self.database.writing() as db:
-            query = f"UPDATE job SET artifacts = ?, folder = ? WHERE {MINE}"
-            done = db.execute(query, (json.dumps(list(artifacts)), folder, id_, *self._me))
-            self._mine(done.rowcount or None, id_)
+            query = f"UPDATE job SET artifacts = ?, folder = ? WHERE {OWNED}"
+            done = db.execute(query, (json.dumps(list(artifacts)), folder, id_, *self._process))
+            self._check_owned(done.rowcount or None, id_)
             for index in changed:
                 shown = {name: value for name, value in artifacts[index].items() if name != "file"}
-                self._told(id_, "artifact", {"index": index, **shown})
+                self._insert_event(id_, "artifact", {"index": index, **shown})
 
     def end(
         self,
@@ -276,16 +267,16 @@ class Queue:
         """
         query = (
             "UPDATE job SET state = ?, ended = ?, document = coalesce(?, document), error = ?, "
-            f"remaining = NULL, fraction = CASE ? WHEN 'done' THEN 1.0 ELSE fraction END WHERE {MINE}"
+            f"seconds_left = NULL, fraction = CASE ? WHEN 'done' THEN 1.0 ELSE fraction END WHERE {OWNED}"
         )
         values = (state, time.time(), document, json.dumps(error), state)
         with self.database.writing() as db:
-            done = db.execute(query, (*values, id_, *self._me))
-            self._mine(done.rowcount or None, id_)
+            done = db.execute(query, (*values, id_, *self._process))
+            self._check_owned(done.rowcount or None, id_)
             db.execute("DELETE FROM control WHERE job = ?", (id_,))
-            self._told(id_, "state", {"state": state, "error": error})
+            self._insert_event(id_, "state", {"state": state, "error": error})
 
-    def document(self, id_: str, document: str) -> None:
+    def set_document(self, id_: str, document: str) -> None:
         """Store the result so far of a job of this process.
 
         Args:
@@ -296,11 +287,11 @@ class Queue:
             LostJobError: this process does not have the job any more.
         """
         with self.database.writing() as db:
-            done = db.execute(f"UPDATE job SET document = ? WHERE {MINE}", (document, id_, *self._me))
-            self._mine(done.rowcount or None, id_)
-            self._told(id_, "document", {}, replaces=True)
+            done = db.execute(f"UPDATE job SET document = ? WHERE {OWNED}", (document, id_, *self._process))
+            self._check_owned(done.rowcount or None, id_)
+            self._insert_event(id_, "document", {}, replaces=True)
 
-    def went_on(self, id_: str) -> None:
+    def reset_tries(self, id_: str) -> None:
         """Note that a job has got further than at any try before: it is no reason to give up.
 
         Args:
@@ -309,7 +300,7 @@ class Queue:
         with self.database.writing() as db:
             db.execute("UPDATE job SET tries = 0 WHERE id = ?", (id_,))
 
-    def give_back(self, id_: str, message: str) -> None:
+    def requeue(self, id_: str, message: str) -> None:
         """Put a job of this process back, to be gone on with when a process is there again.
 
         Args:
@@ -320,25 +311,25 @@ class Queue:
             LostJobError: this process does not have the job any more.
         """
         with self.database.writing() as db:
-            query = f"UPDATE job SET state = 'queued', message = ?, remaining = NULL WHERE {MINE}"
-            done = db.execute(query, (message, id_, *self._me))
-            self._mine(done.rowcount or None, id_)
-            self._told(id_, "state", {"state": "queued", "message": message})
+            query = f"UPDATE job SET state = 'queued', message = ?, seconds_left = NULL WHERE {OWNED}"
+            done = db.execute(query, (message, id_, *self._process))
+            self._check_owned(done.rowcount or None, id_)
+            self._insert_event(id_, "state", {"state": "queued", "message": message})
 
-    def abandoned(self) -> list[QueuedJob]:
+    def take_abandoned(self) -> list[QueuedJob]:
         """Take over the jobs whose processes have died, the oldest first.
 
         Returns:
-            The jobs, which this process has from now on: each must be ended or given back.
+            The jobs, which this process has from now on: each must be ended or requeued.
         """
         rows = self.database.connection.execute("SELECT * FROM job WHERE state = 'running' ORDER BY number")
         dead = [job for job in map(QueuedJob.from_row, rows.fetchall()) if not _runs(job)]
-        query = f"UPDATE job SET pid = ?, process_start = ?, heartbeat = ? WHERE {MINE}"
+        query = f"UPDATE job SET pid = ?, process_start = ?, heartbeat = ? WHERE {OWNED}"
         taken = []
         for job in dead:
             with self.database.writing() as db:
                 before = (job.id, job.pid, job.process_start)
-                if db.execute(query, (*self._me, time.time(), *before)).rowcount:
+                if db.execute(query, (*self._process, time.time(), *before)).rowcount:
                     taken.append(job)
         return taken
 
@@ -366,7 +357,7 @@ class Queue:
                 body = (
                     {"state": row[0]} if row[0] == "cancelled" else {"state": "running", "cancelling": True}
                 )
-                self._told(id_, "state", body)
+                self._insert_event(id_, "state", body)
         return self.job(id_).state
 
     def control(self, id_: str, action: str, value: Any) -> None:
@@ -387,23 +378,23 @@ class Queue:
         with self.database.writing() as db:
             query = "INSERT INTO control (job, action, value) VALUES (?, ?, ?)"
             db.execute(query, (id_, action, json.dumps(value)))
-            self._told(id_, "asked", {"action": action, "value": value})
+            self._insert_event(id_, "request", {"action": action, "value": value})
 
-    def paused(self, id_: str) -> bool:
+    def pause_requested(self, id_: str) -> bool:
         """Return whether a job was asked to pause, and not to go on since, whatever became of its process.
 
         Args:
             id_: the job.
 
         Returns:
-            Whether it is to stand still.
+            Whether it is to be paused.
         """
-        query = "SELECT body FROM event WHERE job = ? AND kind = 'asked' ORDER BY seq DESC"
+        query = "SELECT body FROM event WHERE job = ? AND kind = 'request' ORDER BY seq DESC"
         rows = self.database.connection.execute(query, (id_,))
         actions = (json.loads(row[0])["action"] for row in rows)
         return next((action for action in actions if action in ("pause", "resume")), "resume") == "pause"
 
-    def controls(self, id_: str) -> list[Control]:
+    def take_controls(self, id_: str) -> list[Control]:
         """Take the requests to a job, in the order in which they were made.
 
         Args:
@@ -469,12 +460,12 @@ class Queue:
         rows = self.database.connection.execute(query, given)
         return [Event(row[0], row[1], row[2], json.loads(row[3])) for row in rows]
 
-    def last(self) -> int:
+    def last_event(self) -> int:
         """Return the number of the newest event; 0 before there is one."""
         row = self.database.connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
         return int(row[0])
 
-    def _told(self, id_: str, kind: str, body: dict[str, Any], *, replaces: bool = False) -> int:
+    def _insert_event(self, id_: str, kind: str, body: dict[str, Any], *, replaces: bool = False) -> int:
         """Add an event, within a transaction."""
         db = self.database.connection
         if replaces:
@@ -483,7 +474,7 @@ class Queue:
         added = db.execute("INSERT INTO event (job, kind, body) VALUES (?, ?, ?)", (id_, kind, text))
         return int(added.lastrowid or 0)
 
-    def _mine(self, found: Any, id_: str) -> Any:
+    def _check_owned(self, found: Any, id_: str) -> Any:
         if found is None:
             hint = "Another process has taken it, or it was removed."
             raise LostJobError(f"job {id_} to be this process's", received="no such row", hint=hint)

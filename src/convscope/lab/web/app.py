@@ -15,17 +15,17 @@ from convscope.lab.web.reference import page as reference
 from convscope.lab.web.routes import (
     classify,
     datasets,
+    embeddings,
     go,
     graph,
     jobs,
     networks,
-    socket,
     status,
-    uploaded_sets,
     uploads,
     verbs,
 )
 from convscope.lab.web.state import LabState
+from convscope.lab.web.websocket import route as websocket
 
 API = "/api/v1"
 ROUTERS = (
@@ -33,12 +33,13 @@ ROUTERS = (
     graph.router,
     networks.router,
     classify.router,
-    socket.router,
+    websocket.router,
     uploads.router,
-    uploaded_sets.router,
-    verbs.router,
     datasets.router,
+    verbs.router,
+    datasets.named,
     jobs.router,
+    embeddings.router,
     go.router,
 )
 """Routers of the API, below `API`."""

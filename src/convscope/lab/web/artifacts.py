@@ -16,12 +16,12 @@ SANDBOX = (
     "style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'self'"
 )
 """Policy of pages of results: their scripts run, in an origin of their own, and reach no address."""
-FRESH = {"Cache-Control": "no-cache"}
-MOST_PIXELS = 100_000_000
+NO_CACHE = {"Cache-Control": "no-cache"}
+MAX_PIXELS = 100_000_000
 """Largest picture that is decoded."""
 
 
-def picture(path: Path, size: int | None = None) -> Response:
+def image_response(path: Path, size: int | None = None) -> Response:
     """Return a picture, decoded and encoded anew; the recipe in it is kept unless it is made smaller.
 
     Args:
@@ -47,7 +47,7 @@ def picture(path: Path, size: int | None = None) -> Response:
 
 
 def _check(opened: Image.Image) -> None:
-    if opened.width * opened.height * getattr(opened, "n_frames", 1) > MOST_PIXELS:
+    if opened.width * opened.height * getattr(opened, "n_frames", 1) > MAX_PIXELS:
         raise ValueError("too large")
 
 
@@ -59,7 +59,7 @@ def _animation(opened: Image.Image) -> Response:
     exif = opened.getexif().tobytes()
     options = {"save_all": True, "append_images": frames[1:], "quality": 86, "exif": exif, "loop": 0}
     frames[0].save(made, "WEBP", duration=times, **options)
-    return Response(made.getvalue(), media_type="image/webp", headers=FRESH)
+    return Response(made.getvalue(), media_type="image/webp", headers=NO_CACHE)
 
 
 def _duration(opened: Image.Image, number: int) -> int:
@@ -74,18 +74,18 @@ def _still(opened: Image.Image, size: int | None, path: Path) -> Response:
     if size is not None:
         shown.thumbnail((size, size))
     elif opened.format == "PNG":
-        facts = png.information(_without_folders(_recipe(path)))
+        facts = png.information(_without_absolute_paths(_recipe(path)))
     made = io.BytesIO()
     shown.save(made, "PNG", pnginfo=facts, compress_level=1)
-    return Response(made.getvalue(), media_type="image/png", headers=FRESH)
+    return Response(made.getvalue(), media_type="image/png", headers=NO_CACHE)
 
 
-def _without_folders(value: Any) -> Any:
+def _without_absolute_paths(value: Any) -> Any:
     """Return a recipe whose absolute paths are shortened to names, as a picture is passed on."""
     if isinstance(value, dict):
-        return {name: _without_folders(entry) for name, entry in value.items()}
+        return {name: _without_absolute_paths(entry) for name, entry in value.items()}
     if isinstance(value, list):
-        return [_without_folders(entry) for entry in value]
+        return [_without_absolute_paths(entry) for entry in value]
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from convscope.errors import ConvscopeError, PlaceError
-from convscope.lab.web.access.security import refused
+from convscope.lab.web.access.security import error_response
 from convscope.lab.workers.supervisor import RemoteError, WorkerGone
 
-STATUS = {
+STATUS_OF_EXIT_CODE = {
     2: HTTPStatus.UNPROCESSABLE_ENTITY,
     3: HTTPStatus.UNPROCESSABLE_ENTITY,
     4: HTTPStatus.NOT_IMPLEMENTED,
@@ -26,10 +26,10 @@ def install(app: FastAPI) -> None:
     Args:
         app: the application.
     """
-    app.add_exception_handler(ConvscopeError, of_convscope)
-    app.add_exception_handler(RequestValidationError, of_validation)
-    app.add_exception_handler(HTTPException, of_http)
-    app.add_exception_handler(Exception, of_fault)
+    app.add_exception_handler(ConvscopeError, handle_convscope_error)
+    app.add_exception_handler(RequestValidationError, handle_validation_error)
+    app.add_exception_handler(HTTPException, handle_http_exception)
+    app.add_exception_handler(Exception, handle_unexpected_error)
 
 
 def status_of(error: ConvscopeError) -> int:
@@ -46,10 +46,10 @@ def status_of(error: ConvscopeError) -> int:
         return HTTPStatus.SERVICE_UNAVAILABLE
     if isinstance(error, PlaceError) or (isinstance(error, RemoteError) and error.kind == "PlaceError"):
         return HTTPStatus.NOT_FOUND
-    return STATUS.get(error.exit_code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return STATUS_OF_EXIT_CODE.get(error.exit_code, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def of_convscope(_request: Request, error: Exception) -> JSONResponse:
+def handle_convscope_error(_request: Request, error: Exception) -> JSONResponse:
     """Answer an error that this package raises on purpose.
 
     Args:
@@ -61,10 +61,10 @@ def of_convscope(_request: Request, error: Exception) -> JSONResponse:
     """
     if not isinstance(error, ConvscopeError):
         raise error
-    return refused(status_of(error), error.expected, error.received, error.hint)
+    return error_response(status_of(error), error.expected, error.received, error.hint)
 
 
-def of_validation(_request: Request, error: Exception) -> JSONResponse:
+def handle_validation_error(_request: Request, error: Exception) -> JSONResponse:
     """Answer a request whose fields are wrong.
 
     Args:
@@ -77,10 +77,10 @@ def of_validation(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     found = [f"{'.'.join(map(str, entry['loc'][1:]))}: {entry['msg']}" for entry in error.errors()]
-    return refused(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(found)[:2000], "", "See: /docs")
+    return error_response(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(found)[:2000], "", "See: /docs")
 
 
-def of_http(_request: Request, error: Exception) -> JSONResponse:
+def handle_http_exception(_request: Request, error: Exception) -> JSONResponse:
     """Answer what HTTP itself refuses, such as an address that does not exist.
 
     Args:
@@ -92,12 +92,12 @@ def of_http(_request: Request, error: Exception) -> JSONResponse:
     """
     if not isinstance(error, HTTPException):
         raise error
-    answer = refused(error.status_code, str(error.detail), "", "See: /docs")
+    answer = error_response(error.status_code, str(error.detail), "", "See: /docs")
     answer.headers.update(error.headers or {})
     return answer
 
 
-def of_fault(_request: Request, error: Exception) -> JSONResponse:
+def handle_unexpected_error(_request: Request, error: Exception) -> JSONResponse:
     """Answer a fault of this program, without its details: those are in the terminal.
 
     Args:
@@ -108,4 +108,4 @@ def of_fault(_request: Request, error: Exception) -> JSONResponse:
         The response.
     """
     hint = "This is a fault of convscope; the terminal shows where."
-    return refused(HTTPStatus.INTERNAL_SERVER_ERROR, "an answer", type(error).__name__, hint)
+    return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "an answer", type(error).__name__, hint)

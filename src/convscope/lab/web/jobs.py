@@ -9,34 +9,45 @@ from convscope.errors import UsageError, nearest
 from convscope.jobs import JOBS
 from convscope.jobs.registry import schema_for
 from convscope.lab.queue.job import QueuedJob
-from convscope.lab.workers.requests import is_whole
+from convscope.lab.workers.requests import is_single_file
 from convscope.learn import TrainRecipe
 from convscope.recipe import Recipe
 from convscope.recipe.fields import field_form, flag_of
 
 NOT_OFFERED = ("lab", "gtp", "play", "runs prune", "replay")
 """Verbs that talk while they run, remove what is the user's, or are this server."""
-NAMED = re.compile(r"(?:torchvision|timm)/[\w.\-]{1,100}")
+NETWORK_NAME = re.compile(r"(?:torchvision|timm)/[\w.\-]{1,100}")
 """Names with a slash that are no paths."""
-FIELDS = ("id", "verb", "settings", "uploads", "state", "fraction", "message", "left", "created", "started")
-FIELDS += ("ended", "error", "command")
+PUBLIC_FIELDS = (
+    "id",
+    "verb",
+    "settings",
+    "uploads",
+    "state",
+    "fraction",
+    "message",
+    "seconds_left",
+    "created",
+    "started",
+)
+PUBLIC_FIELDS += ("ended", "error", "command")
 """What of a job is shown as it is."""
 FOLDER = "FOLDER"
 """What stands in a command for a folder that was handed over."""
-OFFLINE = ("packaged", "none")
+OFFLINE_WEIGHTS = ("packaged", "none")
 """Settings of weights with which nothing is fetched."""
 LOCAL_TRACKERS = frozenset({"tensorboard"})
 """Where metrics go without leaving this machine."""
 PATHLIKE = re.compile(r"[/\\\0]|^\.|^[A-Za-z]:|^~|:/")
 
 
-def offered() -> list[str]:
+def offered_verbs() -> list[str]:
     """Return the verbs that the lab runs, in the order of the help."""
     return [verb for verb in JOBS if verb not in NOT_OFFERED]
 
 
-def checked(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[str, str]]]) -> str:
-    """Check what is asked for, before it becomes a job.
+def check_request(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[str, str]]]) -> str:
+    """Check a request, before it becomes a job.
 
     Args:
         verb: what to do.
@@ -49,8 +60,8 @@ def checked(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[st
     Raises:
         UsageError: there is no such verb, a setting is wrong, or one names a path.
     """
-    if verb not in offered():
-        raise UsageError("a verb that the lab runs", received=verb[:80], hint=nearest(verb, offered()))
+    if verb not in offered_verbs():
+        raise UsageError("a verb that the lab runs", received=verb[:80], hint=nearest(verb, offered_verbs()))
     for name, value in settings.items():
         _refuse_paths(name, value)
     schema = schema_for(verb, settings)
@@ -69,13 +80,13 @@ def checked(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[st
 
 def _refuse_network(recipe: Recipe, uploads: Container[str]) -> None:
     """Refuse settings that make a job ask other machines, or send them something."""
-    weights, trackers = getattr(recipe, "weights", OFFLINE[0]), set(getattr(recipe, "track", ()))
-    asked = {
-        "--weights": str(weights) if weights not in OFFLINE and "weights" not in uploads else "",
+    weights, trackers = getattr(recipe, "weights", OFFLINE_WEIGHTS[0]), set(getattr(recipe, "track", ()))
+    needed = {
+        "--weights": str(weights) if weights not in OFFLINE_WEIGHTS and "weights" not in uploads else "",
         "--download": "yes" if getattr(recipe, "download", False) else "",
         "--track": ", ".join(sorted(trackers - LOCAL_TRACKERS)),
     }
-    for flag, value in asked.items():
+    for flag, value in needed.items():
         if value:
             raise UsageError(
                 "a job that needs nothing from other machines",
@@ -120,7 +131,7 @@ def _refuse_paths(name: str, value: Any) -> None:
     elif isinstance(value, dict):
         for entry in value.values():
             _refuse_paths(name, entry)
-    elif isinstance(value, str) and _leads_to_a_file(value):
+    elif isinstance(value, str) and _is_path(value):
         raise UsageError(
             f"a name for {flag_of(name)}, no path",
             received=value[:80],
@@ -128,8 +139,8 @@ def _refuse_paths(name: str, value: Any) -> None:
         )
 
 
-def _leads_to_a_file(value: str) -> bool:
-    if NAMED.fullmatch(value):
+def _is_path(value: str) -> bool:
+    if NETWORK_NAME.fullmatch(value):
         return False
     return bool(PATHLIKE.search(value))
 
@@ -142,7 +153,7 @@ def _names(schema: type[Recipe], field: str, files: list[dict[str, str]]) -> Any
         return names
     if "set" in files[0]:
         return files[0].get("name") or FOLDER
-    return names[0] if is_whole(files) else FOLDER
+    return names[0] if is_single_file(files) else FOLDER
 
 
 def to_json(job: QueuedJob, *, whole: bool = True) -> dict[str, Any]:
@@ -159,6 +170,6 @@ def to_json(job: QueuedJob, *, whole: bool = True) -> dict[str, Any]:
         {"index": index, **{name: entry[name] for name in ("kind", "title", "bytes", "version")}}
         for index, entry in enumerate(job.artifacts)
     ]
-    found = {name: getattr(job, name) for name in FIELDS}
+    found = {name: getattr(job, name) for name in PUBLIC_FIELDS}
     found |= {"cancelling": job.cancelled and not job.over, "artifacts": artifacts}
     return {**found, "document": job.document} if whole else found

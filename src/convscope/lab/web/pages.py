@@ -8,8 +8,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 STATIC = Path(__file__).resolve().parents[1] / "static"
 """The built bundle."""
 PAGES = (
-    *("/", "/m/{net}", "/m/{net}/{layer}/{unit}", "/build", "/train", "/explain", "/dream", "/dream/{mode}"),
-    *("/go", "/use", "/do/{verb}", "/jobs", "/jobs/{id}"),
+    *("/", "/m/{net}", "/m/{net}/{layer}", "/m/{net}/{layer}/{unit}", "/build", "/train", "/explain"),
+    *("/dream", "/dream/{mode}", "/atlas", "/go", "/use", "/do/{verb}", "/jobs", "/jobs/{id}"),
 )
 """Addresses of pages, as `lab-ui/src/pages/index.ts` has them; the browser decides what is shown there."""
 UNBUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>convscope lab</title>

@@ -9,7 +9,7 @@ import uvicorn
 
 from convscope.errors import ConvscopeError, UsageError
 from convscope.lab.recipe import LabRecipe
-from convscope.lab.web.access.security import protected
+from convscope.lab.web.access.security import protect
 from convscope.lab.web.access.session import Session
 from convscope.lab.web.app import create
 from convscope.lab.web.state import LabState
@@ -18,7 +18,7 @@ from convscope.lab.workers.supervisor import Worker
 
 LARGEST_MESSAGE = 2**20
 """Bytes of a WebSocket message."""
-ANY = ("0.0.0.0", "::")
+WILDCARD_HOSTS = ("0.0.0.0", "::")
 """Addresses that stand for all of this machine's."""
 
 
@@ -31,7 +31,7 @@ class Server:
 
     Attributes:
         port: the port.
-        session: who may come in.
+        session: authentication of browsers and programs.
 
     Raises:
         UsageError: the address cannot be listened at.
@@ -44,11 +44,11 @@ class Server:
         settings = {"folder": recipe.folder, "data": recipe.data}
         made = {name: Worker(name, module, settings) for name, module in workers.items()}
         self.state = LabState(recipe, self.port, made)
-        logging.getLogger("uvicorn.error").addFilter(_worth_saying)
-        self.session = Session(self.state.folder.own, self.port)
-        names = () if recipe.host in ANY else (host_name(recipe.host),)
+        logging.getLogger("uvicorn.error").addFilter(_is_relevant)
+        self.session = Session(self.state.folder.internal, self.port)
+        names = () if recipe.host in WILDCARD_HOSTS else (host_name(recipe.host),)
         config = uvicorn.Config(
-            protected(create(self.state), self.session, (*names, *recipe.name)),
+            protect(create(self.state), self.session, (*names, *recipe.name)),
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -65,15 +65,15 @@ class Server:
         self._thread = threading.Thread(target=self._run, name="server", daemon=True)
 
     @property
-    def address(self) -> str:
-        """Address of the first page."""
+    def url(self) -> str:
+        """URL of the first page."""
         host = self.state.recipe.host
-        return f"http://{'127.0.0.1' if host in ANY else host_name(host)}:{self.port}/"
+        return f"http://{'127.0.0.1' if host in WILDCARD_HOSTS else host_name(host)}:{self.port}/"
 
     @property
     def link(self) -> str:
-        """Address that lets one browser in; it works once."""
-        return f"{self.address}?token={self.session.code}"
+        """URL that lets one browser in; it works once."""
+        return f"{self.url}?token={self.session.code}"
 
     def __enter__(self) -> "Server":
         self._thread.start()
@@ -120,7 +120,7 @@ def host_name(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _worth_saying(record: logging.LogRecord) -> bool:
+def _is_relevant(record: logging.LogRecord) -> bool:
     """Leave out that connections of open pages are closed when the server ends."""
     return not record.getMessage().startswith("Cancel ")
 

@@ -12,9 +12,9 @@ from convscope.errors import DataError
 from convscope.lab.folder import UPLOAD, LabFolder
 from convscope.system.files import read_json, replace_file, write_text
 
-MOST_BYTES = 16 * 2**30
+MAX_BYTES = 16 * 2**30
 """Bytes of all uploads together."""
-LONGEST_NAME = 255
+MAX_NAME_LENGTH = 255
 """Characters of a name that are kept."""
 
 
@@ -41,7 +41,7 @@ class Uploads:
     """
 
     def __init__(self, lab: LabFolder) -> None:
-        self.lab, self.folder = lab, lab.own / "uploads"
+        self.lab, self.folder = lab, lab.internal / "uploads"
 
     async def receive(self, chunks: AsyncIterator[bytes], name: str) -> Upload:
         """Store a file.
@@ -58,16 +58,18 @@ class Uploads:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         checksum, data = hashlib.sha256(), bytearray()
-        room = MOST_BYTES - await run_in_threadpool(self._used)
+        room = MAX_BYTES - await run_in_threadpool(self._used)
         async for chunk in chunks:
             data += chunk
             checksum.update(chunk)
         if not data:
             hint = "Look whether the file is whole, and send its bytes as the body."
-            raise DataError("a file with something in it", received=f"{shown(name)}: 0 bytes", hint=hint)
+            raise DataError(
+                "a file with something in it", received=f"{sanitize_name(name)}: 0 bytes", hint=hint
+            )
         if len(data) > room:
             raise DataError("room for uploads", hint="Remove some files of the folder .lab/uploads.")
-        upload = Upload(checksum.hexdigest(), len(data), shown(name))
+        upload = Upload(checksum.hexdigest(), len(data), sanitize_name(name))
         await run_in_threadpool(self._write, upload, bytes(data))
         return upload
 
@@ -92,12 +94,12 @@ class Uploads:
         Raises:
             PlaceError: there is none of this id.
         """
-        place = self.lab.upload(number)
-        found: dict[str, Any] = read_json(place.with_suffix(".json"))
-        return Upload(number, place.stat().st_size, str(found.get("name", "")))
+        path = self.lab.upload(number)
+        found: dict[str, Any] = read_json(path.with_suffix(".json"))
+        return Upload(number, path.stat().st_size, str(found.get("name", "")))
 
 
-def shown(name: str) -> str:
+def sanitize_name(name: str) -> str:
     """Return a name as it is kept: without control characters, and not too long.
 
     Args:
@@ -106,4 +108,4 @@ def shown(name: str) -> str:
     Returns:
         The text; `file` if nothing is left.
     """
-    return "".join(letter for letter in name if letter.isprintable())[:LONGEST_NAME].strip() or "file"
+    return "".join(letter for letter in name if letter.isprintable())[:MAX_NAME_LENGTH].strip() or "file"

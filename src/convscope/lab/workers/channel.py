@@ -24,9 +24,9 @@ from typing import Any, BinaryIO
 from convscope.errors import ConvscopeError
 
 LENGTHS = struct.Struct("<II")
-MOST = 2**28
+MAX_BYTES = 2**28
 """Most bytes of a header or of the bytes behind it."""
-GRACE = 15.0
+CLOSE_TIMEOUT = 15.0
 """Seconds that a worker has to save what it is about, after the channel was closed."""
 
 
@@ -132,8 +132,7 @@ class Channel:
             request: the request.
             error: what is wrong.
         """
-        fields = {name: getattr(error, name) for name in ("expected", "received", "hint", "exit_code")}
-        fields["kind"] = type(error).__name__
+        fields = {**error.to_json(), "exit_code": error.exit_code, "kind": type(error).__name__}
         self._send({"number": request.number, "error": fields})
 
     def _send(self, header: Mapping[str, Any], data: bytes = b"") -> None:
@@ -151,11 +150,11 @@ class Channel:
         self.close()
 
     def close(self) -> None:
-        """End: no more requests come; after `GRACE` seconds the process ends whatever it does."""
+        """End: no more requests come; after `CLOSE_TIMEOUT` seconds the process ends whatever it does."""
         if not self.closed.is_set():
             self.closed.set()
             self._requests.put(None)
-            timer = threading.Timer(GRACE, os._exit, (1,))
+            timer = threading.Timer(CLOSE_TIMEOUT, os._exit, (1,))
             timer.daemon = True
             timer.start()
 
@@ -173,7 +172,7 @@ def read_frame(source: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     if len(head) < LENGTHS.size:
         return None
     text, data = LENGTHS.unpack(head)
-    if max(text, data) > MOST:
+    if max(text, data) > MAX_BYTES:
         return None
     body = source.read(text + data)
     return (json.loads(body[:text]), body[text:]) if len(body) == text + data else None

@@ -18,7 +18,7 @@ RESULT_INTERVAL = 0.5
 """Least seconds between two times that the result so far is computed."""
 RESULT_SHARE = 0.1
 """Largest share of the time that is spent on results so far."""
-KINDS = {"image": "picture", "animation": "picture", "page": "page", "wav": "sound", "csv": "table"}
+KINDS = {"image": "image", "animation": "image", "page": "page", "wav": "sound", "csv": "table"}
 """Kinds of files by what a job calls them; others are a `file`."""
 
 
@@ -29,7 +29,7 @@ class Follower:
         queue: where it is told.
         row: the job as it was claimed.
         job: the running job.
-        place: folder of files that are written in place, as those of a training.
+        run_folder: folder of a training, whose files are written in place.
         epochs: finished epochs of a training that goes on.
     """
 
@@ -38,14 +38,14 @@ class Follower:
         queue: Queue,
         row: QueuedJob,
         job: Job,
-        place: Path | None = None,
+        run_folder: Path | None = None,
         epochs: Sequence[dict[str, Any]] = (),
     ) -> None:
-        self.queue, self.id, self.job, self.place = queue, row.id, job, place
+        self.queue, self.id, self.job, self.run_folder = queue, row.id, job, run_folder
         self._shown, self._next_result = 0.0, time.monotonic() + RESULT_INTERVAL
         self._known: list[dict[str, Any]] = []
         self._training = TrainingFollower(queue, row, epochs)
-        self._untold: Progress[Document | None] | None = None
+        self._unreported: Progress[Document | None] | None = None
         self._before = row.fraction if row.tries > 1 else None
 
     def step(self, step: Progress[Document | None]) -> None:
@@ -55,17 +55,15 @@ class Follower:
             step: the step; called before the next one is made.
         """
         now = time.monotonic()
-        self._untold = step
-        if now - self._shown >= PROGRESS_INTERVAL:
+        self._unreported = step
+        if now - self._shown >= PROGRESS_INTERVAL or step.milestone:
             self._shown = now
-            self.queue.progress(self.id, step.fraction, step.message, step.left)
-        paused = (
-            self.job.workspace.controls.paused
-        )  # it stands where it was asked to, for as long as it lives
+            self.queue.set_progress(self.id, step.fraction, step.message, step.left)
+        paused = self.job.workspace.controls.paused  # as it was asked to be, for as long as it likes
         if self._before is not None and (step.fraction > self._before or paused):
             self._before = None
-            self.queue.went_on(self.id)
-        if now >= self._next_result or step.fraction >= 1:
+            self.queue.reset_tries(self.id)
+        if now >= self._next_result or step.fraction >= 1 or step.milestone:
             self.result(step)
             spent = time.monotonic() - now
             self._next_result = time.monotonic() + max(RESULT_INTERVAL, spent / RESULT_SHARE)
@@ -76,10 +74,10 @@ class Follower:
         Args:
             step: the step.
         """
-        self._untold = None
+        self._unreported = None
         document = step.result()
         if document is not None:
-            self.queue.document(self.id, as_json(self.whole(document)))
+            self.queue.set_document(self.id, as_json(self.whole(document)))
         self.files()
 
     def whole(self, document: Document) -> Document:
@@ -93,28 +91,28 @@ class Follower:
         """
         if "training" not in document:
             return document
-        return {**document, "training": self._training.told(document["training"])}
+        return {**document, "training": self._training.report(document["training"])}
 
     def stopped(self) -> None:
         """Store what a training has come to when it was stopped."""
-        if self.place is not None and self._untold is not None:
-            self.result(self._untold)
+        if self.run_folder is not None and self._unreported is not None:
+            self.result(self._unreported)
 
-    def files(self, place: Path | None = None) -> None:
+    def files(self, result_folder: Path | None = None) -> None:
         """Note the files that are there, and tell those that are new or changed.
 
         Args:
-            place: the folder in which they lie; that of the unfinished result if left out.
+            result_folder: the folder in which they lie; that of the unfinished result if left out.
         """
-        folder = place or self.job.workspace.pending or self.place
+        folder = result_folder or self.job.workspace.pending or self.run_folder
         if folder is None:
             return
         found = [_described(folder, artifact) for artifact in self.job.workspace.artifacts]
         listed = [entry for entry in found if entry is not None]
         changed = [i for i, entry in enumerate(listed) if i >= len(self._known) or entry != self._known[i]]
-        if changed or place is not None:
+        if changed or result_folder is not None:
             self._known = listed
-            self.queue.artifacts(self.id, str(folder), listed, changed)
+            self.queue.set_artifacts(self.id, str(folder), listed, changed)
 
 
 def _described(folder: Path, artifact: Artifact) -> dict[str, Any] | None:

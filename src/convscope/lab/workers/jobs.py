@@ -17,7 +17,7 @@ from convscope.errors import ConvscopeError, Interrupted
 from convscope.jobs import Job
 from convscope.jobs.output.failures import explained
 from convscope.jobs.output.results import as_json
-from convscope.lab.folder import OWN, LabFolder
+from convscope.lab.folder import INTERNAL, LabFolder
 from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import LostJobError, Queue
 from convscope.lab.workers.following import Follower
@@ -25,13 +25,13 @@ from convscope.lab.workers.requests import recipe_of, trains
 from convscope.learn import Epoch, FinishedRunError, Run, TrainRecipe
 from convscope.recipe import Recipe
 
-IDLE = 0.1
+IDLE_INTERVAL = 0.1
 """Seconds between two looks into an empty queue."""
-BEAT = 1.0
+HEARTBEAT_INTERVAL = 1.0
 """Seconds between two heartbeats."""
-WATCH = 0.1
+CONTROL_INTERVAL = 0.1
 """Seconds between two looks for requests to the running job."""
-MOST_TRIES = 3
+MAX_TRIES = 3
 """How often a job is begun at most that has ended its process each time."""
 
 
@@ -44,7 +44,7 @@ def run(channel: Any, settings: Mapping[str, Any]) -> None:
     """
     folder = Path(settings["folder"]).resolve()
     data = Path(settings["data"]).resolve() if settings.get("data") else None
-    empty = folder / OWN / "empty"
+    empty = folder / INTERNAL / "empty"
     empty.mkdir(parents=True, exist_ok=True)
     os.chdir(empty)  # a name in a setting is never a file that happens to lie in the current folder
     channel.ready()
@@ -65,18 +65,20 @@ def work(
     Raises:
         DataError: the queue is damaged.
     """
-    places = LabFolder(folder, data)
-    queue = Queue(places.queue)
+    lab_folder = LabFolder(folder, data)
+    queue = Queue(lab_folder.queue)
     while not closed.is_set():
-        for job in queue.abandoned():  # also later: a former server's worker may end after this one began
+        for (
+            job
+        ) in queue.take_abandoned():  # also later: a former server's worker may end after this one began
             recover(queue, job)
         job = queue.claim()
         if job is not None:
-            _Run(queue, places, job, closed).perform()
+            _JobRun(queue, lab_folder, job, closed).perform()
         elif until_idle:
             return
         else:
-            closed.wait(IDLE)
+            closed.wait(IDLE_INTERVAL)
 
 
 def recover(queue: Queue, job: QueuedJob) -> None:
@@ -88,8 +90,8 @@ def recover(queue: Queue, job: QueuedJob) -> None:
     """
     if job.cancelled:
         queue.end(job.id, "cancelled")
-    elif can_resume(job) and job.tries < MOST_TRIES:
-        queue.give_back(job.id, "goes on where its process ended")
+    elif can_resume(job) and job.tries < MAX_TRIES:
+        queue.requeue(job.id, "goes on where its process ended")
     else:
         tried = f" for the {job.tries}. time" if job.tries > 1 else ""
         error = {
@@ -109,16 +111,20 @@ def can_resume(job: QueuedJob) -> bool:
     Returns:
         True for a training that has begun its run.
     """
-    return trains(job.verb, job.settings) and bool(job.place) and (Path(job.place) / "recipe.toml").is_file()
+    return (
+        trains(job.verb, job.settings)
+        and bool(job.result_folder)
+        and (Path(job.result_folder) / "recipe.toml").is_file()
+    )
 
 
-class _Run:
+class _JobRun:
     """One job in this process, from its row to its end."""
 
-    def __init__(self, queue: Queue, places: LabFolder, job: QueuedJob, closed: threading.Event) -> None:
-        self.queue, self.places, self.row, self.closed = queue, places, job, closed
+    def __init__(self, queue: Queue, lab_folder: LabFolder, job: QueuedJob, closed: threading.Event) -> None:
+        self.queue, self.lab_folder, self.row, self.closed = queue, lab_folder, job, closed
         self.over = threading.Event()
-        self.cancelled, self.place = False, ""
+        self.cancelled, self.result_folder = False, ""
         self.epochs: tuple[Epoch, ...] = ()
 
     def perform(self) -> None:
@@ -133,23 +139,23 @@ class _Run:
             document = {**(self.row.document or {}), "out": str(error.run.folder)}
             self.queue.end(self.row.id, "done", document=as_json(document))
         except ConvscopeError as error:
-            self.queue.end(self.row.id, "failed", error=_fields(error))
+            self.queue.end(self.row.id, "failed", error=error.to_json())
         except BaseException as error:
             traceback.print_exc()
-            self.queue.end(self.row.id, "failed", error=_fields(explained(error)))
+            self.queue.end(self.row.id, "failed", error=explained(error).to_json())
             if not isinstance(error, Exception):
                 raise
         finally:
             self.over.set()
 
     def _steps(self) -> None:
-        recipe = recipe_of(self.row, self.places)
+        recipe = recipe_of(self.row, self.lab_folder)
         if isinstance(recipe, TrainRecipe):
             job = self._training(recipe)
             epochs = [epoch.to_json() for epoch in self.epochs]
-            follower = Follower(self.queue, self.row, job, Path(self.place), epochs)
+            follower = Follower(self.queue, self.row, job, Path(self.result_folder), epochs)
         else:
-            job = self._begun(recipe, self.places.result(self.row.id))
+            job = self._begun(recipe, self.lab_folder.result(self.row.id))
             follower = Follower(self.queue, self.row, job)
         threading.Thread(target=self._watch, args=(job,), name="watch", daemon=True).start()
         try:
@@ -159,39 +165,39 @@ class _Run:
             follower.stopped()
             raise
         finally:
-            follower.files(Path(self.place))
+            follower.files(Path(self.result_folder))
         self.queue.end(self.row.id, "done", document=as_json(follower.whole(job.document or {})))
 
     def _training(self, recipe: TrainRecipe) -> Job:
         """Begin a training in a folder of its own, or go on with its run."""
         if can_resume(self.row):
-            place = Path(self.row.place)
-            self.epochs = Run.open(place, type(recipe)).epochs
-            again = type(recipe).parse({"resume": place}) if recipe.resume is None else recipe
-            job = self._begun(again, place)
-            job.workspace.controls.paused = self.queue.paused(self.row.id)
+            folder = Path(self.row.result_folder)
+            self.epochs = Run.open(folder, type(recipe)).epochs
+            again = type(recipe).parse({"resume": folder}) if recipe.resume is None else recipe
+            job = self._begun(again, folder)
+            job.workspace.controls.paused = self.queue.pause_requested(self.row.id)
             return job
         if recipe.resume is not None:
             return self._begun(recipe, recipe.resume)
-        about = getattr(recipe, "recipe", "") or getattr(recipe, "network", "") or ""
-        return self._begun(recipe, self.places.new_run(f"{recipe.verb}-{about}"))
+        trained = getattr(recipe, "recipe", "") or getattr(recipe, "network", "") or ""
+        return self._begun(recipe, self.lab_folder.new_run(f"{recipe.verb}-{trained}"))
 
-    def _begun(self, recipe: Recipe, place: Path) -> Job:
-        """Begin a job, whose result lies or will lie at a place."""
-        place.parent.mkdir(parents=True, exist_ok=True)
-        self.place = str(place)
-        self.queue.place(self.row.id, self.place)
-        return jobs.run(recipe, None if getattr(recipe, "resume", None) else place, log=self._log)
+    def _begun(self, recipe: Recipe, folder: Path) -> Job:
+        """Begin a job, whose result lies or will lie in a folder."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self.result_folder = str(folder)
+        self.queue.set_result_folder(self.row.id, self.result_folder)
+        return jobs.run(recipe, None if getattr(recipe, "resume", None) else folder, log=self._log)
 
     def _watch(self, job: Job) -> None:
-        """Beat while the job runs, hand on what it is asked for, and stop it when the server ends."""
+        """Send heartbeats while the job runs, pass requests on to it, and stop it when the server ends."""
         beaten, stopping = 0.0, False
-        while not self.over.wait(WATCH):
+        while not self.over.wait(CONTROL_INTERVAL):
             try:
-                if time.monotonic() - beaten > BEAT:
+                if time.monotonic() - beaten > HEARTBEAT_INTERVAL:
                     beaten = time.monotonic()
-                    self.queue.beat(self.row.id)
-                for control in self.queue.controls(self.row.id):
+                    self.queue.heartbeat(self.row.id)
+                for control in self.queue.take_controls(self.row.id):
                     job.workspace.controls.ask(control.action, control.value)
                 self.cancelled = self.cancelled or self.queue.cancelled(self.row.id)
             except ConvscopeError:  # it is not this process's any more
@@ -204,18 +210,14 @@ class _Run:
     def _stopped(self, stop: Interrupted) -> None:
         """Note that the job was stopped: by its user, or because the server ends."""
         if self.cancelled:
-            self.queue.end(self.row.id, "cancelled", error=_fields(stop))
+            self.queue.end(self.row.id, "cancelled", error=stop.to_json())
             return
         self.closed.set()  # a signal that the training has handled is one to this process
         if trains(self.row.verb, self.row.settings):
-            self.queue.went_on(self.row.id)
-            self.queue.give_back(self.row.id, "goes on when the lab is started again")
+            self.queue.reset_tries(self.row.id)
+            self.queue.requeue(self.row.id, "goes on when the lab is started again")
         else:
-            self.queue.end(self.row.id, "interrupted", error=_fields(stop))
+            self.queue.end(self.row.id, "interrupted", error=stop.to_json())
 
     def _log(self, text: str) -> None:
-        self.queue.tell(self.row.id, "log", {"text": text})
-
-
-def _fields(error: ConvscopeError) -> dict[str, str]:
-    return {"expected": error.expected, "received": error.received, "hint": error.hint}
+        self.queue.add_event(self.row.id, "log", {"text": text})

@@ -6,29 +6,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.lab.folder import LabFolder
-from convscope.lab.live.answers import classified
+from convscope.lab.live.answers import classify_file
 from convscope.lab.live.background import Background
-from convscope.lab.live.inputs import open_input, shipped
-from convscope.lab.live.maps import Watched, chosen
+from convscope.lab.live.inputs import bundled_input, open_input, open_same_input
+from convscope.lab.live.maps import MapRecorder, compared_frames, select_layers
 from convscope.lab.live.networks import Networks, describe_network
-from convscope.lab.live.pictures import picture, preview, sound
-from convscope.lab.live.texts import tinted_words
-from convscope.lab.live.units import Units, inspection
+from convscope.lab.live.pictures import preview, to_png, to_wav
+from convscope.lab.live.texts import word_attributions
+from convscope.lab.live.units import Units, inspect_unit
 from convscope.lab.workers.ablation import Ablations
 from convscope.lab.workers.channel import Channel, Operation
+from convscope.lab.workers.datasets import Datasets, Format
 from convscope.lab.workers.samples import Samples
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from convscope.lab.live.go import GoTable
+    from convscope.lab.live.go import GoService
     from convscope.nets import Net
 
-MOST_WATCHED = 16
+MAX_RECORDERS = 16
 """Networks with different layers that are watched at a time; the one used longest ago is given up."""
 
 
-class Live:
+class LiveOperations:
     """What the live worker knows, and the operations that it answers.
 
     Args:
@@ -39,26 +40,30 @@ class Live:
         self.networks = Networks(folder)
         self.folder = LabFolder(folder)
         self.samples = Samples(self.folder)
+        self.datasets = Datasets()
         self.ablations = Ablations(self.networks, self.samples)
         self.background = Background()
         self.units = Units(self.background)
-        self._go: GoTable | None = None
-        self._watched: OrderedDict[tuple[str, tuple[str, ...] | None], Watched] = OrderedDict()
+        self._go: GoService | None = None
+        self._recorders: OrderedDict[tuple[str, tuple[str, ...] | None], MapRecorder] = OrderedDict()
         self.operations: dict[str, Operation] = {
             "networks": self.list_networks,
             "network": self.network,
             "forward": self.forward,
+            "compare": self.compare,
             "test_sample": self.test_sample,
+            "dataset_input": self.dataset_input,
             "ablation": self.ablation,
             "classify": self.classify,
             "inspect": self.inspect,
             "unit": self.unit,
-            "preferred": self.preferred,
+            "units": self.layer_units,
+            "visualization": self.visualization,
             "sample": self.sample,
-            "seen": self.seen,
+            "upload_as_input": self.upload_as_input,
             "preview": self.preview,
             "go": self.go,
-            "tint": self.tint,
+            "word_attributions": self.word_attributions,
         }
 
     def list_networks(self) -> dict[str, Any]:
@@ -76,10 +81,15 @@ class Live:
             net: its name in the lab.
 
         Returns:
-            What `describe_network` returns, and `watched`, names of layers.
+            What `describe_network` returns, `default_layers` (names of layers) and `checkpoints` of a
+            training.
         """
         loaded = self.networks.load(net)
-        return {**describe_network(loaded, net), "watched": [layer.name for layer in chosen(loaded, None)]}
+        return {
+            **describe_network(loaded, net),
+            "default_layers": [layer.name for layer in select_layers(loaded, None)],
+            "checkpoints": self.networks.checkpoints(net),
+        }
 
     def forward(
         self,
@@ -103,25 +113,77 @@ class Live:
         Returns:
             No values, and a binary frame of the maps.
         """
-        watched = self.watched(net, layers)
-        sample = open_input(given or {}, data, watched.net, self.folder)
-        return {}, watched.frame(sample.input, seq, scales)
+        recorder = self.recorder(net, layers)
+        sample = open_input(given or {}, data, recorder.net, self.folder)
+        return {}, recorder.frame(sample.input, seq, scales)
 
-    def test_sample(self, run: str, index: int, size: int, kind: str = "png") -> tuple[dict[str, Any], bytes]:
+    def compare(
+        self,
+        nets: tuple[str, str],
+        seq: int = 0,
+        layers: tuple[Sequence[str] | None, Sequence[str] | None] = (None, None),
+        given: Mapping[str, Any] | None = None,
+        data: bytes = b"",
+    ) -> tuple[dict[str, Any], bytes]:
+        """Run two networks on the same input.
+
+        Args:
+            nets: their names in the lab.
+            seq: number of the input.
+            layers: the layers of each that are wanted; None for those that fit into a frame.
+            given: the input, as `open_input` takes it.
+            data: bytes of the input, as the first network takes it.
+
+        Returns:
+            `sizes`, bytes of each frame; and the frames of `compared_frames`, one after the other.
+        """
+        first, second = (self.recorder(*pair) for pair in zip(nets, layers, strict=True))
+        images = open_same_input(given or {}, data, (first.net, second.net), self.folder)
+        frames = compared_frames(first, second, images, seq)
+        return {"sizes": [len(frame) for frame in frames]}, b"".join(frames)
+
+    def test_sample(
+        self, run: str, index: int, size: int, format: str = "png"
+    ) -> tuple[dict[str, Any], bytes]:
         """Draw a test sample of a training, or return its sound.
 
         Args:
             run: name of the run.
             index: number of the sample.
             size: longest side in pixels.
-            kind: `png`, or `wav` for a network of sounds.
+            format: `png`, or `wav` for a network of sounds.
 
         Returns:
             No values, and the file.
         """
-        if kind == "wav":
+        if format == "wav":
             return {}, self.samples.sound(run, index)
         return {}, self.samples.picture(run, index, size)
+
+    def dataset_input(
+        self,
+        net: str,
+        data: str,
+        index: int,
+        split: str | None = None,
+        root: str | None = None,
+        format: Format = "png",
+    ) -> tuple[dict[str, Any], bytes]:
+        """Return an input of a data set as a file.
+
+        Args:
+            net: the name of a network in the lab, whose inputs they are.
+            data: name of the data set, or its folder, as the recipe of a job has it.
+            index: number of the input.
+            split: part of the data; None for all.
+            root: folder of a published data set.
+            format: `png`, `wav`, or `file` for one that is read as the same input.
+
+        Returns:
+            `ending` of the file, and its bytes.
+        """
+        ending, found = self.datasets.encode(self.networks.load(net), data, split, root, index, format)
+        return {"ending": ending}, found
 
     def ablation(self, run: str, unit: str) -> dict[str, Any]:
         """Test the last saved network of a training without a unit, beside the network as it is.
@@ -148,10 +210,10 @@ class Live:
             data: bytes of the file.
 
         Returns:
-            What `classified` returns.
+            What `classify_file` returns.
         """
         source = self.folder.upload(upload) if upload else data
-        return classified(self.networks.load(net), source, top)
+        return classify_file(self.networks.load(net), source, top)
 
     def inspect(
         self, net: str, address: str, given: Mapping[str, Any] | None = None, data: bytes = b""
@@ -165,10 +227,10 @@ class Live:
             data: bytes of the input.
 
         Returns:
-            What `inspection` returns.
+            What `inspect_unit` returns.
         """
         loaded = self.networks.load(net)
-        return inspection(loaded, open_input(given or {}, data, loaded, self.folder).input, address)
+        return inspect_unit(loaded, open_input(given or {}, data, loaded, self.folder).input, address)
 
     def unit(self, net: str, address: str) -> dict[str, Any]:
         """Return the card of a unit.
@@ -182,48 +244,61 @@ class Live:
         """
         return self.units.card(self.networks.load(net), net, address)
 
-    def preferred(self, net: str, address: str, kind: str = "png") -> tuple[dict[str, Any], bytes]:
-        """Return the picture that a unit prefers, as far as it is.
+    def layer_units(self, net: str, layer: str, units: str = "") -> dict[str, Any]:
+        """Return the units of a layer in a list.
+
+        Args:
+            net: its name in the lab.
+            layer: the layer.
+            units: which ones, like `1,5,7-9`; all if empty.
+
+        Returns:
+            What `Units.layer` returns.
+        """
+        return self.units.layer(self.networks.load(net), net, layer, units)
+
+    def visualization(self, net: str, address: str, format: str = "png") -> tuple[dict[str, Any], bytes]:
+        """Return the activation maximisation of a unit, as far as it is computed.
 
         Args:
             net: its name in the lab.
             address: the unit.
-            kind: `png`, or `wav` for a network of sounds.
+            format: `png`, or `wav` for a network of sounds.
 
         Returns:
             `fraction`, and the file; empty before the first step.
         """
         loaded = self.networks.load(net)
-        facts, found = self.units.preferred(loaded, address)
-        return facts, b"" if found is None else _file(found, loaded, kind)
+        facts, found = self.units.visualization(loaded, address)
+        return facts, b"" if found is None else _file(found, loaded, format)
 
-    def sample(self, net: str, index: int, kind: str = "png") -> tuple[dict[str, Any], bytes]:
+    def sample(self, net: str, index: int, format: str = "png") -> tuple[dict[str, Any], bytes]:
         """Return an input of the data that ships.
 
         Args:
             net: the name of a network in the lab, whose inputs they are.
             index: which one.
-            kind: `png`, or `wav` for a network of sounds.
+            format: `png`, or `wav` for a network of sounds.
 
         Returns:
             No values, and the file.
         """
         loaded = self.networks.load(net)
-        return {}, _file(shipped(loaded.input_spec, index).input, loaded, kind)
+        return {}, _file(bundled_input(loaded.input_spec, index).input, loaded, format)
 
-    def seen(self, net: str, upload: str, kind: str = "png") -> tuple[dict[str, Any], bytes]:
+    def upload_as_input(self, net: str, upload: str, format: str = "png") -> tuple[dict[str, Any], bytes]:
         """Return an uploaded file as a network sees it: decoded, and encoded anew.
 
         Args:
             net: the name of a network in the lab.
             upload: its id.
-            kind: `png`, or `wav` for a network of sounds.
+            format: `png`, or `wav` for a network of sounds.
 
         Returns:
             No values, and the file.
         """
         loaded = self.networks.load(net)
-        return {}, _file(open_input({"upload": upload}, b"", loaded, self.folder).input, loaded, kind)
+        return {}, _file(open_input({"upload": upload}, b"", loaded, self.folder).input, loaded, format)
 
     def preview(self, upload: str, name: str = "") -> tuple[dict[str, Any], bytes]:
         """Return a small picture of an uploaded file, for no network.
@@ -242,7 +317,7 @@ class Live:
         """Answer a question about a game of Go.
 
         Args:
-            **question: what `GoTable.answer` takes.
+            **question: what `GoService.answer` takes.
 
         Returns:
             What it returns.
@@ -251,12 +326,12 @@ class Live:
             MissingError: numba, which compiles the rules, is not installed.
         """
         if self._go is None:
-            from convscope.lab.live.go import GoTable
+            from convscope.lab.live.go import GoService
 
-            self._go = GoTable(self.networks, self.background)
+            self._go = GoService(self.networks, self.background)
         return self._go.answer(**question)
 
-    def tint(
+    def word_attributions(
         self, net: str, given: Mapping[str, Any] | None = None, target: int | None = None, data: bytes = b""
     ) -> dict[str, Any]:
         """Return what each word of a text adds to an answer.
@@ -268,12 +343,12 @@ class Live:
             data: bytes of the input.
 
         Returns:
-            What `tinted_words` returns.
+            What `word_attributions` returns.
         """
         loaded = self.networks.load(net)
-        return tinted_words(loaded, open_input(given or {}, data, loaded, self.folder).input, target)
+        return word_attributions(loaded, open_input(given or {}, data, loaded, self.folder).input, target)
 
-    def watched(self, name: str, layers: Sequence[str] | None) -> Watched:
+    def recorder(self, name: str, layers: Sequence[str] | None) -> MapRecorder:
         """Return a network with hooks on its layers; the same one as long as its files are the same.
 
         Args:
@@ -285,14 +360,14 @@ class Live:
         """
         net = self.networks.load(name)
         key = (name, None if layers is None else tuple(layers))
-        found = self._watched.get(key)
+        found = self._recorders.get(key)
         if found is None or found.net is not net:
             if found is not None:
                 found.close()
-            self._watched[key] = found = Watched(net, layers)
-        self._watched.move_to_end(key)
-        while len(self._watched) > MOST_WATCHED:
-            self._watched.popitem(last=False)[1].close()
+            self._recorders[key] = found = MapRecorder(net, layers)
+        self._recorders.move_to_end(key)
+        while len(self._recorders) > MAX_RECORDERS:
+            self._recorders.popitem(last=False)[1].close()
         return found
 
 
@@ -305,7 +380,7 @@ def run(channel: Channel, settings: Mapping[str, Any]) -> None:
     """
     import torch
 
-    live = Live(Path(settings["folder"]))
+    live = LiveOperations(Path(settings["folder"]))
     live.forward("digits", given={"sample": 0})  # so that the first stroke finds everything loaded
     channel.ready(device="cpu", torch=torch.__version__)
     requests = channel.requests()
@@ -319,5 +394,5 @@ def run(channel: Channel, settings: Mapping[str, Any]) -> None:
         channel.answer(request, live.operations)
 
 
-def _file(tensor: "Tensor", net: "Net", kind: str) -> bytes:
-    return sound(tensor, net) if kind == "wav" else picture(tensor, net)
+def _file(tensor: "Tensor", net: "Net", format: str) -> bytes:
+    return to_wav(tensor, net) if format == "wav" else to_png(tensor, net)

@@ -24,7 +24,7 @@ FOLDERS = ("a data set", "a folder of pictures")
 """What fields take for which uploads are put together in a folder; one file alone is the data set."""
 ROOT = "root"
 """Field that names the folder of a published set."""
-UNSAFE = re.compile(r"[^\w.() -]+")
+UNSAFE_CHARACTERS = re.compile(r"[^\w.() -]+")
 
 
 def trains(verb: str, settings: Mapping[str, Any]) -> bool:
@@ -53,16 +53,16 @@ def recipe_of(job: QueuedJob, folder: LabFolder) -> Recipe:
     Raises:
         UsageError: a setting is wrong, or an upload or run is not there.
     """
-    settings = {name: resolved(value, folder) for name, value in job.settings.items()}
+    settings = {name: resolve_runs(value, folder) for name, value in job.settings.items()}
     schema = schema_for(job.verb, settings)
     for name, files in job.uploads.items():
-        place = folder.inputs(job.id) / name
+        inputs = folder.inputs(job.id) / name
         form = field_form(schema.model_fields[name])
         below = form is not None and form.takes is not None and form.takes.noun in FOLDERS
-        files = expanded(files, folder)
-        paths = placed(files, folder, place, classes=below)
-        together = name == ROOT or (below and not is_whole(files))
-        settings[name] = str(place) if together else paths if form is not None and form.repeats else paths[0]
+        files = expand_sets(files, folder)
+        paths = link_uploads(files, folder, inputs, classes=below)
+        together = name == ROOT or (below and not is_single_file(files))
+        settings[name] = str(inputs) if together else paths if form is not None and form.repeats else paths[0]
     recipe = schema_for(job.verb, settings).parse(settings)
     root = root_of(getattr(recipe, "data", ""), folder.data)
     if root is None or getattr(recipe, ROOT, root) is not None:
@@ -70,7 +70,7 @@ def recipe_of(job: QueuedJob, folder: LabFolder) -> Recipe:
     return recipe.parse({**settings, ROOT: str(root)})
 
 
-def expanded(files: Sequence[Mapping[str, str]], folder: LabFolder) -> list[dict[str, str]]:
+def expand_sets(files: Sequence[Mapping[str, str]], folder: LabFolder) -> list[dict[str, str]]:
     """Return uploads with the files of a folder, as corrected, in the place of its id.
 
     Args:
@@ -93,7 +93,7 @@ def expanded(files: Sequence[Mapping[str, str]], folder: LabFolder) -> list[dict
     return found
 
 
-def is_whole(files: Sequence[Mapping[str, str]]) -> bool:
+def is_single_file(files: Sequence[Mapping[str, str]]) -> bool:
     """Return whether uploads are a data set in one file, such as a table of texts, rather than a folder.
 
     Args:
@@ -106,7 +106,7 @@ def is_whole(files: Sequence[Mapping[str, str]]) -> bool:
     return alone and "/" not in files[0].get("name", "").replace("\\", "/")
 
 
-def resolved(value: Any, folder: LabFolder) -> Any:
+def resolve_runs(value: Any, folder: LabFolder) -> Any:
     """Return a setting with the folder in the place of the name of a run.
 
     Args:
@@ -120,21 +120,21 @@ def resolved(value: Any, folder: LabFolder) -> Any:
         UsageError: there is no such run.
     """
     if isinstance(value, list):
-        return [resolved(entry, folder) for entry in value]
+        return [resolve_runs(entry, folder) for entry in value]
     if isinstance(value, str) and value.startswith(RUN):
         return str(folder.run(value.removeprefix(RUN)))
     return value
 
 
-def placed(
-    files: list[dict[str, str]], folder: LabFolder, place: Path, *, classes: bool = False
+def link_uploads(
+    files: list[dict[str, str]], folder: LabFolder, target: Path, *, classes: bool = False
 ) -> list[str]:
     """Put uploads into a folder, under the names that the user gave them.
 
     Args:
         files: `id` and `name` of each; several may have the same content.
         folder: where uploads lie.
-        place: the folder, which is made anew.
+        target: the folder, which is made anew.
         classes: whether the first folder in a name, such as `cats` in `cats/1.jpg`, is that of its class; one
             above it may be that of its part, as in `train/cats/1.jpg`.
 
@@ -147,21 +147,21 @@ def placed(
     """
     if not files:
         raise UsageError("at least one file", received="none", hint="Upload one, or leave the field out.")
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    names = place_names([file.get("name", "") for file in files], classes=classes)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    names = unique_paths([file.get("name", "") for file in files], classes=classes)
     for file, name in zip(files, names, strict=True):
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        _link(folder.upload(file["id"]), place / name)
-    return [str(place / name) for name in names]
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        _link(folder.upload(file["id"]), target / name)
+    return [str(target / name) for name in names]
 
 
-def place_names(names: Sequence[str], *, classes: bool = False) -> list[str]:
+def unique_paths(names: Sequence[str], *, classes: bool = False) -> list[str]:
     """Return where files of some names are put: below one folder, each at a place of its own.
 
     Args:
         names: as the user gave them.
-        classes: see `placed`.
+        classes: see `link_uploads`.
 
     Returns:
         Paths below the folder, in the same order; the same for the same names.
@@ -170,7 +170,7 @@ def place_names(names: Sequence[str], *, classes: bool = False) -> list[str]:
     for number, name in enumerate(names):
         above, _, last = name.replace("\\", "/").rpartition("/")
         inside = _class_folder(above) if classes else PurePosixPath()
-        path = inside / _plain(last, f"file-{number}")
+        path = inside / _safe_name(last, f"file-{number}")
         while str(path) in found:
             path = path.with_stem(f"{path.stem}-{number}")
         found[str(path)] = None
@@ -181,12 +181,12 @@ def _class_folder(above: str) -> PurePosixPath:
     """Return the folder of a class, and above it that of its part, if there are any in a path."""
     parts = [part for part in above.split("/") if part]
     part = parts.pop(0) if len(parts) > 1 and parts[0] in SPLITS else ""
-    return PurePosixPath(part, *(_plain(name, "class") for name in parts[:1]))
+    return PurePosixPath(part, *(_safe_name(name, "class") for name in parts[:1]))
 
 
-def _plain(name: str, other: str) -> str:
+def _safe_name(name: str, other: str) -> str:
     """Return a name without what could be more than a name; another one where nothing is left."""
-    return UNSAFE.sub("_", name).strip(" .")[-80:].lstrip("-. ") or other
+    return UNSAFE_CHARACTERS.sub("_", name).strip(" .")[-80:].lstrip("-. ") or other
 
 
 def _link(source: Path, path: Path) -> None:

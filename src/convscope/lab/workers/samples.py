@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from convscope.graph import TensorSpec
     from convscope.learn import TrainingSetup
 
-MOST_SETS = 3
+MAX_SETS = 3
 """Data sets that are kept open; the one used longest ago is closed."""
 
 
@@ -101,7 +101,7 @@ class Samples:
         """
         if run not in self._open:
             self._open[run] = setup_training(Run.open(self.folder.run(run)).recipe)
-            while len(self._open) > MOST_SETS:
+            while len(self._open) > MAX_SETS:
                 self._open.popitem(last=False)
         self._open.move_to_end(run)
         return self._open[run]

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from convscope.errors import ConvscopeError, MissingError
-from convscope.lab.workers.channel import LENGTHS, MOST, pack
+from convscope.lab.workers.channel import LENGTHS, MAX_BYTES, pack
 
 State = Literal["starting", "ready", "stopped"]
-FIRST_WAIT, LONGEST_WAIT = 0.25, 20.0
+FIRST_DELAY, MAX_DELAY = 0.25, 20.0
 """Seconds before a worker that died is started again; doubled each time, until it has been ready."""
-PATIENCE = 10.0
+STOP_TIMEOUT = 10.0
 """Seconds that a worker has to end by itself when the server stops."""
 
 
@@ -70,7 +70,7 @@ class Worker:
 
     Attributes:
         state: `starting` until the worker says that it is ready, also after a restart.
-        facts: what it said when it was ready.
+        facts: values that it sent when it was ready.
         starts: how often it was started.
     """
 
@@ -81,10 +81,10 @@ class Worker:
         self.starts = 0
         self._process: asyncio.subprocess.Process | None = None
         self._numbers = itertools.count()
-        self._asked: dict[int, asyncio.Future[Answer]] = {}
+        self._pending: dict[int, asyncio.Future[Answer]] = {}
         self._listeners: list[Callable[[dict[str, Any], bytes], None]] = []
-        self._up = asyncio.Event()
-        self._life: asyncio.Task[None] | None = None
+        self._started = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -106,7 +106,7 @@ class Worker:
     async def start(self) -> None:
         """Start the process, without waiting until it is ready."""
         self.state = "starting"
-        self._life = asyncio.create_task(self._live(), name=f"worker {self.name}")
+        self._task = asyncio.create_task(self._keep_running(), name=f"worker {self.name}")
 
     async def ask(self, op: str, data: bytes = b"", /, **args: Any) -> Answer:
         """Ask the worker, and wait for its answer; questions are answered in order.
@@ -123,41 +123,41 @@ class Worker:
             RemoteError: the worker answers with an error.
             WorkerGone: the worker died, or the server stops.
         """
-        await self._up.wait()
+        await self._started.wait()
         process = self._process
         if process is None or process.stdin is None or self.state == "stopped":
-            raise self._gone()
+            raise self._gone_error()
         number = next(self._numbers)
-        answer = self._asked[number] = asyncio.get_running_loop().create_future()
+        answer = self._pending[number] = asyncio.get_running_loop().create_future()
         try:
             process.stdin.write(pack({"number": number, "op": op, "args": args}, data))
             await process.stdin.drain()
             return await answer
         except OSError:
-            raise self._gone() from None
+            raise self._gone_error() from None
         finally:
-            self._asked.pop(number, None)
+            self._pending.pop(number, None)
 
     async def stop(self) -> None:
         """End the process: by closing its channel, then by SIGTERM, then by SIGKILL."""
         self.state = "stopped"
-        self._up.set()
-        if self._life is not None:
-            self._life.cancel()
+        self._started.set()
+        if self._task is not None:
+            self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._life
+                await self._task
 
-    async def _live(self) -> None:
-        wait = FIRST_WAIT
+    async def _keep_running(self) -> None:
+        wait = FIRST_DELAY
         while self.state != "stopped":
             process = await self._spawn()
             try:
                 await self._read(process)
             finally:
-                self._up.clear() if self.state != "stopped" else self._up.set()
-                await asyncio.shield(_ended(process))
-                self._forget()
-            wait = FIRST_WAIT if self.state == "ready" else min(2 * wait, LONGEST_WAIT)
+                self._started.clear() if self.state != "stopped" else self._started.set()
+                await asyncio.shield(_terminate(process))
+                self._fail_pending()
+            wait = FIRST_DELAY if self.state == "ready" else min(2 * wait, MAX_DELAY)
             self.state = "starting"
             await asyncio.sleep(wait)
 
@@ -174,7 +174,7 @@ class Worker:
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C of the terminal does not reach it
         )
-        self._up.set()
+        self._started.set()
         return self._process
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
@@ -185,7 +185,7 @@ class Worker:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 text, size = LENGTHS.unpack(await source.readexactly(LENGTHS.size))
-                if max(text, size) > MOST:
+                if max(text, size) > MAX_BYTES:
                     return
                 header = json.loads(await source.readexactly(text))
                 self._handle(header, await source.readexactly(size))
@@ -197,34 +197,34 @@ class Worker:
             for listener in list(self._listeners):
                 listener(header["event"], data)
         else:
-            answer = self._asked.get(header["number"])
+            answer = self._pending.get(header["number"])
             if answer is not None and not answer.done():
                 if "error" in header:
                     answer.set_exception(RemoteError(**header["error"]))
                 else:
                     answer.set_result(Answer(header["result"], data))
 
-    def _forget(self) -> None:
+    def _fail_pending(self) -> None:
         self._process = None
-        for answer in self._asked.values():
+        for answer in self._pending.values():
             if not answer.done():
-                answer.set_exception(self._gone())
+                answer.set_exception(self._gone_error())
 
-    def _gone(self) -> WorkerGone:
+    def _gone_error(self) -> WorkerGone:
         stopped = self.state == "stopped"
         hint = "Start it again: convscope lab" if stopped else "It is started again: try once more."
         return WorkerGone(f"an answer of the {self.name} worker", received="it has ended", hint=hint)
 
 
-async def _ended(process: asyncio.subprocess.Process) -> None:
+async def _terminate(process: asyncio.subprocess.Process) -> None:
     """End a process and what it has started, and wait for it, so that no zombie is left."""
     if process.stdin is not None:
         process.stdin.close()
-    for number, patience in ((None, PATIENCE), (signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
+    for number, timeout in ((None, STOP_TIMEOUT), (signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
         if number is not None:
             _signal(process.pid, number)
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(process.wait(), patience)
+            await asyncio.wait_for(process.wait(), timeout)
             break
     _signal(process.pid, signal.SIGKILL)  # its children, if there are any left
 

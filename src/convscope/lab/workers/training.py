@@ -6,9 +6,9 @@ from typing import Any
 from convscope.lab.queue.job import QueuedJob
 from convscope.lab.queue.table import Queue
 
-MOST_POINTS = 1024
+MAX_POINTS = 1024
 """Points of the curve of a training that went on after a restart."""
-STATE = ("run", "paused", "frozen", "highest_lr")
+STATE = ("run", "paused", "frozen", "max_lr")
 """What of a training holds until it is changed."""
 
 TESTED = ("test", "samples")
@@ -31,11 +31,11 @@ class TrainingFollower:
         self._epochs = list(epochs)
         self._tested = {name: earlier.get(name) for name in TESTED}
         self._earlier_controls: list[dict[str, Any]] = earlier.get("controls", [])
-        told = [event for event in queue.events(id_=row.id, limit=100_000) if event.kind == "epoch"]
-        self._told_epochs, self._told_controls = len(told), len(self._earlier_controls)
+        reported = [event for event in queue.events(id_=row.id, limit=100_000) if event.kind == "epoch"]
+        self._reported_epochs, self._reported_controls = len(reported), len(self._earlier_controls)
         self._state: dict[str, Any] = {}
 
-    def told(self, training: dict[str, Any]) -> dict[str, Any]:
+    def report(self, training: dict[str, Any]) -> dict[str, Any]:
         """Tell what is new: a step, finished epochs, what was asked for, what holds now.
 
         Args:
@@ -51,25 +51,25 @@ class TrainingFollower:
             "controls": [*self._earlier_controls, *training["controls"]],
             **{name: training[name] or self._tested.get(name) for name in TESTED},
         }
-        for epoch in whole["epochs"][self._told_epochs :]:
-            self.queue.tell(self.id, "epoch", epoch)
-        for outcome in whole["controls"][self._told_controls :]:
-            self.queue.tell(self.id, "control", outcome)
-        self._told_epochs, self._told_controls = len(whole["epochs"]), len(whole["controls"])
+        for epoch in whole["epochs"][self._reported_epochs :]:
+            self.queue.add_event(self.id, "epoch", epoch)
+        for outcome in whole["controls"][self._reported_controls :]:
+            self.queue.add_event(self.id, "control", outcome)
+        self._reported_epochs, self._reported_controls = len(whole["epochs"]), len(whole["controls"])
         state = {name: training[name] for name in STATE}
         if state != self._state:
             self._state = state
-            self.queue.tell(self.id, "training", state, replaces=True)
+            self.queue.add_event(self.id, "training", state, replaces=True)
         if training["now"]:
-            self.queue.tell(self.id, "metric", training["now"], replaces=True)
+            self.queue.add_event(self.id, "metric", training["now"], replaces=True)
         return whole
 
 
 def _joined(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the curve of a training that went on from its stored state, which lies before its last point."""
-    begun = after[0]["at"] if after else float("inf")
-    whole = [*(point for point in before if point["at"] < begun), *after]
-    while len(whole) > MOST_POINTS:
+    begun = after[0]["epochs_done"] if after else float("inf")
+    whole = [*(point for point in before if point["epochs_done"] < begun), *after]
+    while len(whole) > MAX_POINTS:
         whole = whole[::2]
     return whole
 

@@ -12,6 +12,8 @@ from convscope.learn.trainer import values as check
 
 MOST = 1000.0
 """The learning rate is below it, as in a recipe."""
+EARLIER_NAMES = {"before": "previous", "lr": "max_lr"}
+"""Fields of a stored change in earlier versions -> their names now."""
 Moment = tuple[int, int]
 """Epoch, counted from 1, and steps done in it."""
 
@@ -24,15 +26,15 @@ class LRChange:
         epoch: when: the epoch, from 1,
         step: and the steps done in it,
         steps: of all that an epoch has.
-        before: the highest learning rate of the schedule until then.
-        lr: the highest learning rate from then on; the schedule keeps its shape.
+        previous: the highest learning rate of the schedule until then.
+        max_lr: the highest learning rate from then on; the schedule keeps its shape.
     """
 
     epoch: int
     step: int
     steps: int
-    before: float
-    lr: float
+    previous: float
+    max_lr: float
 
     @property
     def epochs_done(self) -> float:
@@ -42,8 +44,8 @@ class LRChange:
     def text(self) -> str:
         """Return the change as one sentence, for people."""
         return (
-            f"Highest learning rate {self.lr:.3g} in place of {self.before:.3g}, from epoch {self.epoch}, "
-            f"step {self.step} on."
+            f"Highest learning rate {self.max_lr:.3g} in place of {self.previous:.3g}, "
+            f"from epoch {self.epoch}, step {self.step} on."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -67,22 +69,32 @@ def read_changes(values: Any, now: Moment, steps: int) -> tuple[LRChange, ...]:
     """
     found: list[LRChange] = []
     for entry in check.items("lr_changes", values):
+        entry = _with_present_names(entry)
         change = LRChange(**check.fields("lr_changes", entry, (field.name for field in fields(LRChange))))
         check.integer("lr_changes.epoch", change.epoch, 1)
         check.integer("lr_changes.step", change.step, 0, steps)
         check.integer("lr_changes.steps", change.steps, steps, steps)
-        for name, value in (("before", change.before), ("lr", change.lr)):
+        for name, value in (("previous", change.previous), ("max_lr", change.max_lr)):
             check.number(f"lr_changes.{name}", value, math.ulp(0.0), MOST)
         last = (found[-1].epoch, found[-1].step) if found else (1, 0)
         if not last <= (change.epoch, change.step) <= now:
             raise ValueError(f"lr_changes.epoch: {change.epoch}, step {change.step}, which is out of order")
-        if found and change.before != found[-1].lr:
-            raise ValueError(f"lr_changes.before: {found[-1].lr:g} was expected, not {change.before:g}")
+        if found and change.previous != found[-1].max_lr:
+            raise ValueError(
+                f"lr_changes.previous: {found[-1].max_lr:g} was expected, not {change.previous:g}"
+            )
         found.append(change)
     return tuple(found)
 
 
-def highest_at(first: float, changes: Sequence[LRChange], epochs: float) -> float:
+def _with_present_names(entry: Any) -> Any:
+    """Rename the fields of a change in a state that an earlier version of this package wrote."""
+    if not isinstance(entry, dict) or "max_lr" in entry:
+        return entry
+    return {EARLIER_NAMES.get(name, name): value for name, value in entry.items()}
+
+
+def max_lr_at(first: float, changes: Sequence[LRChange], epochs: float) -> float:
     """Return the highest learning rate of the schedule that holds at some moment.
 
     Args:
@@ -93,7 +105,7 @@ def highest_at(first: float, changes: Sequence[LRChange], epochs: float) -> floa
     Returns:
         The highest learning rate.
     """
-    past = [change.lr for change in changes if change.epochs_done <= epochs]
+    past = [change.max_lr for change in changes if change.epochs_done <= epochs]
     return past[-1] if past else first
 
 
@@ -103,20 +115,20 @@ class LearningRates:
     Args:
         optimizers: by name; their groups have a factor `lr_scale`.
         schedule: the rate of a step, given the highest rate and the step, counted from 0 over the training.
-        highest: the highest rate.
+        max_lr: the highest rate.
 
     Attributes:
         schedule: learning rate of each step, counted from 0 over the whole training.
-        highest: the highest rate of the schedule.
+        max_lr: the highest rate of the schedule.
         current: the rate that was set last.
         changes: what was changed while the training ran.
     """
 
     def __init__(
-        self, optimizers: Mapping[str, Optimizer], schedule: Callable[[float, int], float], highest: float
+        self, optimizers: Mapping[str, Optimizer], schedule: Callable[[float, int], float], max_lr: float
     ) -> None:
-        self.schedule: Callable[[int], float] = lambda step: schedule(self.highest, step)
-        self.highest, self.current = highest, 0.0
+        self.schedule: Callable[[int], float] = lambda step: schedule(self.max_lr, step)
+        self.max_lr, self.current = max_lr, 0.0
         self.changes: tuple[LRChange, ...] = ()
         self._optimizers = optimizers
 
@@ -135,24 +147,22 @@ class LearningRates:
                 group["lr"] = self.current * group["lr_scale"]
         return self.current
 
-    def change(self, highest: float, now: Moment, steps: int) -> None:
+    def change(self, max_lr: float, now: Moment, steps: int) -> None:
         """Change the highest rate of the steps to come.
 
         Args:
-            highest: the new one.
+            max_lr: the new one.
             now: epoch, from 1, and steps done in it.
             steps: of an epoch.
 
         Raises:
             UsageError: it is no learning rate.
         """
-        if isinstance(highest, bool) or not isinstance(highest, int | float) or not 0 < highest < MOST:
-            hint = f"It is {self.highest:.3g} now."
-            raise UsageError(
-                f"a learning rate above 0, below {MOST:g}", received=str(highest)[:80], hint=hint
-            )
-        self.changes = (*self.changes, LRChange(*now, steps, before=self.highest, lr=float(highest)))
-        self.highest = float(highest)
+        if isinstance(max_lr, bool) or not isinstance(max_lr, int | float) or not 0 < max_lr < MOST:
+            hint = f"It is {self.max_lr:.3g} now."
+            raise UsageError(f"a learning rate above 0, below {MOST:g}", received=str(max_lr)[:80], hint=hint)
+        self.changes = (*self.changes, LRChange(*now, steps, previous=self.max_lr, max_lr=float(max_lr)))
+        self.max_lr = float(max_lr)
 
     def restore(self, changes: tuple[LRChange, ...]) -> None:
         """Go on with the changes of a stored training.
@@ -161,4 +171,4 @@ class LearningRates:
             changes: in their order.
         """
         self.changes = changes
-        self.highest = changes[-1].lr if changes else self.highest
+        self.max_lr = changes[-1].max_lr if changes else self.max_lr

@@ -171,6 +171,49 @@ class State:
             raise DataError(f"the state of a training at {path}", received=str(error), hint=DAMAGED) from None
 
     @classmethod
+    def read_previous(cls, folder: Path) -> "State":
+        """Read the state that was stored before the newest one, and verify its checksums.
+
+        Args:
+            folder: where the states are.
+
+        Returns:
+            The state.
+
+        Raises:
+            DataError: there is none, or it is damaged.
+        """
+        path = folder / BEFORE
+        try:
+            return cls._read_file(path)
+        except (OSError, ValueError) as error:
+            raise DataError(f"the state of a training at {path}", received=str(error), hint=NEWEST) from None
+
+    @staticmethod
+    def read_names(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Read the values of a state and the names of its tensors, without the tensors.
+
+        Args:
+            path: `state.json` or `before.json`.
+
+        Returns:
+            The values, their checksum verified, and the names.
+
+        Raises:
+            OSError, ValueError: there is no such state, or it is damaged.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        document = parse_json(read_text(path, LARGEST))
+        values, tensors = _checked_values(document), path.parent / document["tensors"]
+        require_regular(tensors)
+        try:
+            with safe_open(tensors, "pt") as file:
+                return values, tuple(file.keys())
+        except (SafetensorError, RuntimeError) as error:
+            raise ValueError(f"no tensors in {tensors}: {check.shown(str(error), 200)}") from None
+
+    @classmethod
     def _read_file(cls, path: Path) -> "State":
         """Read one state, and verify its checksums."""
         document = parse_json(read_text(path, LARGEST))
@@ -179,6 +222,7 @@ class State:
 
 
 DAMAGED = "The run cannot be continued: start another one."
+NEWEST = "Open the newest state instead: 'last' is its checkpoint."
 
 
 class _UnsupportedFormat(ValueError):

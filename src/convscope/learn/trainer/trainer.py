@@ -111,8 +111,8 @@ class Trainer:
         self.batch_source = source.shared(self.processes)
         trainable = [p for p in net.module.parameters() if p.requires_grad]
         self._set_up_optimizers()
-        highest = self.recipe.max_lr(sum(p.numel() for p in trainable))
-        self.rates = LearningRates(self.optimizers, self._scheduled_rate, highest)
+        max_lr = self.recipe.max_lr(sum(p.numel() for p in trainable))
+        self.rates = LearningRates(self.optimizers, self._scheduled_rate, max_lr)
         self.freezer = Freezer(
             net.module,
             self.optimizers,
@@ -234,18 +234,18 @@ class Trainer:
         """
         self._stop = True
 
-    def set_lr(self, highest: float) -> None:
+    def set_max_lr(self, max_lr: float) -> None:
         """Change the highest learning rate of the schedule from the next batch on; its shape stays.
 
         A resumed training goes on with it, and `rates.changes` says when it was.
 
         Args:
-            highest: the new one, in place of the recipe's.
+            max_lr: the new one, in place of the recipe's.
 
         Raises:
             UsageError: it is no learning rate.
         """
-        self.rates.change(highest, (self.epoch + 1, self.step), self.batch_source.steps)
+        self.rates.change(max_lr, (self.epoch + 1, self.step), self.batch_source.steps)
 
     def freeze(self, *addresses: str) -> None:
         """Freeze parts of the network from the next batch on; may be called between two events.
@@ -466,8 +466,8 @@ class Trainer:
         """Steps since the training began."""
         return self.epoch * self.batch_source.steps + self.step
 
-    def _scheduled_rate(self, highest: float, step: int) -> float:
-        return self.task.learning_rate(self.recipe, highest, step, self.batch_source.steps)
+    def _scheduled_rate(self, max_lr: float, step: int) -> float:
+        return self.task.learning_rate(self.recipe, max_lr, step, self.batch_source.steps)
 
     def _loss_error(self, batch: Batch, lr: float, *, elsewhere: bool = False) -> Exception:
         """Return the error for a batch whose loss is not finite, with the layer where that began."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -32,16 +33,17 @@ class GraphModule(nn.Module):
 
     Args:
         graph: the graph, without foreign layers.
+        modules: layers that are there already, by name, which are shared; the others are built.
 
     Raises:
         GraphError: a layer cannot be built.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, modules: Mapping[str, nn.Module] = MappingProxyType({})) -> None:
         super().__init__()
         self._graph = graph
         for node in graph.nodes:
-            _place(self, node.name, _module(graph, node))
+            _place(self, node.name, modules.get(node.name) or _module(graph, node))
         self._pairs = _relu_pool_pairs(graph)
         self._steps = _steps(graph, {})
         self._training_steps = _steps(graph, self._pairs)

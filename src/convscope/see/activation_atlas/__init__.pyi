@@ -4,6 +4,11 @@ from .build import Cell as Cell
 from .build import CellExample as CellExample
 from .build import atlas as atlas
 from .build import iter_atlas as iter_atlas
+from .embedding import PROJECTED as PROJECTED
+from .embedding import RECORDED as RECORDED
+from .embedding import InputEmbedding as InputEmbedding
+from .embedding import embed_inputs as embed_inputs
+from .embedding import iter_embed_inputs as iter_embed_inputs
 from .factorization import Factors as Factors
 from .factorization import factors as factors
 from .factorization import iter_factors as iter_factors
@@ -13,5 +18,6 @@ from .naming import Region as Region
 from .naming import components as components
 from .recipe import AtlasRecipe as AtlasRecipe
 from .recipe import CaricatureRecipe as CaricatureRecipe
+from .recipe import EmbedRecipe as EmbedRecipe
 from .recipe import FactorsRecipe as FactorsRecipe
 from .recipe import InvertRecipe as InvertRecipe

@@ -34,13 +34,22 @@ class Embedding2d:
     spread: float | None
 
 
-def embed_2d(vectors: Float[Tensor, "n c"], layout: str, seed: int = 0) -> Embedding2d:
+def embed_2d(
+    vectors: Float[Tensor, "n c"],
+    layout: str,
+    seed: int = 0,
+    *,
+    outliers: float = OUTLIERS,
+    min_dist: float = CLOSEST,
+) -> Embedding2d:
     """Embed vectors in the unit square by their direction; their lengths are ignored.
 
     Args:
         vectors: at least 16 vectors.
         layout: `umap` or `pca`.
         seed: seed of UMAP.
+        outliers: share of points at each end of an axis that is moved to the border; 0 for none.
+        min_dist: UMAP's least distance of points, in its own units; larger values spread groups out.
 
     Returns:
         The points, and how much of the variance they hold.
@@ -54,8 +63,8 @@ def embed_2d(vectors: Float[Tensor, "n c"], layout: str, seed: int = 0) -> Embed
         raise UsageError(
             "16 vectors or more to lay out", received=f"{len(vectors)}", hint="Take more pictures: --images."
         )
-    points, spread = EMBEDDINGS[layout](normalize(vectors.double(), dim=1), seed)
-    return Embedding2d(_framed(points.double()).float(), spread)
+    points, spread = EMBEDDINGS[layout](normalize(vectors.double(), dim=1), seed, min_dist)
+    return Embedding2d(_framed(points.double(), outliers).float(), spread)
 
 
 def check(layout: str) -> None:
@@ -74,8 +83,9 @@ def check(layout: str) -> None:
         )
 
 
-def _pca(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"], float]:
+def _pca(vectors: Float[Tensor, "n c"], seed: int, min_dist: float) -> tuple[Float[Tensor, "n 2"], float]:
     """Project on the first two principal components; signs are fixed, so the result is reproducible."""
+    del seed, min_dist
     centred = vectors - vectors.mean(0)
     _, strengths, axes = torch.linalg.svd(centred, full_matrices=False)
     axes = axes[:2] * axes[:2].sum(1, keepdim=True).sign().where(
@@ -89,7 +99,7 @@ def _pca(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"]
     return points, share
 
 
-def _umap(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"], None]:
+def _umap(vectors: Float[Tensor, "n c"], seed: int, min_dist: float) -> tuple[Float[Tensor, "n 2"], None]:
     """Embed with UMAP and cosine distance.
 
     Source: McInnes, Healy and Melville 2018, UMAP, arXiv:1802.03426.
@@ -100,7 +110,7 @@ def _umap(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"
 
         reducer = umap.UMAP(
             n_neighbors=min(NEIGHBOURS, len(vectors) - 1),
-            min_dist=CLOSEST,
+            min_dist=min_dist,
             metric="cosine",
             random_state=seed % 2**32,
             n_jobs=1,
@@ -109,10 +119,13 @@ def _umap(vectors: Float[Tensor, "n c"], seed: int) -> tuple[Float[Tensor, "n 2"
     return torch.as_tensor(points), None
 
 
-EMBEDDINGS: dict[str, Callable[[Tensor, int], tuple[Tensor, float | None]]] = {"umap": _umap, "pca": _pca}
+EMBEDDINGS: dict[str, Callable[[Tensor, int, float], tuple[Tensor, float | None]]] = {
+    "umap": _umap,
+    "pca": _pca,
+}
 
 
-def _framed(points: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+def _framed(points: Float[Tensor, "n 2"], outliers: float) -> Float[Tensor, "n 2"]:
     """Scale points to the unit square, axis by axis, ignoring outliers."""
-    low, high = points.quantile(OUTLIERS, dim=0), points.quantile(1 - OUTLIERS, dim=0)
+    low, high = points.quantile(outliers, dim=0), points.quantile(1 - outliers, dim=0)
     return ((points - low) / (high - low).clamp_min(1e-12)).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Recipes of the verbs about a layer as a whole: atlas, caricature, inversion, factors. No torch here."""
+"""Recipes of the verbs about a layer as a whole: atlas, embedding, caricature, ... No torch here."""
 
 from typing import ClassVar, Literal
 
@@ -61,6 +61,29 @@ class AtlasRecipe(OnNetwork):
     size: int | None = Field(None, ge=1, le=4096, description=_SIDE)
     lr: float = Field(0.05, gt=0, le=100, description=_RATE)
     batch: int = Field(32, ge=1, le=4096, description="pictures that are made at once")
+
+
+class EmbedRecipe(OnNetwork):
+    """Embed real inputs in two dimensions by the activations of a layer."""
+
+    verb: ClassVar[str] = "embed"
+    positional: ClassVar[tuple[str, ...]] = ("net", "layer")
+
+    net: NetworkName = Field(description=_NET)
+    layer: LayerName = Field(description="which layer, like blocks.4 or relu3")
+    data: DataName = Field(
+        description="real inputs: digits, mnist, ..., or a folder of pictures with one folder for each class"
+    )
+    split: str | None = Field(None, description="which part of the data; all of it if left out")
+    root: str | None = Field(None, description="the folder of a published set")
+    images: int = Field(
+        10_000, ge=16, le=100_000, description="inputs to look at, drawn at random where there are more"
+    )
+    layout: Literal["auto", "umap", "pca"] = Field(
+        "auto",
+        description="umap keeps neighbours together (needs umap-learn); pca shows the widest spread; auto is "
+        "umap where it is installed",
+    )
 
 
 class _ReconstructionRecipe(OnInput):

@@ -12,11 +12,9 @@ from torch import Tensor
 from convscope.nets import frozen
 from convscope.see.attribution.explanation import Explanation
 from convscope.see.attribution.heatmaps import rank_correlation
-from convscope.see.attribution.metrics.deletion_insertion import BASELINE, curves, random_heatmaps
+from convscope.see.attribution.metrics.deletion_insertion import curves, random_heatmaps
 from convscope.system.progress import Progress, last_result
 
-BASELINES = (BASELINE, "mean")
-"""What deleted positions show, one after the other: a result should not depend on it."""
 RANDOM = 8
 """Number of random heatmaps under each baseline, for the chance level and its spread."""
 SPREADS = 2.0
@@ -122,6 +120,8 @@ def iter_compare_methods(
 ) -> Iterator[Progress[tuple[MethodComparison, ...]]]:
     """Compute the curves under a second baseline and those of random heatmaps, and compare the methods.
 
+    A result should not depend on what deleted positions show, so there are two baselines.
+
     Source: Petsiuk et al. 2018, arXiv:1806.07421, §4.2 for the curves; Tomsett et al. 2020, arXiv:1912.01451
     for why one baseline on one input cannot rank methods by itself.
 
@@ -136,12 +136,12 @@ def iter_compare_methods(
         return
     task, found, levels = explanations[0].task, {}, {}
     passes = [*(e.heatmaps for e in explanations), *(random_heatmaps(task, seed) for seed in range(RANDOM))]
-    total = len(BASELINES) * len(passes)
+    total = len(task.baselines) * len(passes)
     with frozen(task.net.module):
-        for number, baseline in enumerate(BASELINES):
+        for number, baseline in enumerate(task.baselines):
             made: list[list[float]] = []
             for k, heats in enumerate(passes):
-                if baseline == BASELINE and k < len(explanations):
+                if number == 0 and k < len(explanations):
                     made.append([_known(explanations[k], row) for row in range(len(task))])
                 else:
                     lines = curves(task, heats, baseline)

@@ -32,9 +32,9 @@ METHOD_SHARE = 0.4
 class Explanation(Result):
     """Attribution of each row of a task by one method.
 
-    A row is one pair of an input and a target. `attributions` has one tensor for each input of the network,
-    on its device: `[b c *size]`, or `[b 1 *size]` for class activation maps. Inputs that cannot be
-    attributed (indices) get zeros.
+    A row is one pair of an input and a target. `attributions` has one tensor for each input of the task's
+    network, on its device: `[b c *size]`, or `[b 1 *size]` for class activation maps. Inputs that cannot be
+    attributed (indices) get zeros. With respect to a layer (`task.wrt`) that input is the layer's output.
     """
 
     method: Method
@@ -97,6 +97,7 @@ def explain(
     method: str | Method = "gradcam",
     target: Target | Sequence[Target] | None = None,
     *,
+    wrt: str | LayerAddress | None = None,
     checks: Sequence[str] = (),
     boxes: Boxes = (),
     **settings: Any,
@@ -114,6 +115,9 @@ def explain(
         method: its name (`convscope.see.attribution.registry.METHODS` lists them), or a configured method.
         target: a class (number or label), an address (`conv2:17`, `output:tench`) or an objective; several
             of one image, or one for each image. Without it, each image's likeliest class.
+        wrt: with respect to what: the layer whose output is attributed in place of the input (layer
+            attribution), or `input`. Without it the end of the fixed front end of a network of sounds
+            (spectrogram, mel bands, MFCC), and the input of others.
         checks: which metrics to compute: `deletion` (with insertion), `drop`, `completeness`,
             `randomisation`; all are `convscope.see.attribution.ALL`.
         boxes: for each row the boxes `(left, top, right, bottom)` in pixels of the input around the target;
@@ -125,18 +129,23 @@ def explain(
 
     Raises:
         UsageError: there is no such method or setting, it does not suit this network, or a target is
-            missing.
-        PlaceError: a target is not in this network.
+            missing; not everything passes through the layer `wrt`.
+        PlaceError: a target or layer is not in this network.
         DataError: an input cannot be read or does not fit the network.
     """
-    task = make_task(net, image, target)
+    task = make_task(net, image, target, wrt=wrt)
     chosen = method_named(method, **settings)
     found = last_result(iter_explain(task, chosen, checks=checks, boxes=boxes), chosen.title)
-    return replace(found, recipe=_recipe(task, image, chosen, bool(checks), settings))
+    settled = {"wrt": str(wrt or ""), "checks": bool(checks)}
+    return replace(found, recipe=_recipe(task, image, chosen, settled, settings))
 
 
 def _recipe(
-    task: AttributionTask, image: object, method: Method, checks: bool, settings: Mapping[str, Any]
+    task: AttributionTask,
+    image: object,
+    method: Method,
+    settled: Mapping[str, Any],
+    settings: Mapping[str, Any],
 ) -> ExplainRecipe | None:
     """Return the settings with which the terminal makes an explanation of a file; None of something else."""
     file = name_of(image)
@@ -148,7 +157,7 @@ def _recipe(
         "net": task.net.name,
         "method": [method.name],
         "set": [f"{method.name}.{key}={value}" for key, value in settings.items()],
-        "checks": checks,
+        **settled,
         "target": list(dict.fromkeys(name if number is None else str(number) for name, number in numbers)),
     }
     return ExplainRecipe.parse(values)

@@ -16,7 +16,8 @@ Baseline = Literal["mean", "low", "blur"]
 """The reference input, which stands for the absence of features.
 
 `mean`: the mean that the network subtracts (so that its normalised input is 0); `low`: the lowest value of
-the range (black); `blur`: the input blurred.
+the range (black); `blur`: the input blurred. Behind a layer, `mean` is the layer's output for that mean,
+which is silence for a sound, and `low` the lowest value of its output.
 """
 
 

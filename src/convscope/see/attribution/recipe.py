@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from convscope.errors import UsageError, nearest
 from convscope.recipe import OnInput, OnlyWith
-from convscope.recipe.fields import Picture, UnitName
+from convscope.recipe.fields import LayerName, Picture, UnitName
 from convscope.see.attribution.registry import METHOD_ALIASES, METHODS
 
 
@@ -42,6 +42,11 @@ class ExplainRecipe(OnInput):
     target: list[UnitName] = Field(
         [],
         description="what to explain: a class (tench, 0) or place (blocks.3.0:17); the likeliest if left out",
+    )
+    wrt: LayerName = Field(
+        "",
+        description="with respect to what: a layer, whose output is attributed in place of the input, or "
+        "input; if left out the spectrogram that a network of sounds makes, else the input",
     )
     compare: bool = Field(False, description="methods side by side, as a picture and a page")
     set: list[str] = Field([], description="a method's setting: samples=64, or rise.samples=64")

@@ -9,14 +9,19 @@ from math import prod
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from convscope.errors import PlaceError, UsageError
+from convscope.graph.spec import SOUND
 from convscope.nets import (
+    GraphModule,
     LayerAddress,
     Net,
     NetLike,
+    after_layer,
     as_net,
     from_vectors,
+    front_end,
     frozen,
     layer_shapes,
     record,
@@ -35,6 +40,8 @@ from convscope.worlds import InputLike, open_inputs
 Target = int | str | LayerAddress | Objective
 """A class by number or label, an address (`conv2:17`, `output:tench`), or an objective."""
 
+INPUT = "input"
+"""The name that stands for the network's input, as `RESULT` does for its output."""
 VALUES_AT_ONCE = 2_400_000
 """Input values in one batch on a CPU: 16 images of 3 x 224 x 224.
 
@@ -57,6 +64,12 @@ class AttributionTask:
     """Each row's target as text: the label where there is one, else the address."""
     classes: tuple[int | None, ...]
     """The class number of each row's target, if it is a class of the network's output; else None."""
+    whole: "AttributionTask | None" = None
+    """The task of the whole network, where `net` is what comes after one of its layers (`wrt`)."""
+    wrt: LayerAddress | None = None
+    """The layer of the whole network whose output `inputs` is; None where they are the network's inputs."""
+    absence: tuple[Tensor, ...] = ()
+    """With `wrt`, the layer's output `[1 ...]` for the mean input, silence of a sound."""
 
     def __len__(self) -> int:
         return len(self.objectives)
@@ -125,6 +138,7 @@ class AttributionTask:
             objectives=self.objectives[one],
             target_names=self.target_names[one],
             classes=self.classes[one],
+            whole=None if self.whole is None else self.whole.row(number),
         )
 
     def repeated(self, rows: Sequence[int]) -> tuple[Tensor, ...]:
@@ -239,25 +253,63 @@ class AttributionTask:
         """Whether every row's target is a class of the output, and so has a probability."""
         return None not in self.classes
 
+    @property
+    def baselines(self) -> tuple[str, str]:
+        """What deleted positions show in metrics, the first of which gives the curves.
+
+        Inputs are blurred, and a second time have the mean (`silence` of sounds, which is the same). Behind a
+        layer the mean comes first: a blurred spectrogram still has its sounds.
+        """
+        first = self.net if self.whole is None else self.whole.net
+        mean = "silence" if first.input_spec.kind == SOUND else "mean"
+        return ("blur", mean) if self.whole is None else (mean, "blur")
+
     def baseline(self, kind: str) -> tuple[Tensor, ...]:
         """Return the reference input of every row, which stands for the absence of features.
 
         Args:
-            kind: `mean`, `low` or `blur`; see `Baseline`. Vectors cannot be blurred and get the mean.
+            kind: `mean`, `low` or `blur`; see `Baseline`. Vectors cannot be blurred and get the mean. That
+                of sounds may be called `silence`.
 
         Returns:
             One tensor in the shape of each input; inputs that are indices stay as they are.
         """
+        if kind in ("mean", "silence") and self.absence:
+            pairs = zip(self.absence, self.inputs, strict=True)
+            return tuple(o.expand_as(x).clone() for o, x in pairs)
         return tuple(
             _reference(x, i, self.net, kind) if i in self.differentiable_inputs else x
             for i, x in enumerate(self.inputs)
         )
+
+    def origin(self) -> tuple[Tensor, ...]:
+        """Return the input that the network's first layer sees as 0, from which relevance is counted.
+
+        It is the mean that the network subtracts; where a batch normalisation comes first, what that maps
+        to 0.
+
+        Returns:
+            One tensor in the shape of each input; inputs that are indices stay as they are.
+        """
+        plain = tuple(
+            _reference(x, i, self.net, "mean") if i in self.differentiable_inputs else x
+            for i, x in enumerate(self.inputs)
+        )
+        zero = _zero_of_first_norm(self.net)
+        if zero is None:
+            return plain
+        (found,) = plain  # in the range of the spec, in which one unit behind the normalisation is its std
+        shape = (-1, *[1] * (found.dim() - 2))
+        std = found.new_tensor(self.net.input_spec.std).view(shape)
+        return (found + std * zero.to(found).view(shape),)
 
 
 def make_task(
     net: NetLike,
     image: InputLike | Sequence[InputLike],
     target: "Target | Sequence[Target] | None" = None,
+    *,
+    wrt: str | LayerAddress | None = None,
 ) -> AttributionTask:
     """Prepare a network, inputs and targets for attribution methods.
 
@@ -267,13 +319,17 @@ def make_task(
             list with one of these for each (those left out are held at the middle of their range).
         target: one for all images, one for each image, or several of one image; without it each image's
             likeliest class.
+        wrt: the layer whose output is attributed in place of the input (layer attribution); `input` for the
+            input itself. Without it the end of the fixed front end of a network of sounds, so that its
+            attributions have time and frequency, and the input of others.
 
     Returns:
         The task, with one row for each pair of an image and a target.
 
     Raises:
-        PlaceError: a target is not in this network.
-        UsageError: numbers of images and targets do not fit, or a target has to be named.
+        PlaceError: a target is not in this network, or behind no such layer.
+        UsageError: numbers of images and targets do not fit, a target has to be named, or not everything
+            passes through the layer.
         DataError: an input cannot be read or does not fit the network.
     """
     net = as_net(net)
@@ -293,9 +349,34 @@ def make_task(
             )
         inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
         wanted = wanted * (count // len(wanted))
-        return AttributionTask(
-            net, inputs, *zip(*(_resolved(net, one, inputs) for one in wanted), strict=True)
+        goals, names, classes = zip(*(_resolved(net, one, inputs) for one in wanted), strict=True)
+        task = AttributionTask(net, inputs, goals, names, classes)
+        layer = _layer_named(net, wrt)
+        return task if layer is None else _behind(task, layer)
+
+
+def _layer_named(net: Net, wrt: str | LayerAddress | None) -> LayerAddress | None:
+    """Return the layer whose output is attributed; None for the input."""
+    chosen = front_end(net) if wrt is None or wrt == "" else wrt
+    return None if chosen is None or chosen == INPUT else LayerAddress.parse(chosen)
+
+
+def _behind(whole: AttributionTask, layer: LayerAddress) -> AttributionTask:
+    """Return a task with respect to a layer's output."""
+    mean = tuple(x[:1] for x in whole.baseline("mean"))
+    net, output = after_layer(whole.net, layer, *whole.inputs)
+    missing = next((p for p in whole.places if p.layer not in layer_shapes(net, output)), None)
+    if missing is not None:
+        raise PlaceError(
+            f"a target behind {layer}",
+            received=str(missing),
+            hint=f"Choose a target behind it, or explain the input itself: wrt={INPUT!r}, --wrt {INPUT}.",
         )
+    with torch.no_grad():
+        absence = record(whole.net, mean, [layer])[layer].clone()
+    return replace(
+        whole, net=net, inputs=(_plain(output),), whole=whole, wrt=layer, absence=(_plain(absence),)
+    )
 
 
 @contextmanager
@@ -426,6 +507,22 @@ def _in_full(seen: dict[LayerAddress, Tensor]) -> dict[LayerAddress, Tensor]:
     """Convert activations to float32 or better, and results `[b]` to `[b 1]`."""
     full = {place: _in_float(a) for place, a in seen.items()}
     return {place: a[:, None] if a.dim() == 1 else a for place, a in full.items()}
+
+
+def _zero_of_first_norm(net: Net) -> Tensor | None:
+    """Return what the batch normalisation that alone reads a network's only input maps to 0, `[c]`."""
+    if not isinstance(net.module, GraphModule) or len(net.input_specs) != 1:
+        return None
+    graph = net.module.graph
+    readers = [node for node in graph.nodes if set(graph.inputs) & set(node.inputs)]
+    norm = net.module.get_submodule(readers[0].name) if len(readers) == 1 else None
+    if not isinstance(norm, _BatchNorm) or norm.running_mean is None or norm.running_var is None:
+        return None
+    mean, spread = norm.running_mean.detach(), (norm.running_var.detach() + norm.eps).sqrt()
+    if not norm.affine:
+        return mean
+    scale, shift = norm.weight.detach(), norm.bias.detach()
+    return torch.where(scale == 0, mean, mean - shift * spread / scale)
 
 
 def _reference(x: Tensor, number: int, net: Net, kind: str) -> Tensor:

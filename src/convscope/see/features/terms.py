@@ -44,7 +44,7 @@ class UnitTerms(Result):
     """The computation of one unit at one position for one input.
 
     Attributes:
-        place: the address, with its position where the layer has some.
+        address: the unit's, with its position where the layer has some.
         kind: kind of the layer.
         window: the values that it reads, `[c *kernel]`; 0 in the padding. One value for an activation
             function, all values for a dense layer, `[c]`.
@@ -57,7 +57,7 @@ class UnitTerms(Result):
         following: the activation function and normalisation behind it, in their order.
     """
 
-    place: str
+    address: str
     kind: str
     window: Float[Tensor, "c *kernel"]
     weights: Float[Tensor, "c *kernel"] | None
@@ -215,7 +215,7 @@ def _checked(terms: UnitTerms) -> UnitTerms:
         if difference > CLOSE * (float(terms.products.abs().sum()) + abs(terms.bias or 0.0) + 1e-6):
             raise UsageError(
                 "a layer that multiplies by its own weights",
-                received=f"{terms.place}, whose value is another by {difference:.3g}",
+                received=f"{terms.address}, whose value is another by {difference:.3g}",
                 hint="Its weights or its padding are computed in each pass: choose another layer.",
             )
     return terms

@@ -11,6 +11,7 @@ from .index.build import index_units as index_units
 from .index.build import iter_index_units as iter_index_units
 from .index.distributed import ProcessShard as ProcessShard
 from .index.distributed import shard_from_env as shard_from_env
+from .index.unit_index import Example as Example
 from .index.unit_index import UnitIndex as UnitIndex
 from .recipe import UnitRecipe as UnitRecipe
 from .recipe import UnitsRecipe as UnitsRecipe

@@ -47,8 +47,8 @@ def overlay(photo: Image.Image, heat: ArrayLike, *, signed: bool) -> Image.Image
     Values are scaled so that the 99.5th percentile of the magnitude gets the full colour.
 
     Args:
-        photo: the network's input; resized to the heatmap's size. Where it has several pixels a side for each
-            value, as the picture of a board has, the heatmap is enlarged instead.
+        photo: the network's input; resized to the heatmap's size. Where it has several pixels for each value
+            along both axes, as the picture of a board has, the heatmap is enlarged instead.
         heat: the heatmap `[h w]`, of any scale; NaN counts as 0.
         signed: True draws positive values in orange and negative ones in blue on a light image; False draws
             positive values in "inferno" on a dark one and ignores negative ones.
@@ -60,8 +60,7 @@ def overlay(photo: Image.Image, heat: ArrayLike, *, signed: bool) -> Image.Image
         UsageError: the heatmap has not two axes.
     """
     drawn = layer(heat, signed=signed)
-    times = photo.width // drawn.width
-    if times > 1 and photo.size == (drawn.width * times, drawn.height * times):
+    if not photo.width % drawn.width and not photo.height % drawn.height:
         drawn = drawn.resize(photo.size, Image.Resampling.NEAREST)
     veil, size = np.asarray(drawn, np.float32), drawn.size
     grey = np.asarray(photo.convert("L").resize(size, Image.Resampling.LANCZOS), np.float32)

@@ -26,7 +26,7 @@ from convscope.learn import (
     best_epoch,
     extends,
     find_recipe,
-    highest_at,
+    max_lr_at,
     near_duplicates,
     recipe_names,
 )
@@ -216,7 +216,7 @@ def _rescaled(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
     return [
         (
             "trained.rescaled",
-            {"epoch": c.epoch, "step": c.step, "lr": f"{c.lr:.3g}", "before": f"{c.before:.3g}"},
+            {"epoch": c.epoch, "step": c.step, "lr": f"{c.max_lr:.3g}", "before": f"{c.previous:.3g}"},
         )
         for c in run.lr_changes
     ]
@@ -260,7 +260,7 @@ def _rates(run: TrainedRun) -> curves.Curve:
     chosen = range(0, done, max(1, done // SAMPLES))
     values = [
         run.setup.task.learning_rate(
-            run.recipe, highest_at(highest, run.lr_changes, step / SAMPLES), step, SAMPLES
+            run.recipe, max_lr_at(highest, run.lr_changes, step / SAMPLES), step, SAMPLES
         )
         for step in chosen
     ]

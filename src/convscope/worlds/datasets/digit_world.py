@@ -54,6 +54,12 @@ class DigitWorld(ImageWorld):
         pixels = data.pixels([index % len(data)])
         return Sample(to_spec(pixels, spec)[0], pixels[0])
 
+    @override
+    def bundled_data(self, spec: TensorSpec) -> str:
+        """Return the packaged digits."""
+        del spec
+        return "digits"
+
 
 def _placed(digit: Float[Tensor, "1 28 28"], spec: TensorSpec) -> Float[Tensor, "c h w"]:
     """Return a digit in [0, 1] at the size and in the value range of a spec."""

@@ -16,7 +16,7 @@ import torch
 from convscope.errors import DataError, MissingError, UsageError, nearest
 from convscope.graph.spec import DIGIT, IMAGE, TensorSpec
 from convscope.system.files import PART_PREFIX, read_bytes
-from convscope.worlds.dataset import Dataset, LabelledDataset, require_labelled
+from convscope.worlds.dataset import Dataset, JoinedSamples, LabelledDataset, require_labelled
 from convscope.worlds.datasets import digits, ring, sine, strokes
 from convscope.worlds.datasets.idx import read_idx
 from convscope.worlds.go import packaged
@@ -232,6 +232,32 @@ def open(  # worlds.open, like Image.open
         )
     spec = spec or photos.SPEC
     return world_of(spec).open_folder(ref, split, spec)
+
+
+def open_all(
+    ref: str | Path, split: str | None = None, *, root: str | Path | None = None, spec: TensorSpec
+) -> LabelledDataset:
+    """Open one part of a labelled data set, or all of its parts as one.
+
+    Args:
+        ref: as for `open`.
+        split: the part; all, those to learn from first, if left out.
+        root: the folder of a published data set.
+        spec: specification of the samples of a folder.
+
+    Returns:
+        The data set; `JoinedSamples` where it has several parts.
+
+    Raises:
+        UsageError: there is no such name, folder or split, or samples have no labels.
+        MissingError: the published data set is not there.
+        DataError: the folder holds no such files, or they are damaged, or parts do not fit each other.
+    """
+    names = () if split else parts(ref, spec)
+    if len(names) < 2:
+        return require_labelled(open(ref, split, root=root, spec=spec))
+    found = {name: require_labelled(open(ref, name, root=root, spec=spec)) for name in names}
+    return JoinedSamples(found, str(ref))
 
 
 def parts(ref: str | Path, spec: TensorSpec) -> tuple[str, ...]:

@@ -97,6 +97,16 @@ class GoWorld(World):
         return self.open(games.board(index % len(games), EXAMPLE), spec)
 
     @override
+    def has_example(self, spec: TensorSpec) -> bool:
+        """Return whether the board is that of the packaged games; the rules need not be compiled."""
+        return spec.size == (9, 9)
+
+    @override
+    def bundled_data(self, spec: TensorSpec) -> str | None:
+        """Return the packaged games, on 9x9."""
+        return "go-9x9" if spec.size == (9, 9) else None
+
+    @override
     def first_use(self) -> str:
         """Return that the rules have to be compiled, until they are."""
         from convscope.worlds.go.rules.compiled import is_cached

@@ -143,6 +143,12 @@ class TextWorld(World):
         return known[index % len(known)] if known else None
 
     @override
+    def bundled_data(self, spec: TensorSpec) -> str | None:
+        """Return the phrases that are made by rule, for inputs of words of a known vocabulary."""
+        known = spec.text.tokens == "words" and len(spec.vocabulary) > len(SPECIAL)
+        return "phrases" if known else None
+
+    @override
     def notes(self, sample: Sample) -> tuple[str, ...]:
         """Return how many tokens the vocabulary lacks, and whether the text was cut."""
         return sample.original.notes if isinstance(sample.original, Text) else ()

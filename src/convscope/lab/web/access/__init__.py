@@ -1,1 +1,1 @@
-"""Who may come in (`session.py`), and what keeps others out (`security.py`)."""
+"""Authentication (`session.py`), and protection against other sites (`security.py`)."""

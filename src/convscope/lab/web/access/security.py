@@ -19,9 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from convscope.lab.web.access.session import Session
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-SAFE = ("GET", "HEAD")
+SAFE_METHODS = ("GET", "HEAD")
 """Methods that change nothing."""
-OWN_SITE = ("same-origin", "none")
+SAME_SITE = ("same-origin", "none")
 """Values of `Sec-Fetch-Site` of requests of this server's pages, and of addresses that the user has typed."""
 LARGEST_BODY, LARGEST_UPLOAD = 2**20, 32 * 2**20
 """Bytes of a request's body; of one that carries a file."""
@@ -41,7 +41,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
 }
 """Headers of every response; a route may set its own content policy."""
-NO_SESSION = """<!doctype html><html lang="en"><meta charset="utf-8"><title>convscope lab</title>
+LOGIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>convscope lab</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <h1>Open the link that the terminal shows</h1>
 <p>The terminal in which <code>convscope lab</code> runs shows a link that lets one browser in. It works once;
@@ -50,18 +50,18 @@ the next one is shown as soon as it was used.</p>
 每个链接只能使用一次；使用后终端会显示新的链接。</p></html>"""
 
 
-def protected(app: ASGIApp, session: Session, names: tuple[str, ...] = ()) -> ASGIApp:
+def protect(app: ASGIApp, session: Session, names: tuple[str, ...] = ()) -> ASGIApp:
     """Wrap an application in everything that protects it.
 
     Args:
         app: the application.
-        session: who may come in.
+        session: knows cookies and tokens.
         names: host names, without port, by which the server may be addressed beside those of loopback.
 
     Returns:
         The application to serve.
     """
-    guarded = Guard(BodyLimit(app), session)
+    guarded = Authentication(BodyLimit(app), session)
     named = TrustedHostMiddleware(guarded, allowed_hosts=[*LOOPBACK, *names], www_redirect=False)
     return ResponseHeaders(named)
 
@@ -113,8 +113,8 @@ class BodyLimit:
         await (self.large if large else self.small)(scope, receive, send_and_close)
 
 
-class Guard:
-    """Middleware that lets only this server's pages and programs with the token in."""
+class Authentication:
+    """Middleware that lets in only pages of this server and programs with the token."""
 
     def __init__(self, app: ASGIApp, session: Session) -> None:
         self.app, self.session = app, session
@@ -132,24 +132,24 @@ class Guard:
 
     def _refusal(self, connection: HTTPConnection) -> Response | None:
         """Return what a request is answered with instead of its answer; None where it is let in."""
-        safe = connection.scope["type"] == "http" and connection.scope["method"] in SAFE
-        foreign = _foreign(connection, self.session.has_token(connection), safe)
-        if foreign:
+        safe = connection.scope["type"] == "http" and connection.scope["method"] in SAFE_METHODS
+        reason = _cross_site_reason(connection, self.session.has_token(connection), safe)
+        if reason:
             hint = "Programs send the token that the terminal shows: Authorization: Bearer TOKEN"
-            return refused(HTTPStatus.FORBIDDEN, "a request of this server's own pages", foreign, hint)
+            return error_response(HTTPStatus.FORBIDDEN, "a request of this server's own pages", reason, hint)
         code = connection.query_params.get("token", "") if connection.scope.get("method") == "GET" else ""
-        entered = self.session.enter(code) if code else None
+        entered = self.session.exchange_code(code) if code else None
         if entered is not None:
             return entered
-        if self.session.knows(connection):
+        if self.session.is_authenticated(connection):
             return RedirectResponse("/", HTTPStatus.SEE_OTHER) if code else None
         if safe and not connection.url.path.startswith("/api/"):
-            return HTMLResponse(NO_SESSION, HTTPStatus.UNAUTHORIZED)
+            return HTMLResponse(LOGIN_PAGE, HTTPStatus.UNAUTHORIZED)
         hint = "Open the link that the terminal shows, or send Authorization: Bearer TOKEN"
-        return refused(HTTPStatus.UNAUTHORIZED, "a session", "none", hint)
+        return error_response(HTTPStatus.UNAUTHORIZED, "a session", "none", hint)
 
 
-def _foreign(connection: HTTPConnection, trusted: bool, safe: bool) -> str:
+def _cross_site_reason(connection: HTTPConnection, trusted: bool, safe: bool) -> str:
     """Say why a request is taken for another site's; empty if it is not.
 
     Args:
@@ -159,7 +159,7 @@ def _foreign(connection: HTTPConnection, trusted: bool, safe: bool) -> str:
     """
     headers = connection.headers
     origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-    if site not in OWN_SITE and not (safe and headers.get("sec-fetch-mode") == "navigate"):
+    if site not in SAME_SITE and not (safe and headers.get("sec-fetch-mode") == "navigate"):
         return f"Sec-Fetch-Site {site}"
     if origin is not None and origin not in _own_origins(headers):
         return f"Origin {origin[:100]}"
@@ -174,7 +174,7 @@ def _own_origins(headers: Mapping[str, str]) -> tuple[str, str]:
     return f"http://{host}", f"https://{host}"
 
 
-def refused(status: int, expected: str, received: str = "", hint: str = "") -> JSONResponse:
+def error_response(status: int, expected: str, received: str = "", hint: str = "") -> JSONResponse:
     """Return an error in the form of all errors of the API.
 
     Args:

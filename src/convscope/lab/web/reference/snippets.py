@@ -3,7 +3,7 @@
 import shlex
 from urllib.parse import quote
 
-from convscope.lab.web.access.session import VARIABLE
+from convscope.lab.web.access.session import TOKEN_VARIABLE
 
 CURL = """curl --data-binary @photo.jpg -H "Authorization: Bearer ${variable}" \\
   {address}"""
@@ -38,7 +38,7 @@ def snippets(net: str, base: str, runs: str) -> dict[str, str]:
     name = net.replace("~", "/")
     name = f"{runs}/{name.removeprefix('run:')}" if name.startswith("run:") else name
     return {
-        "curl": CURL.format(variable=VARIABLE, address=shlex.quote(address)),
-        "python": PYTHON.format(variable=VARIABLE, address=address),
+        "curl": CURL.format(variable=TOKEN_VARIABLE, address=shlex.quote(address)),
+        "python": PYTHON.format(variable=TOKEN_VARIABLE, address=address),
         "terminal": f"convscope classify photo.jpg --net {shlex.quote(name)}",
     }

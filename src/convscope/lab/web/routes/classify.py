@@ -37,8 +37,8 @@ async def classify(
         descending order, each with `unit`, `label` and `probability`.
     """
     body = b"" if upload else await request.body()
-    asked = {"net": network_name(net), "top": top, "upload": upload, "name": unquote(x_filename)}
-    return (await lab.workers["live"].ask("classify", body, **asked)).result
+    options = {"net": network_name(net), "top": top, "upload": upload, "name": unquote(x_filename)}
+    return (await lab.workers["live"].ask("classify", body, **options)).result
 
 
 @router.get("/networks/{net}/classify")

@@ -60,14 +60,14 @@ class Record(BaseModel):
 
 
 async def _ask(lab: Lab, action: str, question: BaseModel) -> dict[str, Any]:
-    asked = question.model_dump()
-    game = asked.pop("game", {})
-    return (await lab.workers["live"].ask("go", action=action, game=game, **asked)).result
+    options = question.model_dump()
+    game = options.pop("game", {})
+    return (await lab.workers["live"].ask("go", action=action, game=game, **options)).result
 
 
 @router.post("/state")
 async def state(question: State, lab: Lab) -> dict[str, Any]:
-    """Return a position: stones, legal points, hints if they are wanted.
+    """Return a position: stones, legal points, hints if they are requested.
 
     Args:
         question: the game.

@@ -27,15 +27,13 @@ def graph(given: GraphText) -> dict[str, Any]:
 
     Returns:
         What `convscope.graph.describe` returns of the layers before the first error, and `errors`, each with
-        `at` (index of the layer; null where no single one is wrong), `expected`, `received` and `hint`.
+        `layer` (index of the layer; null where no single one is wrong), `expected`, `received` and `hint`.
     """
     read = read_chain(given.input, given.text)
     found = EMPTY if read.graph is None else describe(read.graph)
     if read.error is None:
         return {**found, "errors": []}
-    error = read.error
-    said = {"expected": error.expected, "received": error.received, "hint": error.hint}
-    return {**found, "errors": [{"at": read.layer, **said}]}
+    return {**found, "errors": [{"layer": read.layer, **read.error.to_json()}]}
 
 
 @router.get("/graph/kinds")

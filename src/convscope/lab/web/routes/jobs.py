@@ -10,16 +10,14 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import FileResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import HTTPConnection
 
 from convscope.errors import PlaceError
 from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import ENDED, QueuedJob, State
-from convscope.lab.queue.table import Queue
 from convscope.lab.uploaded_sets import UploadedSets
 from convscope.lab.web import jobs
-from convscope.lab.web.artifacts import SANDBOX, picture
-from convscope.lab.web.state import Lab
+from convscope.lab.web.artifacts import SANDBOX, image_response
+from convscope.lab.web.state import Folder, JobQueue, Lab
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 POLL = 0.1
@@ -61,39 +59,8 @@ class ControlRequest(BaseModel):
     value: float | str | list[str] | None = None
 
 
-def folder_of(connection: HTTPConnection) -> LabFolder:
-    """Return the lab's folders; for FastAPI's `Depends`.
-
-    Args:
-        connection: the request or WebSocket.
-
-    Returns:
-        The folders.
-    """
-    return LabFolder(Path(connection.app.state.lab.runs))
-
-
-def queue_of(connection: HTTPConnection) -> Queue:
-    """Return the queue, which is opened once; for FastAPI's `Depends`.
-
-    Args:
-        connection: the request or WebSocket.
-
-    Returns:
-        The queue.
-    """
-    state = connection.app.state
-    if getattr(state, "queue", None) is None:
-        state.queue = Queue(folder_of(connection).queue)
-    return state.queue
-
-
-JobQueue = Annotated[Queue, Depends(queue_of)]
-Folder = Annotated[LabFolder, Depends(folder_of)]
-
-
 @router.post("", status_code=201)
-def begin(request: JobRequest, queue: JobQueue, folder: Folder) -> dict[str, str]:
+def create_job(request: JobRequest, queue: JobQueue, folder: Folder) -> dict[str, str]:
     """Add a job to the queue; its settings are checked as the terminal checks them.
 
     Args:
@@ -105,7 +72,7 @@ def begin(request: JobRequest, queue: JobQueue, folder: Folder) -> dict[str, str
         `id` of the job.
     """
     uploads = {name: [_stored(f, folder) for f in files] for name, files in request.uploads.items()}
-    command = jobs.checked(request.verb, request.settings, uploads)
+    command = jobs.check_request(request.verb, request.settings, uploads)
     return {"id": queue.add(request.verb, request.settings, uploads=uploads, command=command)}
 
 
@@ -121,7 +88,7 @@ def _stored(given: UploadedFile | UploadedSet | str, folder: LabFolder) -> dict[
 
 
 @router.get("")
-def listed(
+def list_jobs(
     queue: JobQueue, state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> list[dict[str, Any]]:
     """Return jobs without their documents, the newest first.
@@ -138,7 +105,7 @@ def listed(
 
 
 @router.post("/clear")
-def clear(queue: JobQueue, folder: Folder) -> dict[str, int]:
+def clear_jobs(queue: JobQueue, folder: Folder) -> dict[str, int]:
     """Remove all jobs that have ended, with their results in the lab's own folder.
 
     Args:
@@ -155,7 +122,7 @@ def clear(queue: JobQueue, folder: Folder) -> dict[str, int]:
 
 
 @router.get("/{id}")
-def one(id: str, queue: JobQueue) -> dict[str, Any]:
+def get_job(id: str, queue: JobQueue) -> dict[str, Any]:
     """Return a job with its document.
 
     Args:
@@ -169,7 +136,7 @@ def one(id: str, queue: JobQueue) -> dict[str, Any]:
 
 
 @router.delete("/{id}")
-def remove(id: str, queue: JobQueue, folder: Folder) -> dict[str, str]:
+def remove_job(id: str, queue: JobQueue, folder: Folder) -> dict[str, str]:
     """Remove a job that has ended, with its result in the lab's own folder; a training's run stays.
 
     Args:
@@ -185,7 +152,7 @@ def remove(id: str, queue: JobQueue, folder: Folder) -> dict[str, str]:
 
 
 @router.post("/{id}/cancel")
-def cancel(id: str, queue: JobQueue) -> dict[str, str]:
+def cancel_job(id: str, queue: JobQueue) -> dict[str, str]:
     """Ask a job to end; what it has made stays.
 
     Args:
@@ -199,7 +166,7 @@ def cancel(id: str, queue: JobQueue) -> dict[str, str]:
 
 
 @router.post("/{id}/control", status_code=202)
-def control(id: str, request: ControlRequest, queue: JobQueue) -> dict[str, str]:
+def control_job(id: str, request: ControlRequest, queue: JobQueue) -> dict[str, str]:
     """Ask a running training for something; an event tells whether it was done.
 
     Args:
@@ -208,14 +175,14 @@ def control(id: str, request: ControlRequest, queue: JobQueue) -> dict[str, str]
         queue: the jobs.
 
     Returns:
-        `asked`: the action.
+        `requested_action`: the action.
     """
     jobs.check_control(queue.job(id), request.action, request.value)
     queue.control(id, request.action, request.value)
-    return {"asked": request.action}
+    return {"requested_action": request.action}
 
 
-def known(id: str, queue: JobQueue) -> None:
+def require_job(id: str, queue: JobQueue) -> None:
     """Refuse the id of a job that is not there, before a stream begins; for FastAPI's `Depends`.
 
     Args:
@@ -228,8 +195,8 @@ def known(id: str, queue: JobQueue) -> None:
     queue.state(id)
 
 
-@router.get("/{id}/events", dependencies=[Depends(known)], response_class=EventSourceResponse)
-async def events(
+@router.get("/{id}/events", dependencies=[Depends(require_job)], response_class=EventSourceResponse)
+async def stream_events(
     id: str,
     queue: JobQueue,
     after: Annotated[int, Query(ge=0)] = 0,
@@ -246,12 +213,12 @@ async def events(
     Yields:
         The events; their ids are their numbers.
     """
-    seen = last_event_id if last_event_id is not None else after
+    last = last_event_id if last_event_id is not None else after
     while True:
         over = (await asyncio.to_thread(queue.state, id)) in ENDED
-        found = await asyncio.to_thread(queue.events, seen, id)
+        found = await asyncio.to_thread(queue.events, last, id)
         for event in found:
-            seen = event.seq
+            last = event.seq
             yield ServerSentEvent(data=event.to_json(), event=event.kind, id=str(event.seq))
         if over and not found:
             return
@@ -259,7 +226,7 @@ async def events(
 
 
 @router.get("/{id}/artifacts/{index}")
-def artifact(
+def get_artifact(
     id: str,
     index: int,
     queue: JobQueue,
@@ -280,22 +247,22 @@ def artifact(
     if not 0 <= index < len(job.artifacts):
         raise PlaceError("the number of a file of this job", received=str(index), hint="See its artifacts.")
     entry = job.artifacts[index]
-    path = _within(Path(job.folder), entry["file"])
-    if entry["kind"] == "picture":
-        return picture(path, size)
+    path = within(Path(job.folder), entry["file"])
+    if entry["kind"] == "image":
+        return image_response(path, size)
     if entry["kind"] == "page":
         return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": SANDBOX})
     return FileResponse(path, media_type="application/octet-stream", filename=path.name)
 
 
 @router.get("/{id}/samples/{index}")
-async def sample(
+async def get_test_sample(
     id: str,
     index: int,
     queue: JobQueue,
     lab: Lab,
     size: Annotated[int, Query(ge=16, le=1024)] = 256,
-    kind: Literal["png", "wav"] = "png",
+    format: Literal["png", "wav"] = "png",
 ) -> Response:
     """Return the picture of a test sample of a training, as the live worker draws it, or its sound.
 
@@ -305,20 +272,20 @@ async def sample(
         queue: the jobs.
         lab: the lab, whose live worker is asked.
         size: longest side in pixels.
-        kind: `png`, or `wav` for a network of sounds.
+        format: `png`, or `wav` for a network of sounds.
 
     Returns:
         PNG or WAV.
     """
     job = await asyncio.to_thread(queue.job, id)
-    run = Path(job.place).name
-    drawn = await lab.workers["live"].ask("test_sample", run=run, index=index, size=size, kind=kind)
-    media = "audio/wav" if kind == "wav" else "image/png"
+    run = Path(job.result_folder).name
+    drawn = await lab.workers["live"].ask("test_sample", run=run, index=index, size=size, format=format)
+    media = "audio/wav" if format == "wav" else "image/png"
     return Response(drawn.data, media_type=media, headers={"Cache-Control": "private, max-age=3600"})
 
 
 @router.get("/{id}/ablation")
-async def ablation(
+async def get_ablation(
     id: str, unit: Annotated[str, Query(max_length=300)], queue: JobQueue, lab: Lab
 ) -> dict[str, Any]:
     """Test the last saved network of a training without a unit; the training itself is not touched.
@@ -334,11 +301,22 @@ async def ablation(
         answers) and `hurt` (the class that loses most: `name`, `accuracy`, `ablated`; or null).
     """
     job = await asyncio.to_thread(queue.job, id)
-    return (await lab.workers["live"].ask("ablation", run=Path(job.place).name, unit=unit)).result
+    return (await lab.workers["live"].ask("ablation", run=Path(job.result_folder).name, unit=unit)).result
 
 
-def _within(folder: Path, name: str) -> Path:
-    """Return the path of a file below a folder, which no link may lead out of."""
+def within(folder: Path, name: str) -> Path:
+    """Return the path of a file below a folder, which no link may lead out of.
+
+    Args:
+        folder: the folder of a job's result.
+        name: name of the file, as the job has written it.
+
+    Returns:
+        The path.
+
+    Raises:
+        PlaceError: there is no such file.
+    """
     path = folder / name
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         raise PlaceError("a file of this job", received=f"{name}, which is gone", hint="Begin the job again.")
@@ -347,8 +325,8 @@ def _within(folder: Path, name: str) -> Path:
 
 def _remove_files(folder: LabFolder, job: QueuedJob) -> None:
     """Remove what lies in the lab's own folder; the run of a training, and what it learned from, stay."""
-    own = folder.own.resolve()
-    if job.place and not Path(job.place).resolve().is_relative_to(own):
+    own = folder.internal.resolve()
+    if job.result_folder and not Path(job.result_folder).resolve().is_relative_to(own):
         return
     unfinished = Path(job.folder or folder.result(job.id))
     for path in {folder.result(job.id), folder.inputs(job.id), unfinished}:

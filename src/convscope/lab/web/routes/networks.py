@@ -1,8 +1,8 @@
 """Networks, their layers and units, as the live worker describes them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from convscope.lab.web.state import Lab
@@ -11,7 +11,9 @@ router = APIRouter(tags=["networks"])
 addresses = APIRouter(include_in_schema=False)
 """Data at the address of a page, with `.json` behind it; included before the pages."""
 MEDIA = {"png": "image/png", "wav": "audio/wav"}
-Kind = Literal["png", "wav"]
+Format = Literal["png", "wav"]
+Numbers = Annotated[str, Query(max_length=20_000)]
+"""Numbers of units, like `1,5,7-9`."""
 
 
 def network_name(net: str) -> str:
@@ -39,6 +41,7 @@ async def networks(lab: Lab) -> list[dict[str, Any]]:
     return (await lab.workers["live"].ask("networks")).result["networks"]
 
 
+@addresses.get("/m/{net}.json")
 @router.get("/networks/{net}")
 async def network(net: str, lab: Lab) -> dict[str, Any]:
     """Return the specification and the layers of a network.
@@ -53,6 +56,25 @@ async def network(net: str, lab: Lab) -> dict[str, Any]:
     return (await lab.workers["live"].ask("network", net=network_name(net))).result
 
 
+@addresses.get("/m/{net}/{layer}.json")
+@router.get("/networks/{net}/layers/{layer}/units")
+async def layer_units(net: str, layer: str, lab: Lab, units: Numbers = "") -> dict[str, Any]:
+    """Return the units of a layer, each with its strongest real input; ask again until `indexed` is 1.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        layer: name of the layer.
+        lab: the server's state.
+        units: which ones, like `1,5,7-9`, in this order; all of them if left out.
+
+    Returns:
+        The list.
+    """
+    request = {"net": network_name(net), "layer": layer, "units": units}
+    return (await lab.workers["live"].ask("units", **request)).result
+
+
+@addresses.get("/m/{net}/{layer}/{unit}.json")
 @router.get("/networks/{net}/layers/{layer}/units/{unit}")
 async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
     """Return the card of a unit; its strongest real inputs come as soon as they are found.
@@ -69,75 +91,61 @@ async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
     return (await lab.workers["live"].ask("unit", net=network_name(net), address=f"{layer}:{unit}")).result
 
 
-@addresses.get("/m/{net}/{layer}/{unit}.json")
-async def unit_data(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
-    """Return the card of a unit, at the address of its page.
+@router.get("/networks/{net}/layers/{layer}/units/{unit}/visualization.{format}", response_class=Response)
+async def visualization(net: str, layer: str, unit: str, format: Format, lab: Lab) -> Response:
+    """Return the activation maximisation of a unit so far: ask again until `X-Fraction` is 1.
 
     Args:
         net: name of the network, with `~` for `/`.
         layer: name of the layer.
         unit: number of the unit, or its label.
-        lab: the server's state.
-
-    Returns:
-        The card.
-    """
-    return (await lab.workers["live"].ask("unit", net=network_name(net), address=f"{layer}:{unit}")).result
-
-
-@router.get("/networks/{net}/layers/{layer}/units/{unit}/preferred.{kind}", response_class=Response)
-async def preferred(net: str, layer: str, unit: str, kind: Kind, lab: Lab) -> Response:
-    """Return the picture that a unit prefers, as far as it is: ask again until `X-Fraction` is 1.
-
-    Args:
-        net: name of the network, with `~` for `/`.
-        layer: name of the layer.
-        unit: number of the unit, or its label.
-        kind: `png`, or `wav` for a network of sounds.
+        format: `png`, or `wav` for a network of sounds.
         lab: the server's state.
 
     Returns:
         The file; 204 before the first step.
     """
-    asked = {"net": network_name(net), "address": f"{layer}:{unit}", "kind": kind}
-    answer = await lab.workers["live"].ask("preferred", **asked)
+    request = {"net": network_name(net), "address": f"{layer}:{unit}", "format": format}
+    answer = await lab.workers["live"].ask("visualization", **request)
     headers = {"X-Fraction": str(answer.result["fraction"]), "Cache-Control": "no-store"}
     if not answer.data:
         return Response(status_code=204, headers=headers)
-    return Response(answer.data, media_type=MEDIA[kind], headers=headers)
+    return Response(answer.data, media_type=MEDIA[format], headers=headers)
 
 
-@router.get("/networks/{net}/samples/{index}.{kind}", response_class=Response)
-async def sample(net: str, index: int, kind: Kind, lab: Lab) -> Response:
+@router.get("/networks/{net}/samples/{index}.{format}", response_class=Response)
+async def sample(net: str, index: int, format: Format, lab: Lab) -> Response:
     """Return an input of the data that ships, as the network sees it.
 
     Args:
         net: name of the network, with `~` for `/`.
         index: which one.
-        kind: `png`, or `wav` for a network of sounds.
+        format: `png`, or `wav` for a network of sounds.
         lab: the server's state.
 
     Returns:
         The file.
     """
-    answer = await lab.workers["live"].ask("sample", net=network_name(net), index=index, kind=kind)
+    answer = await lab.workers["live"].ask("sample", net=network_name(net), index=index, format=format)
     headers = {"Cache-Control": "private, max-age=3600"}
-    return Response(answer.data, media_type=MEDIA[kind], headers=headers)
+    return Response(answer.data, media_type=MEDIA[format], headers=headers)
 
 
-@router.get("/networks/{net}/uploads/{upload}.{kind}", response_class=Response)
-async def seen(net: str, upload: str, kind: Kind, lab: Lab) -> Response:
+@router.get("/networks/{net}/uploads/{upload}.{format}", response_class=Response)
+async def upload_as_input(net: str, upload: str, format: Format, lab: Lab) -> Response:
     """Return an uploaded file as the network sees it.
 
     Args:
         net: name of the network, with `~` for `/`.
         upload: id of the file.
-        kind: `png`, or `wav` for a network of sounds.
+        format: `png`, or `wav` for a network of sounds.
         lab: the server's state.
 
     Returns:
         The file, encoded anew.
     """
-    answer = await lab.workers["live"].ask("seen", net=network_name(net), upload=upload, kind=kind)
+    answer = await lab.workers["live"].ask(
+        "upload_as_input", net=network_name(net), upload=upload, format=format
+    )
     headers = {"Cache-Control": "private, max-age=3600"}
-    return Response(answer.data, media_type=MEDIA[kind], headers=headers)
+    return Response(answer.data, media_type=MEDIA[format], headers=headers)

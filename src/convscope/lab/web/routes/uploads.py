@@ -32,7 +32,7 @@ async def upload(
 
 
 @router.get("/uploads/{number}")
-def about(number: str, lab: Lab) -> dict[str, Any]:
+def get_upload(number: str, lab: Lab) -> dict[str, Any]:
     """Return what is known of an upload.
 
     Args:

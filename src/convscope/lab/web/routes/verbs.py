@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from convscope.errors import PlaceError, nearest
 from convscope.jobs.registry import load, schema_for, summary
-from convscope.lab.web.jobs import offered
+from convscope.lab.web.jobs import offered_verbs
 from convscope.learn import find_recipe
 from convscope.recipe.fields import describe_field
 
@@ -20,9 +20,9 @@ def verbs() -> list[dict[str, str]]:
     """List what can be done as a job.
 
     Returns:
-        `verb` and `about`, a sentence, of each.
+        `verb` and `summary`, a sentence, of each.
     """
-    return [{"verb": verb, "about": summary(verb)} for verb in offered()]
+    return [{"verb": verb, "summary": summary(verb)} for verb in offered_verbs()]
 
 
 @router.get("/{verb}")
@@ -37,11 +37,11 @@ def verb(verb: str, request: Request) -> dict[str, Any]:
         request: its query has settings on which others may depend.
 
     Returns:
-        `verb`, `about`, `help` and `fields`, each with `name`, `title`, `flag`, `type`, `choices`, `default`,
-        `required`, `minimum`, `maximum`, `exclusive`, `repeats`, `help`, `positional` and `takes`.
+        `verb`, `summary`, `help` and `fields`, each with `name`, `title`, `flag`, `type`, `choices`,
+        `default`, `required`, `minimum`, `maximum`, `exclusive`, `repeats`, `help`, `positional` and `takes`.
     """
-    if verb not in offered():
-        raise PlaceError("a verb that the lab runs", received=verb[:80], hint=nearest(verb, offered()))
+    if verb not in offered_verbs():
+        raise PlaceError("a verb that the lab runs", received=verb[:80], hint=nearest(verb, offered_verbs()))
     module = load(verb)
     given = dict(request.query_params)
     schema = schema_for(verb, given)
@@ -52,4 +52,4 @@ def verb(verb: str, request: Request) -> dict[str, Any]:
         for name in ordered
     ]
     fields = [{**field, "default": usual.get(field["name"], field["default"])} for field in fields]
-    return {"verb": verb, "about": summary(verb), "help": cleandoc(module.__doc__ or ""), "fields": fields}
+    return {"verb": verb, "summary": summary(verb), "help": cleandoc(module.__doc__ or ""), "fields": fields}

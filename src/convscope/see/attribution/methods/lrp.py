@@ -44,7 +44,7 @@ class Lrp(Method):
 
     @override
     def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
-        """Yield relevance: (input - mean) times the gradient that the rules define."""
+        """Yield relevance: (input - origin) times the gradient that the rules define."""
         dense, conv = {"composite": ("epsilon", "zplus")}.get(self.rule, (self.rule, self.rule))
         rules = RuleMap(dense=dense, convolution=conv, epsilon=self.epsilon, gamma=self.gamma)
         precise = _in_full(task)
@@ -56,8 +56,8 @@ class Lrp(Method):
                 yield relevance
 
         gradients = batched_input_gradients(precise, during)
-        found = zip(task.inputs, task.baseline("mean"), gradients, strict=True)
-        yield PartialAttribution(tuple((x - mean) * gradient for x, mean, gradient in found))
+        found = zip(task.inputs, task.origin(), gradients, strict=True)
+        yield PartialAttribution(tuple((x - zero) * gradient for x, zero, gradient in found))
 
 
 def _in_full(task: AttributionTask) -> AttributionTask:

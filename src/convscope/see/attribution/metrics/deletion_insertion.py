@@ -15,8 +15,6 @@ from convscope.see.attribution.target import AttributionTask
 
 POINTS = 17
 """Number of points of a curve, with the shares 0 and 1."""
-BASELINE = "blur"
-"""What deleted positions show; results name it, because it can change how methods rank."""
 CHANCES = 2
 """Number of random heatmaps that give the chance level."""
 
@@ -31,7 +29,8 @@ class Curves:
 
     deletion: tuple[float, ...]
     insertion: tuple[float, ...]
-    baseline: str = BASELINE
+    baseline: str = "blur"
+    """What deleted positions show; results name it, because it can change how methods rank."""
 
     @property
     def deletion_area(self) -> float:
@@ -68,7 +67,8 @@ def deletion_insertion(
 
     The chance level is the mean area of `CHANCES` random heatmaps; it is computed once for each task.
 
-    Source: Petsiuk et al. 2018, arXiv:1806.07421, §4.2; deleted positions are blurred rather than black.
+    Source: Petsiuk et al. 2018, arXiv:1806.07421, §4.2; deleted positions show the first of the task's
+    `baselines` rather than black.
 
     Args:
         task: the task: network, inputs and targets.
@@ -91,7 +91,7 @@ def deletion_insertion(
     )
 
 
-def curves(task: AttributionTask, heats: Sequence[Tensor], kind: str = BASELINE) -> list[Curves]:
+def curves(task: AttributionTask, heats: Sequence[Tensor], kind: str = "") -> list[Curves]:
     """Compute deletion and insertion curves of every row, at `POINTS` equally spaced shares of positions.
 
     Positions of all inputs that are not indices are ranked together.
@@ -99,11 +99,13 @@ def curves(task: AttributionTask, heats: Sequence[Tensor], kind: str = BASELINE)
     Args:
         task: the task: network, inputs and targets.
         heats: one heatmap `[b *size]` for each input of the network.
-        kind: what deleted positions show, as `AttributionTask.baseline` names it.
+        kind: what deleted positions show, as `AttributionTask.baseline` names it; the first of the task's
+            `baselines` if left out.
 
     Returns:
         The curves of each row.
     """
+    kind = kind or task.baselines[0]
     baseline = task.baseline(kind)
     orders = [ranked_positions(_flat(task, heats, row)) for row in range(len(task))]
     shares = [k / (POINTS - 1) for k in range(POINTS)]

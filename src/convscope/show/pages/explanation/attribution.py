@@ -7,12 +7,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.graph import SPECTROGRAM
 from convscope.see.attribution import Explanation
 from convscope.show import tinted
 from convscope.show.images import contact_sheet
 from convscope.show.images.contact_sheet import FAINT, Note, SheetTile, in_rows
 from convscope.show.images.draw import flatten_alpha, with_longer_side
 from convscope.show.images.heatmap import overlay, strip
+from convscope.show.pages.explanation.axes import axes_of, framed, marks_of
 from convscope.show.pages.explanation.text import said, share_of
 from convscope.show.report.i18n import Text
 from convscope.worlds import Piece, render, world_of
@@ -24,19 +26,28 @@ GOOD, BAD = (38, 112, 190), (190, 78, 10)
 
 
 def photo_of(explanation: Explanation, row: int) -> Image.Image | None:
-    """Convert the first input of an explained example to an image.
+    """Convert what an explained example's heatmap lies over to an image: a spectrogram, else the first input.
 
     Args:
         explanation: attributions for one or more examples.
         row: index of the example.
 
     Returns:
-        An image in RGB for inputs of height and width, and for sounds, drawn by their world; None for others.
+        An image in RGB for inputs of height and width, and for sounds, drawn by their world; None for others,
+            and where the heatmap is of a layer without as many axes.
     """
-    spec = explanation.task.net.input_spec
-    if len(spec.size) != 2 and not world_of(spec).has_timeline:
+    task, axes = explanation.task, explanation.task.inputs[0].dim()
+    if task.whole is not None and task.net.input_spec.kind != SPECTROGRAM:
+        task = task.whole
+    spec = task.net.input_spec
+    if axes == 2 or not (task.inputs[0].dim() == axes == 4 or world_of(spec).has_timeline):
         return None
-    return flatten_alpha(render(explanation.task.inputs[0][row], spec))
+    shown, marked = task.inputs[0][row], axes_of(explanation)
+    if marked is not None and not marked.hertz:  # coefficients differ too much for one scale
+        low, high = shown.amin(-1, keepdim=True), shown.amax(-1, keepdim=True)
+        first, last = spec.value_range
+        shown = first + (shown - low) / (high - low).clamp_min(1e-12) * (last - first)
+    return flatten_alpha(render(shown, spec))
 
 
 def heat_over(explanation: Explanation, row: int, photo: Image.Image) -> NDArray[np.float32]:
@@ -48,9 +59,17 @@ def heat_over(explanation: Explanation, row: int, photo: Image.Image) -> NDArray
         photo: the picture that `photo_of` draws.
 
     Returns:
-        `[h w]`; for sounds one row of mean magnitudes, as wide as the picture, repeated over its height.
+        `[h w]`, of a spectrogram with low frequencies below; for waveforms one row of mean magnitudes, as
+            wide as the picture, repeated over its height.
     """
-    heat = explanation.heatmap[row].float().cpu()
+    heat, task = explanation.heatmap[row].float().cpu(), explanation.task
+    if task.net.input_spec.kind == SPECTROGRAM:
+        return heat.flip(0).numpy()
+    if task.whole is not None and heat.ndim > 1:
+        size = tuple(task.whole.inputs[0].shape[2:])
+        if len(size) == 2:
+            return torch.nn.functional.interpolate(heat[None, None], size, mode="bilinear")[0, 0].numpy()
+        heat = heat.mean(0)
     if heat.ndim > 1:
         return heat.numpy()
     steps = torch.nn.functional.adaptive_avg_pool1d(heat[None, None], min(photo.width, len(heat)))
@@ -72,13 +91,16 @@ def pieces_in(explanation: Explanation, row: int) -> tuple[Piece, ...]:
     return tinted.pieces_of([x[row] for x in task.inputs], task.net.input_specs)
 
 
-def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Image.Image:
+def heat_picture(
+    explanation: Explanation, row: int = 0, side: int = SIDE, *, axes: bool = True
+) -> Image.Image:
     """Draw the heatmap of the first input over that input.
 
     Args:
         explanation: attributions for one or more examples.
         row: index of the example.
         side: longer side of the result in pixels; its width for signals and vectors.
+        axes: draw those of a spectrogram.
 
     Returns:
         An image of mode RGB; for signals and vectors, which have no image, one band of colour.
@@ -91,7 +113,25 @@ def heat_picture(explanation: Explanation, row: int = 0, side: int = SIDE) -> Im
     if photo is None:
         heat = explanation.heatmap[row].cpu().numpy()
         return strip(heat.mean(0) if heat.ndim > 1 else heat, signed=signed, width=side)
-    return with_longer_side(overlay(photo, heat_over(explanation, row, photo), signed=signed), side)
+    drawn = overlay(photo, heat_over(explanation, row, photo), signed=signed)
+    return scaled(drawn, explanation, side) if axes else with_longer_side(drawn, side)
+
+
+def scaled(image: Image.Image, explanation: Explanation, side: int = SIDE) -> Image.Image:
+    """Scale a picture of an explained example to a longer side; put the axes beside a spectrogram.
+
+    Args:
+        image: as `photo_of` draws it.
+        explanation: of that example.
+        side: longer side in pixels.
+
+    Returns:
+        An image of mode RGB.
+    """
+    axes = axes_of(explanation)
+    if axes is None:
+        return with_longer_side(image, side)
+    return framed(image, marks_of(axes, explanation.heatmap.shape[1]), side)
 
 
 def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None = None) -> Image.Image:
@@ -114,7 +154,7 @@ def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None
         score = float(first.probabilities[row])
         is_class = first.task.classes[row] is not None
         text = f"probability {share_of(score)}" if is_class else f"value {score:.4g}"
-        tiles.append(SheetTile(with_longer_side(photo, SIDE), name, [text]))
+        tiles.append(SheetTile(scaled(photo, first), name, [text]))
     for explanation in explanations:
         notes = [
             Note(text["en"], FAINT if good is None else GOOD if good else BAD)

@@ -16,6 +16,7 @@ from convscope.show.pages.explanation.attribution import (
     photo_of,
     pieces_in,
 )
+from convscope.show.pages.explanation.axes import axes_of, with_axes
 from convscope.show.pages.explanation.text import best, sentences, share_of
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import Text, bilingual, bilingual_of, spoken
@@ -49,7 +50,7 @@ def page(
         sections += _sections(explanations, row, comparisons[row] if comparisons else None)
     facts = [("explain.fact.methods", str(len(explanations)))]
     values = {"net": first.task.net.name, "count": len(explanations), **html.made_with()}
-    sections.append(Section("explain.read", ()))
+    sections.append(Section("explain.read" if axes_of(first) is None else "explain.read_spectrogram", ()))
     return render(Report(tuple(sections), command, "explain", facts, values, parts=("explain",)))
 
 
@@ -97,7 +98,13 @@ def _verdict(
     pictures = element("div", _source(explanations[0], row), *cells, class_="over-row")
     body = element("div", pictures if photo is not None or cells else None, words, class_="verdict")
     verdict = verdicts.verdict(comparison, titles, len(explanations))
-    return Figure("explain.figure", body, "", "", {"verdict": verdict}, wide=True, name=str(row + 1))
+    told = {"verdict": verdict, "left": spoken(f"explain.figure.left_{_lies_over(explanations[0])}")}
+    return Figure("explain.figure", body, "", "", told, wide=True, name=str(row + 1))
+
+
+def _lies_over(explanation: Explanation) -> str:
+    """Return the end of the keys of texts that name what heatmaps lie over."""
+    return "input" if axes_of(explanation) is None else "spectrogram"
 
 
 def _source(explanation: Explanation, row: int) -> Markup | None:
@@ -109,13 +116,15 @@ def _source(explanation: Explanation, row: int) -> Markup | None:
     width, height = large.size
     uri = data_uri(photo) if max(photo.size) <= SMALL else webp_uri(large)
     image = element("image", id=f"input-{row}", href=uri, width=width, height=height)
+    name, first = (
+        spoken(f"explain.figure.{_lies_over(explanation)}"),
+        explanation.task.whole or explanation.task,
+    )
     return element(
         "div",
-        bilingual("explain.figure.input", tag="p", class_="mini"),
-        drawing(width, height, image, label=spoken("explain.figure.input"), class_="over"),
-        input_image.player(
-            explanation.task.inputs[0][row], explanation.task.net.input_spec, spoken("explain.figure.input")
-        ),
+        bilingual_of(name, tag="p", class_="mini"),
+        with_axes(explanation, drawing(width, height, image, label=name, class_="over")),
+        input_image.player(first.inputs[0][row], first.net.input_spec, spoken("explain.figure.input")),
     )
 
 
@@ -145,7 +154,12 @@ def _over(explanation: Explanation, row: int, *, titled: bool = False) -> Markup
         class_=f"over {'signed' if method.signed else 'embers'}",
     )
     name = element("p", element("b", method.title, translate="no"), class_="mini") if titled else None
-    return element("div", name, drawn, _slider(spoken("explain.opacity_one", method=method.title)))
+    return element(
+        "div",
+        name,
+        with_axes(explanation, drawn),
+        _slider(spoken("explain.opacity_one", method=method.title)),
+    )
 
 
 def _slider(label: Text) -> Markup:

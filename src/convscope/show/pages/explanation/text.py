@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from convscope.nets import SpectrogramAxes
 from convscope.see.activation_atlas import components
 from convscope.see.attribution import Explanation
-from convscope.show.report.i18n import LANGUAGES, Text, spoken
+from convscope.show.pages.explanation.axes import axes_of, hertz
+from convscope.show.report.i18n import Text, spoken
 
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")
@@ -47,18 +49,19 @@ def share_of(value: float) -> str:
     return f"{value:.1%}".replace("%", " %") if value < 0.0995 else f"{value:.0%}".replace("%", " %")
 
 
-def where(heat: ArrayLike) -> Text | None:
+def where(heat: ArrayLike, axes: SpectrogramAxes | None = None) -> Text | None:
     """Locate the hottest positions of a heatmap, which together hold half of its positive sum.
 
     Positions that touch are one area; areas with less than 15 % of the hot half are not named.
 
     Args:
         heat: the heatmap `[h w]`; negative values and NaN count as 0.
+        axes: times of its columns and frequencies of its rows, where it is over a spectrogram.
 
     Returns:
-        A phrase with the number of separate areas, the third of the image in which each has its centre, and
-            the share of positions that they cover; None where the heatmap has not two axes or nothing
-            positive.
+        A phrase with the number of separate areas, the third of the image in which each has its centre (of a
+            spectrogram its time and frequency), and the share of positions that they cover; None where the
+            heatmap has not two axes or nothing positive.
     """
     values = np.clip(np.nan_to_num(np.asarray(heat, dtype=np.float64)), 0, None)
     if values.ndim != 2 or values.sum() <= 0:
@@ -68,14 +71,24 @@ def where(heat: ArrayLike) -> Text | None:
     hot = np.where(values >= ranked[count - 1], values, 0.0)
     ordered = sorted(_areas(hot), key=lambda area: (-round(area[0], 6), area[1]))
     found = [centre for share, centre in ordered if share >= AREA]
-    covered = share_of(count / values.size)
+    covered, keys = share_of(count / values.size), "where" if axes is None else "where_heard"
     if sum(share for share, _ in ordered if share >= AREA) < NAMED_SHARE:
-        return said("where.scattered", share=covered)
-    names = dict.fromkeys(_third(y, x) for y, x in found)
-    named = [said(f"third.{name}") for name in names]
+        return said(f"{keys}.scattered", share=covered)
+    if axes is None:
+        named = [said(f"third.{name}") for name in dict.fromkeys(_third(y, x) for y, x in found)]
+    else:
+        named = [_heard(y, x, axes) for y, x in sorted(found, key=lambda centre: centre[1])]
     listed = {"en": ", ".join(n["en"] for n in named), "zh": "、".join(n["zh"] for n in named)}
-    key = "where.one" if len(found) == 1 else "where.several"
+    key = f"{keys}.one" if len(found) == 1 else f"{keys}.several"
     return said(key, place=listed, count=len(found), share=covered)
+
+
+def _heard(y: float, x: float, axes: SpectrogramAxes) -> Text:
+    """Name the time and frequency of a position, given as shares of the axes."""
+    ends = ((y, axes.hertz), (x, axes.seconds))
+    at = [np.interp(share * len(v) - 0.5, np.arange(len(v)), v) if v else 0.0 for share, v in ends]
+    key = "where_heard.place" if axes.hertz else "where_heard.time"
+    return said(key, hertz=hertz(float(f"{at[0]:.2g}")), seconds=f"{at[1]:.2f} s")
 
 
 def _areas(hot: NDArray[np.float64]) -> Iterator[tuple[float, tuple[float, float]]]:
@@ -118,17 +131,21 @@ def sentences(explanation: Explanation, row: int = 0) -> list[Text]:
         if is_class
         else said("said.value", target=target, value=f"{score:.4g}")
     ]
-    place = where(explanation.heatmap[row].cpu().numpy())
+    axes = axes_of(explanation)
+    if task.wrt is not None:
+        kind = "wrt" if axes is None else "wrt_heard" if axes.hertz else "wrt_coefficients"
+        lines.append(said(f"said.{kind}", wrt=task.wrt))
+    alike = task.whole is None or task.inputs[0].dim() == task.whole.inputs[0].dim()
+    place = where(explanation.heatmap[row].cpu().numpy(), axes) if alike or axes is not None else None
     if place:
-        at = (
-            said("said.layer", layer=explanation.layer) if explanation.layer else dict.fromkeys(LANGUAGES, "")
-        )
-        lines.append(said("said.place", method=method, layer=at, where=place))
+        key = "said.place_at" if explanation.layer else "said.place"
+        lines.append(said(key, method=method, layer=explanation.layer, where=place))
     metrics = explanation.faithfulness[row] if explanation.faithfulness else None
     if metrics and metrics.deletion_insertion and is_class:
         curves = metrics.deletion_insertion.curves
         left, there = share_of(_at(curves.deletion)), share_of(_at(curves.insertion))
-        lines.append(said("said.fifth", left=left, there=there))
+        key = "said.fifth" if curves.baseline == "blur" else f"said.fifth_{curves.baseline}"
+        lines.append(said(key, left=left, there=there))
     if metrics and metrics.weight_randomization:
         last = f"{metrics.weight_randomization.correlations[-1]:.2f}"
         lines.append(said("said.fades" if metrics.weight_randomization.fades else "said.stays", rho=last))

@@ -5,7 +5,7 @@ from itertools import combinations
 
 from convscope.see.attribution import MethodComparison
 from convscope.show.pages.explanation.text import said
-from convscope.show.report.i18n import Text
+from convscope.show.report.i18n import LANGUAGES, Text
 
 SAME_PLACES = 0.5
 """Rank correlation on a coarse grid from which on two heatmaps count as alike."""
@@ -76,7 +76,9 @@ def _scale(comparison: MethodComparison) -> Text:
         name: ", ".join(f"{values[baseline]:.2f}" for baseline in comparison.scores)
         for name, values in (("chance", comparison.chance), ("margin", comparison.margin))
     }
-    return said("why.scale", **parts)
+    ways = [said(f"why.ways.{baseline}") for baseline in comparison.scores]
+    listed = {language: " / ".join(way[language] for way in ways) for language in LANGUAGES}
+    return said("why.scale", ways=listed, **parts)
 
 
 def _led(comparison: MethodComparison, best: int, names: Sequence[str]) -> Text:

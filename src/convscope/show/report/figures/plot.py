@@ -55,15 +55,18 @@ class Axis:
         low, high, value = (log10(v) if self.logarithmic else v for v in (self.low, self.high, value))
         return self.begin + (self.end - self.begin) * (value - low) / (high - low)
 
-    def ticks(self) -> list[float]:
+    def ticks(self, parts: int = 4) -> list[float]:
         """Return round values in the range.
+
+        Args:
+            parts: into which a linear range is divided at most.
 
         Returns:
             Multiples of 1, 2 or 5 times a power of ten; where the scale is logarithmic, powers of ten, or of
             two in a range of less than two decades.
         """
         if not self.logarithmic:
-            step = _round_step((self.high - self.low) / 4)
+            step = _round_step((self.high - self.low) / parts)
             return [k * step for k in range(ceil(self.low / step), floor(self.high / step + 1e-9) + 1)]
         base = 10.0 if self.high / self.low >= 100 else 2.0
         powers = (base**k for k in range(-60, 61))

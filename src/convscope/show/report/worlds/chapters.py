@@ -17,6 +17,7 @@ from convscope.show import tinted
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag, with_longer_side
 from convscope.show.pages.explanation.attribution import heat_picture, pieces_in
+from convscope.show.pages.explanation.axes import with_axes
 from convscope.show.pages.features import enlarging, reading_of
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.network import layers as rows
@@ -194,7 +195,7 @@ def _heat(subject: Subject, method: str, label: dict[str, str]) -> Markup:
     if pieces:
         words = tinted.paragraph(pieces, tinted.totals(pieces, explanation.heatmap[0].cpu()), label=label)
         return element("div", words, style="font-size:1.35rem")
-    return tag(heat_picture(explanation, side=WIDTH), label)
+    return with_axes(explanation, tag(heat_picture(explanation, side=WIDTH, axes=False), label, "photo"))
 
 
 def answer_figure(key: str, subject: Subject, command: str, method: str, **values: Any) -> Figure:

@@ -1,0 +1,1 @@
+import{Q as e,dt as t,ft as n,i as r,ut as i}from"./index.js";var a=new class{#e=n(i([]));get list(){return e(this.#e)}set list(e){t(this.#e,e,!0)}asked=null;load(e=!1){return e&&(this.asked=null),this.asked??=this.ask(),this.asked}async ask(){try{this.list=await r(`/networks`)}catch{this.asked=null}}};export{a as t};

@@ -1,0 +1,1 @@
+var e=class{count=0;ask(){let e=++this.count;return()=>e===this.count}drop(){this.count+=1}};export{e as t};
