@@ -1,5 +1,6 @@
 /** Jobs of the queue: what the server says about them, and following one while it runs. */
 import { api, ApiError, send, type LabError } from './api';
+import { live, type JobEvent } from './live.svelte';
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
 
@@ -81,17 +82,17 @@ export const control = (id: string, action: string, value: unknown = null): Prom
 const ASK = 400;
 /** Milliseconds until a job is asked for again after the server did not answer. */
 const AGAIN = 3000;
-const EVENTS = ['state', 'progress', 'artifact', 'log', 'metric', 'epoch', 'control', 'training'];
 
-/** One job, kept up to date by its events for as long as somebody follows it. */
+/** One job, kept up to date by its events on the tab's socket for as long as somebody follows it. */
 export class FollowedJob {
   job = $state<Job | null>(null);
   log = $state<string[]>([]);
   error = $state<Error | null>(null);
 
-  private source: EventSource | null = null;
+  private end: (() => void) | null = null;
+  /** The last event that was heard: what follows is asked for when the page is looked at again. */
+  private after = 0;
   private timer = 0;
-  private ended = false;
   private following = false;
 
   constructor(readonly id: string) {}
@@ -114,54 +115,49 @@ export class FollowedJob {
     try {
       this.job = await api<Job>(`/jobs/${this.id}`);
       this.error = null;
-      if (hasEnded(this.job.state)) this.ended = true;
     } catch (raised) {
       this.error = raised as Error;
-      this.close();
       const lasting = raised instanceof ApiError && raised.status < 500;
-      if (this.following && !lasting && !document.hidden) this.timer = window.setTimeout(() => this.open(), AGAIN);
+      if (lasting) this.close();
+      else this.soon(AGAIN);
     }
   }
 
   private open(): void {
-    window.clearTimeout(this.timer);
-    this.timer = 0;
     void this.ask();
-    if (this.source) return;
-    this.log = [];
-    this.source = new EventSource(`/api/v1/jobs/${this.id}/events`);
-    for (const kind of EVENTS) this.source.addEventListener(kind, (event) => this.hear(kind, event as MessageEvent<string>));
-    // The server ends the stream when the job has ended; the browser would ask again.
-    this.source.onerror = () => {
-      if (this.ended) this.close();
-      else void this.ask();
-    };
+    this.end ??= live.follow({
+      id: this.id,
+      after: this.after,
+      hear: (event) => this.hear(event),
+      // What happened meanwhile is replayed; while the server is away, asking says so.
+      connection: () => void this.ask(),
+    });
   }
 
   private close(): void {
-    this.source?.close();
-    this.source = null;
+    this.end?.();
+    this.end = null;
     window.clearTimeout(this.timer);
     this.timer = 0;
   }
 
-  private hear(kind: string, event: MessageEvent<string>): void {
-    const body = JSON.parse(event.data) as Record<string, unknown>;
-    if (kind === 'log') this.log.push(String(body.text));
-    else if (kind === 'progress' && this.job) {
-      const { fraction, message, seconds_left } = body as Pick<Job, 'fraction' | 'message' | 'seconds_left'>;
+  private hear(body: JobEvent): void {
+    this.after = body.seq ?? this.after;
+    if (body.event === 'log') this.log.push(String(body.text));
+    else if (body.event === 'progress' && this.job) {
+      const { fraction, message, seconds_left } = body as unknown as Pick<Job, 'fraction' | 'message' | 'seconds_left'>;
       Object.assign(this.job, { fraction, message, seconds_left });
     }
-    if (kind !== 'progress' && kind !== 'log') this.soon();
+    if (body.event !== 'progress' && body.event !== 'log') this.soon(ASK);
   }
 
   /** Ask for the job in a moment, once for all events until then. */
-  private soon(): void {
-    if (this.timer) return;
+  private soon(milliseconds: number): void {
+    if (this.timer || !this.following || document.hidden) return;
     this.timer = window.setTimeout(() => {
       this.timer = 0;
       void this.ask();
-    }, ASK);
+    }, milliseconds);
   }
 }
 

@@ -10,9 +10,24 @@ export type Input = { pixels: Uint8Array } | { upload: string } | { text: string
 /** One event of a job, as the socket carries it. */
 export interface JobEvent {
   type: 'job';
+  /** The stream that it belongs to, as this page counts. */
+  stream: number;
   id: string;
-  seq: number;
+  /** Absent where the job is `gone`. */
+  seq?: number;
+  /** `state`, `progress`, `log`, ...; `gone` where there is no such job. */
+  event: string;
   [field: string]: unknown;
+}
+
+/** Events of one job, or of all, from some number on. */
+interface Stream {
+  id: string | null;
+  /** The last event that was heard; null for those to come. */
+  after: number | null;
+  hear: (event: JobEvent) => void;
+  /** The connection was lost, or is there again. */
+  connection: (there: boolean) => void;
 }
 
 /** The numbers behind one unit at one position: those of `see.unit_terms`. */
@@ -58,7 +73,6 @@ interface Messages {
   watching: { type: 'watching'; net: string; layers: Layer[] };
   inspected: Inspection;
   word_attributions: WordAttributions;
-  job: JobEvent;
   error: Refusal;
 }
 
@@ -93,13 +107,13 @@ class LiveConnection {
   private requested: Request | null = null;
   private given: Input | null = null;
   private steered: { address: string; scale: number }[] = [];
-  private after: number | null = null;
+  private streams = new Map<number, Stream>();
+  private lastStream = 0;
   private readonly listeners: { [Kind in keyof Messages]: Set<Listener<Kind>> } = {
     frame: new Set(),
     watching: new Set(),
     inspected: new Set(),
     word_attributions: new Set(),
-    job: new Set(),
     error: new Set(),
   };
 
@@ -149,10 +163,22 @@ class LiveConnection {
     this.tell({ type: 'word_attributions', target });
   }
 
-  /** Hear of the events of jobs after a sequence number; the last one heard is remembered. */
-  jobs(after: number): void {
-    this.after = after;
-    this.tell({ type: 'jobs', after });
+  /**
+   * Hear of the events of a job, or of all (`id` null), after a number; of those to come where that is null.
+   * After a lost connection they go on where they were. The returned function ends it.
+   */
+  follow(stream: Stream): () => void {
+    const number = ++this.lastStream;
+    this.streams.set(number, stream);
+    if (this.socket?.readyState === WebSocket.OPEN) this.tellStream(number, stream);
+    else this.open();
+    return () => {
+      if (this.streams.delete(number)) this.tell({ type: 'unfollow', stream: number });
+    };
+  }
+
+  private tellStream(number: number, { id, after }: Stream): void {
+    this.tell({ type: 'follow', stream: number, id, after });
   }
 
   private sendInput(input: Input): void {
@@ -184,7 +210,10 @@ class LiveConnection {
       this.retry = FIRST_RETRY;
       this.waitingSince = 0;
       if (this.requested) this.tell({ type: 'watch', ...this.requested });
-      if (this.after !== null) this.tell({ type: 'jobs', after: this.after });
+      for (const [number, stream] of this.streams) {
+        this.tellStream(number, stream);
+        stream.connection(true);
+      }
       this.repeat();
     };
     socket.onmessage = ({ data }) => this.hear(data as ArrayBuffer | string);
@@ -192,6 +221,7 @@ class LiveConnection {
       this.connected = false;
       this.socket = null;
       this.waitingSince = 0;
+      for (const stream of this.streams.values()) stream.connection(false);
       window.setTimeout(() => this.open(), this.retry);
       this.retry = Math.min(2 * this.retry, LAST_RETRY);
     };
@@ -205,7 +235,13 @@ class LiveConnection {
       return;
     }
     const message = JSON.parse(data) as { type: string; question?: string };
-    if (message.type === 'job') this.after = Math.max(this.after ?? 0, (message as JobEvent).seq);
+    if (message.type === 'job') {
+      const event = message as JobEvent;
+      const stream = this.streams.get(event.stream);
+      if (stream && event.seq !== undefined) stream.after = event.seq;
+      stream?.hear(event);
+      return;
+    }
     if (message.type === 'error' && message.question !== 'inspect') this.answered();
     if (message.type in this.listeners && message.type !== 'frame') {
       for (const listener of this.listeners[message.type as keyof Messages]) (listener as (m: unknown) => void)(message);

@@ -83,6 +83,14 @@ class TrainingView:
         if isinstance(event, Epoch) or event.preparing is None:
             self._add_point()
 
+    def set_trainer(self, trainer: "Trainer") -> None:
+        """Show a training that was paused before its first event.
+
+        Args:
+            trainer: knows what is frozen, and the learning rates.
+        """
+        self._trainer = trainer
+
     def _add_point(self) -> None:
         """Add where the training is to the curve, which is thinned when it has too many points."""
         now = self._now

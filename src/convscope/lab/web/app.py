@@ -20,12 +20,12 @@ from convscope.lab.web.routes import (
     graph,
     jobs,
     networks,
-    socket,
     status,
     uploads,
     verbs,
 )
 from convscope.lab.web.state import LabState
+from convscope.lab.web.websocket import route as websocket
 
 API = "/api/v1"
 ROUTERS = (
@@ -33,7 +33,7 @@ ROUTERS = (
     graph.router,
     networks.router,
     classify.router,
-    socket.router,
+    websocket.router,
     uploads.router,
     datasets.router,
     verbs.router,
