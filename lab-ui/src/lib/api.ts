@@ -170,6 +170,9 @@ export function upload(file: File): Promise<{ id: string; bytes: number; name: s
   return api('/uploads', { method: 'PUT', headers, body: file });
 }
 
+/** Where the sound is whose picture is at an address. */
+export const soundOf = (url: string): string => url.replace(/\.png$/, '.wav');
+
 /** The name of a network as a part of an address: `torchvision/alexnet` -> `torchvision~alexnet`. */
 export const inPath = (name: string): string => encodeURIComponent(name.replaceAll('/', '~'));
 

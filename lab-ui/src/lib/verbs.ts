@@ -30,6 +30,9 @@ export interface VerbSchema {
   fields: FieldSchema[];
 }
 
+/** Whether a setting is a file, or several, that the page hands over. */
+export const takesFiles = ({ takes }: FieldSchema): boolean => takes !== null && /picture|painting|sound|result|folder/.test(takes);
+
 /** Values of a form by field: what was given; what is left out has its default. */
 export type Values = Record<string, string | boolean | string[]>;
 export type Files = Record<string, Handed[]>;

@@ -4,7 +4,7 @@ And the units of a layer in a list, each with its strongest real input and what 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -31,6 +31,7 @@ from convscope.see.units import (
     known_index,
     one_unit,
     storage,
+    units_in_region,
 )
 from convscope.see.visualization import VisualizeRecipe
 from convscope.system.progress import Progress
@@ -172,6 +173,31 @@ class Units:
                 for unit in numbers
             ],
         }
+
+    def region(
+        self, net: Net, image: Tensor, layer: str, region: Sequence[tuple[float, float]]
+    ) -> dict[str, Any]:
+        """Return the units of a layer that respond most to a part of an input.
+
+        Args:
+            net: the network.
+            image: one input `[*shape]` in the spec's range.
+            layer: the layer.
+            region: the part, first and last position along each axis.
+
+        Returns:
+            JSON-ready: `indexed` (the share of the data that was looked at, by which units are compared; None
+            where none ships) and `units`, the fields of `RegionUnit` and `address`.
+
+        Raises:
+            PlaceError: there is no such layer.
+            UsageError: it has no feature maps that lie over the input, or the part is outside.
+        """
+        data = bundled_dataset(net.input_spec)
+        place = one_unit(net, f"{layer}:0").layer_only
+        index, indexed = self._index(net, f"{place}:0", data) if data is not None else (None, None)
+        found = units_in_region(net, image[None], place, region, index=index)
+        return {"indexed": indexed, "units": [{**vars(one), "address": f"{place}:{one.unit}"} for one in found]}
 
     def _redundant(
         self, net: Net, layer: str, data: LabelledDataset

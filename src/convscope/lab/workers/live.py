@@ -58,6 +58,7 @@ class LiveOperations:
             "inspect": self.inspect,
             "unit": self.unit,
             "units": self.layer_units,
+            "region": self.region,
             "visualization": self.visualization,
             "sample": self.sample,
             "upload_as_input": self.upload_as_input,
@@ -256,6 +257,23 @@ class LiveOperations:
             What `Units.layer` returns.
         """
         return self.units.layer(self.networks.load(net), net, layer, units)
+
+    def region(
+        self, net: str, layer: str, region: Sequence[tuple[float, float]], given: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the units of a layer that respond most to a part of an input.
+
+        Args:
+            net: its name in the lab.
+            layer: the layer.
+            region: the part, first and last position along each axis.
+            given: the input, as `open_input` takes it.
+
+        Returns:
+            What `Units.region` returns.
+        """
+        loaded = self.networks.load(net)
+        return self.units.region(loaded, open_input(given, b"", loaded, self.folder).input, layer, region)
 
     def visualization(self, net: str, address: str, format: str = "png") -> tuple[dict[str, Any], bytes]:
         """Return the activation maximisation of a unit, as far as it is computed.

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from convscope.lab.web.state import Lab
@@ -14,6 +15,14 @@ MEDIA = {"png": "image/png", "wav": "audio/wav"}
 Format = Literal["png", "wav"]
 Numbers = Annotated[str, Query(max_length=20_000)]
 """Numbers of units, like `1,5,7-9`."""
+
+
+class Region(BaseModel):
+    """A part of an input: first and last position along each of its spatial axes, in its own pixels."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    upload: str = Field(pattern=r"^[0-9a-f]{64}$")
+    region: list[tuple[float, float]] = Field(min_length=1, max_length=3)
 
 
 def network_name(net: str) -> str:
@@ -89,6 +98,30 @@ async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
         The card.
     """
     return (await lab.workers["live"].ask("unit", net=network_name(net), address=f"{layer}:{unit}")).result
+
+
+@router.post("/networks/{net}/layers/{layer}/region")
+async def region(net: str, layer: str, question: Region, lab: Lab) -> dict[str, Any]:
+    """Return the units of a layer that respond most to a part of an uploaded input; ask again until `indexed` is 1.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        layer: name of the layer.
+        question: the input and its part.
+        lab: the server's state.
+
+    Returns:
+        The units.
+    """
+    return (
+        await lab.workers["live"].ask(
+            "region",
+            net=network_name(net),
+            layer=layer,
+            region=question.region,
+            given={"upload": question.upload},
+        )
+    ).result
 
 
 @router.get("/networks/{net}/layers/{layer}/units/{unit}/visualization.{format}", response_class=Response)
