@@ -176,12 +176,12 @@ interface Taps {
   width: number;
 }
 
-const known = new Map<string, Taps>();
+const known = new Map<number, Taps>();
 
 /** For each of `to` pixels, the pixels of `from` that it covers and the share of each. */
 function tapsOf(from: number, to: number): Taps {
-  const name = `${from}/${to}`;
-  const found = known.get(name);
+  const key = from * 4096 + to;
+  const found = known.get(key);
   if (found) return found;
   const width = Math.ceil(from / to) + 1;
   const taps = { first: new Int32Array(to), weights: new Float32Array(to * width), width };
@@ -194,7 +194,7 @@ function tapsOf(from: number, to: number): Taps {
       taps.weights[index * width + tap] = Math.max(0, covered) / (high - low);
     }
   }
-  known.set(name, taps);
+  known.set(key, taps);
   return taps;
 }
 

@@ -28,6 +28,8 @@ class Canvas {
 class ReadySheets {
   asked = 0;
   version = 1;
+  /** Thumbnails that still have to be resampled. */
+  soft = new Set<number>();
   readonly levels = [{ side: SIDE, columns: 10, sheets: 4 }];
   readonly found: Tile = { bytes: new Uint8Array(0), at: 0, side: SIDE, ink: inkOf(new Uint8Array(0), 0, 0) };
   private readonly tiles: Uint8Array[];
@@ -39,11 +41,13 @@ class ReadySheets {
 
   begin(): void {}
   use(): void {}
-  find(tile: number): number {
+  find(tile: number, may: boolean): number {
     this.asked += 1;
-    this.found.bytes = this.tiles[tile] as Uint8Array;
+    if (may) this.soft.delete(tile);
+    const soft = this.soft.has(tile);
+    this.found.bytes = (soft ? this.tiles[0] : this.tiles[tile]) as Uint8Array;
     this.found.ink = this.ink ? inkOf(this.found.bytes, 0, SIDE) : { left: 0, top: 0, right: 0, bottom: 0 };
-    return 2;
+    return soft ? 1 : 2;
   }
 }
 
@@ -115,6 +119,20 @@ test('moving a map draws the thumbnails that come into view, and no others', () 
   const before = sheets.asked;
   draw({ ...camera, x: camera.x + 4 / camera.scale });
   expect(sheets.asked).toBe(before);
+});
+
+test('a map at rest is resampled, and not while it is zoomed', () => {
+  const { draw, sheets, renderer } = begin(true);
+  const camera = { x: 0.61, y: 0.47, scale: 300 };
+  sheets.soft = new Set(base.tiles);
+  draw({ ...camera, scale: 299 }, { zooming: true });
+  expect(sheets.soft.size).toBe(COUNT);
+  const rough = draw(camera);
+  let frames = 0;
+  while (renderer.draw({ ...base, camera }, sheets as unknown as Sheets, () => undefined)) expect(++frames).toBeLessThan(100);
+  const sharp = draw(camera);
+  expect(differing(sharp, rough)).toBeGreaterThan(1000);
+  expect(differing(sharp, begin(true).draw(camera))).toBe(0);
 });
 
 test('what is in focus covers the map only as long as it is', () => {

@@ -28,8 +28,11 @@ export interface Scene {
 }
 
 const NOTHING: Part = { left: 0, top: 0, right: 0, bottom: 0 };
-/** Milliseconds of a frame in which thumbnails may be resampled. */
-const RESAMPLING_BUDGET = 4;
+/** Milliseconds of a frame in which thumbnails may be resampled: of one in which the map moves, and at rest. */
+const MOVING_BUDGET = 2;
+const RESTING_BUDGET = 7;
+/** Milliseconds after which a map at rest shows what was resampled, though not everything is. */
+const REDRAW_INTERVAL = 250;
 /** Thumbnails between two looks at the clock. */
 const CLOCK_INTERVAL = 32;
 
@@ -51,6 +54,8 @@ export class Renderer {
   private image: ImageData | null = null;
   private raster: Raster = { width: 0, height: 0, pixels: new Uint32Array(0), part: NOTHING };
   private picture: Picture | null = null;
+  /** When it was drawn anew. */
+  private renewed = 0;
   private candidates = new Int32Array(0);
   private table = inkTable(1);
   private readonly tables = new Map<number, Uint8Array>();
@@ -78,13 +83,17 @@ export class Renderer {
     const x = Math.round(width / 2 - camera.x * camera.scale);
     const y = Math.round(height / 2 - camera.y * camera.scale);
     const next = { scene, version: sheets.version, x, y, unfinished: false };
-    if (this.picture && isMoved(this.picture, next, this.raster)) {
+    if (!this.picture || !isMoved(this.picture, next, this.raster)) this.renew(next, sheets);
+    else {
       const [dx, dy] = [x - this.picture.x, y - this.picture.y];
-      shift(this.raster, dx, dy);
       next.unfinished = this.picture.unfinished;
-      if (dx !== 0 || dy !== 0) this.thumbnails(next, sheets, exposed(this.raster, dx, dy));
-    } else {
-      this.thumbnails(next, sheets, [{ left: 0, top: 0, right: width, bottom: height }]);
+      if (dx !== 0 || dy !== 0) {
+        shift(this.raster, dx, dy);
+        this.thumbnails(next, sheets, exposed(this.raster, dx, dy), performance.now() + MOVING_BUDGET);
+      } else if (next.unfinished && !scene.zooming) {
+        const finished = this.resampled(scene, sheets, performance.now() + RESTING_BUDGET);
+        if (finished || performance.now() - this.renewed > REDRAW_INTERVAL) this.renew(next, sheets);
+      }
     }
     this.picture = next;
     const covered = this.focus(scene, sheets);
@@ -94,17 +103,36 @@ export class Renderer {
     return next.unfinished;
   }
 
-  /** Draw the thumbnails anew in parts of the picture. */
-  private thumbnails(picture: Picture, sheets: Sheets, parts: readonly Part[]): void {
+  /** Draw all of a picture. */
+  private renew(picture: Picture, sheets: Sheets): void {
+    picture.unfinished = false;
+    this.thumbnails(picture, sheets, [{ left: 0, top: 0, right: this.raster.width, bottom: this.raster.height }], 0);
+    this.renewed = performance.now();
+  }
+
+  /** Resample the thumbnails near the view until a time; returns whether all of them are. */
+  private resampled(scene: Scene, sheets: Sheets, until: number): boolean {
+    const count = this.inView(scene);
+    sheets.use(sideOf(scene));
+    for (let at = 0; at < count; at++) {
+      const index = this.candidates[at] as number;
+      if ((scene.least[index] as number) > scene.zoom) continue;
+      sheets.find(scene.tiles[index] as number, true);
+      if (at % CLOCK_INTERVAL === 0 && performance.now() > until) return false;
+    }
+    return true;
+  }
+
+  /** Draw the thumbnails in parts of a picture, and resample them until a time. */
+  private thumbnails(picture: Picture, sheets: Sheets, parts: readonly Part[], until: number): void {
     const { scene } = picture;
     const { xs, ys, least, zoom, tiles, colours } = scene;
     const { scale } = scene.camera;
     const { raster } = this;
-    const side = Math.max(2, Math.floor(scene.side));
+    const side = sideOf(scene);
     const half = side / 2;
     const count = this.inView(scene);
-    const until = performance.now() + RESAMPLING_BUDGET;
-    let may = !scene.zooming;
+    let may = !scene.zooming && performance.now() < until;
     let drawn = 0;
     this.style(sheets, side);
     for (const part of parts) {
@@ -192,14 +220,12 @@ export class Renderer {
   }
 }
 
-/**
- * Whether a picture differs from the last one only in its place: then most pixels of that can be kept.
- *
- * One that rests and could be drawn better is not kept, so that its thumbnails are resampled.
- */
+/** Side of a thumbnail, in whole pixels. */
+const sideOf = (scene: Scene): number => Math.max(2, Math.floor(scene.side));
+
+/** Whether a picture differs from the last one only in its place, if at all: then most pixels of that are kept. */
 function isMoved(last: Picture, next: Picture, { width, height }: Raster): boolean {
   const [a, b] = [last.scene, next.scene];
-  const rests = last.x === next.x && last.y === next.y;
   return (
     b.bins !== null &&
     a.bins === b.bins &&
@@ -210,7 +236,6 @@ function isMoved(last: Picture, next: Picture, { width, height }: Raster): boole
     a.side === b.side &&
     a.camera.scale === b.camera.scale &&
     last.version === next.version &&
-    !(last.unfinished && rests && !b.zooming) &&
     Math.abs(next.x - last.x) < width &&
     Math.abs(next.y - last.y) < height
   );
