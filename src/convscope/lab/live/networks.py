@@ -1,5 +1,6 @@
 """The networks that the lab knows by name, loaded once, and what is known of their layers."""
 
+import shlex
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +11,12 @@ from typing import Any
 from convscope import graph
 from convscope.errors import ConvscopeError, UsageError, nearest
 from convscope.graph import Field, Graph
+from convscope.lab.folder import CHECKPOINT, RUN, LabFolder
 from convscope.learn import list_checkpoints, load_checkpoint
 from convscope.nets import ZOO, Description, LayerInfo, Net, ZooEntry, describe, known, layer_shapes, load
 from convscope.system.files import read_json
 from convscope.worlds import world_of
 
-RUN = "run:"
-"""Prefix of the networks of trainings, by the name of their folder."""
-CHECKPOINT = "@"
-"""Between the name of a training and that of one of its checkpoints: `run:mine@best`."""
 STATE = ("state/state.json", "state/before.json")
 """Files of a training whose change means other checkpoints."""
 MODEL = "model.json"
@@ -76,7 +74,7 @@ class Networks:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = LabFolder(folder)
         self._loaded: OrderedDict[str, tuple[Net, float]] = OrderedDict()
 
     def list(self) -> list[dict[str, Any]]:
@@ -148,21 +146,19 @@ class Networks:
 
     def _folder(self, name: str) -> tuple[Path, str]:
         """Return the folder of a training, only an entry of the folder, and the name of a checkpoint."""
+        run, checkpoint = self.folder.run_and_checkpoint(name)
         inside = {path.name: path for path in self._folders()}
-        wanted = name.removeprefix(RUN)
-        if wanted in inside:
-            return inside[wanted], ""
-        run, _, checkpoint = wanted.rpartition(CHECKPOINT)
-        if run in inside and checkpoint:
-            return inside[run], checkpoint
-        raise UsageError("the name of a training", received=name[:100], hint=nearest(wanted, inside))
+        if run not in inside:
+            raise UsageError("the name of a training", received=name[:100], hint=nearest(run, inside))
+        return inside[run], checkpoint
 
     def _folders(self) -> Iterator[Path]:
         """Iterate over the folders that hold a saved network; links that lead elsewhere are left out."""
-        if not self.folder.is_dir():
+        runs = self.folder.runs
+        if not runs.is_dir():
             return
-        root = self.folder.resolve()
-        for path in sorted(self.folder.iterdir()):
+        root = runs.resolve()
+        for path in sorted(runs.iterdir()):
             if path.resolve().parent == root and (path / MODEL).is_file():
                 yield path
 
@@ -245,12 +241,13 @@ def _inputs_of(description: Description, kept: set[str]) -> dict[str, tuple[str,
     return reads
 
 
-def describe_network(net: Net, name: str) -> dict[str, Any]:
+def describe_network(net: Net, name: str, reference: str) -> dict[str, Any]:
     """Return what the page knows of a network.
 
     Args:
         net: the network.
         name: its name in the lab.
+        reference: its name in the terminal.
 
     Returns:
         JSON-ready: specification of the input, layers, text of a chain, and the command that describes it.
@@ -258,7 +255,6 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
     spec, description = net.input_spec, describe(net)
     world = world_of(spec)
     nodes = {node.name: node.layer for node in description.graph.nodes}
-    own = name.removeprefix(RUN).partition(CHECKPOINT)[0] if name.startswith(RUN) else name
     return {
         "name": name,
         "world": spec.kind,
@@ -278,7 +274,7 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
         "macs": description.macs,
         "layers": [layer.to_json(options_of(nodes[layer.name])) for layer in watchable(net)],
         "text": chain_text(net.graph),
-        "command": f"convscope describe {own}",
+        "command": f"convscope describe {shlex.quote(reference)}",
     }
 
 

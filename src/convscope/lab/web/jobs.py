@@ -8,8 +8,9 @@ from typing import Any
 from convscope.errors import UsageError, nearest
 from convscope.jobs import JOBS
 from convscope.jobs.registry import schema_for
+from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import QueuedJob
-from convscope.lab.workers.requests import is_single_file
+from convscope.lab.workers.requests import is_single_file, parsed, resolve_runs
 from convscope.learn import TrainRecipe
 from convscope.recipe import Recipe
 from convscope.recipe.fields import field_form, flag_of
@@ -46,16 +47,19 @@ def offered_verbs() -> list[str]:
     return [verb for verb in JOBS if verb not in NOT_OFFERED]
 
 
-def check_request(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[str, str]]]) -> str:
+def check_request(
+    verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[str, str]]], folder: LabFolder
+) -> str:
     """Check a request, before it becomes a job.
 
     Args:
         verb: what to do.
         settings: values by field.
         uploads: fields that take files -> `id` and `name` of each.
+        folder: where runs and published sets lie.
 
     Returns:
-        The command with the same effect.
+        The command with the same effect, where the lab was started.
 
     Raises:
         UsageError: there is no such verb, a setting is wrong, or one names a path.
@@ -73,7 +77,9 @@ def check_request(verb: str, settings: dict[str, Any], uploads: dict[str, list[d
             received=unknown[0],
             hint=nearest(unknown[0], schema.model_fields),
         )
-    recipe = schema.parse(shown)
+    recipe = parsed(
+        verb, {name: resolve_runs(value, folder.reference) for name, value in shown.items()}, folder
+    )
     _refuse_network(recipe, uploads)
     return recipe.command()
 

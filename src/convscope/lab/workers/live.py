@@ -43,7 +43,7 @@ class LiveOperations:
         self.datasets = Datasets()
         self.ablations = Ablations(self.networks, self.samples)
         self.background = Background()
-        self.units = Units(self.background)
+        self.units = Units(self.background, self.folder)
         self._go: GoService | None = None
         self._recorders: OrderedDict[tuple[str, tuple[str, ...] | None], MapRecorder] = OrderedDict()
         self.operations: dict[str, Operation] = {
@@ -86,7 +86,7 @@ class LiveOperations:
         """
         loaded = self.networks.load(net)
         return {
-            **describe_network(loaded, net),
+            **describe_network(loaded, net, self.folder.reference(net)),
             "default_layers": [layer.name for layer in select_layers(loaded, None)],
             "checkpoints": self.networks.checkpoints(net),
         }
@@ -198,7 +198,7 @@ class LiveOperations:
         return self.ablations.measure(run, unit)
 
     def classify(
-        self, net: str, top: int = 5, upload: str | None = None, name: str = "", data: bytes = b""
+        self, net: str, top: int = 5, upload: str | None = None, data: bytes = b""
     ) -> dict[str, Any]:
         """Classify a file.
 
@@ -206,7 +206,6 @@ class LiveOperations:
             net: name of the network in the lab.
             top: number of classes.
             upload: id of the file; None where `data` is the file.
-            name: what the user calls it.
             data: bytes of the file.
 
         Returns:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from convscope.lab.folder import from_path
 from convscope.lab.web.state import Lab
 
 router = APIRouter(tags=["networks"])
@@ -14,18 +15,6 @@ MEDIA = {"png": "image/png", "wav": "audio/wav"}
 Format = Literal["png", "wav"]
 Numbers = Annotated[str, Query(max_length=20_000)]
 """Numbers of units, like `1,5,7-9`."""
-
-
-def network_name(net: str) -> str:
-    """Return the name of a network from a path, where `/` is written `~`.
-
-    Args:
-        net: as it is in the path.
-
-    Returns:
-        The name, as the live worker knows it.
-    """
-    return net.replace("~", "/")
 
 
 @router.get("/networks")
@@ -53,7 +42,7 @@ async def network(net: str, lab: Lab) -> dict[str, Any]:
     Returns:
         The network.
     """
-    return (await lab.workers["live"].ask("network", net=network_name(net))).result
+    return (await lab.workers["live"].ask("network", net=from_path(net))).result
 
 
 @addresses.get("/m/{net}/{layer}.json")
@@ -70,7 +59,7 @@ async def layer_units(net: str, layer: str, lab: Lab, units: Numbers = "") -> di
     Returns:
         The list.
     """
-    request = {"net": network_name(net), "layer": layer, "units": units}
+    request = {"net": from_path(net), "layer": layer, "units": units}
     return (await lab.workers["live"].ask("units", **request)).result
 
 
@@ -88,7 +77,7 @@ async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
     Returns:
         The card.
     """
-    return (await lab.workers["live"].ask("unit", net=network_name(net), address=f"{layer}:{unit}")).result
+    return (await lab.workers["live"].ask("unit", net=from_path(net), address=f"{layer}:{unit}")).result
 
 
 @router.get("/networks/{net}/layers/{layer}/units/{unit}/visualization.{format}", response_class=Response)
@@ -105,7 +94,7 @@ async def visualization(net: str, layer: str, unit: str, format: Format, lab: La
     Returns:
         The file; 204 before the first step.
     """
-    request = {"net": network_name(net), "address": f"{layer}:{unit}", "format": format}
+    request = {"net": from_path(net), "address": f"{layer}:{unit}", "format": format}
     answer = await lab.workers["live"].ask("visualization", **request)
     headers = {"X-Fraction": str(answer.result["fraction"]), "Cache-Control": "no-store"}
     if not answer.data:
@@ -126,7 +115,7 @@ async def sample(net: str, index: int, format: Format, lab: Lab) -> Response:
     Returns:
         The file.
     """
-    answer = await lab.workers["live"].ask("sample", net=network_name(net), index=index, format=format)
+    answer = await lab.workers["live"].ask("sample", net=from_path(net), index=index, format=format)
     headers = {"Cache-Control": "private, max-age=3600"}
     return Response(answer.data, media_type=MEDIA[format], headers=headers)
 
@@ -145,7 +134,7 @@ async def upload_as_input(net: str, upload: str, format: Format, lab: Lab) -> Re
         The file, encoded anew.
     """
     answer = await lab.workers["live"].ask(
-        "upload_as_input", net=network_name(net), upload=upload, format=format
+        "upload_as_input", net=from_path(net), upload=upload, format=format
     )
     headers = {"Cache-Control": "private, max-age=3600"}
     return Response(answer.data, media_type=MEDIA[format], headers=headers)
