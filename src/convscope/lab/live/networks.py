@@ -1,7 +1,6 @@
 """The networks that the lab knows by name, loaded once, and what is known of their layers."""
 
 import shlex
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -10,8 +9,9 @@ from typing import Any
 
 from convscope import graph
 from convscope.errors import ConvscopeError, UsageError, nearest
-from convscope.graph import Field, Graph
+from convscope.graph import Graph
 from convscope.lab.folder import CHECKPOINT, RUN, LabFolder
+from convscope.lab.recent import LRUCache
 from convscope.learn import list_checkpoints, load_checkpoint
 from convscope.nets import ZOO, Description, LayerInfo, Net, ZooEntry, describe, known, layer_shapes, load
 from convscope.system.files import read_json
@@ -52,7 +52,7 @@ class Layer:
             options: options of its kind.
 
         Returns:
-            JSON-ready values; `field` is None where the layer does not depend on the input.
+            JSON-ready values; `field` is None where the layer has none.
         """
         return {
             "name": self.name,
@@ -60,7 +60,7 @@ class Layer:
             "shape": list(self.shape),
             "parameters": self.info.parameters,
             "macs": self.info.macs,
-            "field": field_json(self.info.field),
+            "field": graph.describe_field(self.info.field),
             "inputs": list(self.inputs),
             "options": dict(options),
         }
@@ -75,7 +75,7 @@ class Networks:
 
     def __init__(self, folder: Path) -> None:
         self.folder = LabFolder(folder)
-        self._loaded: OrderedDict[str, tuple[Net, float]] = OrderedDict()
+        self._loaded: LRUCache[str, tuple[Net, float]] = LRUCache(MAX_LOADED)
 
     def list(self) -> list[dict[str, Any]]:
         """List this package's networks and the trainings.
@@ -109,14 +109,12 @@ class Networks:
         ):
             raise UsageError("the name of a network", received=name[:100], hint=nearest(name[:100], known()))
         changed = _changed(where, checkpoint) if where else 0.0
-        net, loaded = self._loaded.get(name, (None, 0.0))
-        if net is None or loaded != changed:
+
+        def opened() -> tuple[Net, float]:
             net = load_checkpoint(where, checkpoint) if where and checkpoint else load(where or name, seed=0)
-            self._loaded[name] = (net, changed)
-        self._loaded.move_to_end(name)
-        while len(self._loaded) > MAX_LOADED:
-            self._loaded.popitem(last=False)
-        return net
+            return net, changed
+
+        return self._loaded.get(name, opened, lambda found: found[1] == changed)[0]
 
     def checkpoints(self, name: str) -> Sequence[dict[str, Any]]:
         """List the checkpoints of a training.
@@ -288,25 +286,6 @@ def options_of(layer: graph.Layer) -> dict[str, Any]:
         Options by name.
     """
     return {} if layer.kind == "foreign" else layer.options()
-
-
-def field_json(found: Field | None) -> dict[str, Any] | None:
-    """Return a receptive field as JSON.
-
-    Args:
-        found: the field; None where a layer does not depend on the input.
-
-    Returns:
-        Size, stride and offset for each axis of the input, and whether it covers all of it; None for none.
-    """
-    if found is None:
-        return None
-    return {
-        "size": list(found.size),
-        "stride": [float(stride) for stride in found.stride],
-        "offset": list(found.offset),
-        "covers_all": list(found.covers_all),
-    }
 
 
 def chain_text(found: Graph | None) -> str | None:

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Container
-from math import isfinite
 from typing import Any
 
 from convscope.errors import UsageError, nearest
-from convscope.jobs import JOBS
+from convscope.jobs import JOBS, Controls
 from convscope.jobs.registry import schema_for
 from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import QueuedJob
@@ -115,18 +114,7 @@ def check_control(job: QueuedJob, action: str, value: Any) -> None:
     if not issubclass(schema_for(job.verb, dict(job.settings)), TrainRecipe):
         hint = f"Cancel it: POST /api/v1/jobs/{job.id}/cancel"
         raise UsageError("a training", received=f"a job that does {job.verb}", hint=hint)
-    if isinstance(value, float) and not isfinite(value):
-        raise UsageError(
-            f"a finite number as value of {action}", received=str(value), hint="For example: 0.01"
-        )
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    texts = isinstance(value, str) or (isinstance(value, list) and bool(value))
-    needed = {"lr": (number, "a number"), "freeze": (texts, "addresses"), "thaw": (texts, "addresses")}
-    given, kind = needed.get(action, (True, ""))
-    if not given:
-        raise UsageError(
-            f"{kind} as value of {action}", received=str(value)[:80], hint="For example: conv2:7"
-        )
+    Controls.check(action, value)
 
 
 def _refuse_paths(name: str, value: Any) -> None:

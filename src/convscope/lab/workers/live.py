@@ -1,6 +1,5 @@
 """The live worker: the process that has torch and answers questions about networks, in order."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.live.pictures import preview, to_png, to_wav
 from convscope.lab.live.texts import word_attributions
 from convscope.lab.live.units import Units, inspect_unit
+from convscope.lab.recent import LRUCache
 from convscope.lab.workers.ablation import Ablations
 from convscope.lab.workers.channel import Channel, Operation
 from convscope.lab.workers.datasets import Datasets, Format
@@ -45,7 +45,8 @@ class LiveOperations:
         self.background = Background()
         self.units = Units(self.background, self.folder)
         self._go: GoService | None = None
-        self._recorders: OrderedDict[tuple[str, tuple[str, ...] | None], MapRecorder] = OrderedDict()
+        self._recorders: LRUCache[tuple[str, tuple[str, ...] | None], MapRecorder]
+        self._recorders = LRUCache(MAX_RECORDERS, MapRecorder.close)
         self.operations: dict[str, Operation] = {
             "networks": self.list_networks,
             "network": self.network,
@@ -359,15 +360,7 @@ class LiveOperations:
         """
         net = self.networks.load(name)
         key = (name, None if layers is None else tuple(layers))
-        found = self._recorders.get(key)
-        if found is None or found.net is not net:
-            if found is not None:
-                found.close()
-            self._recorders[key] = found = MapRecorder(net, layers)
-        self._recorders.move_to_end(key)
-        while len(self._recorders) > MAX_RECORDERS:
-            self._recorders.popitem(last=False)[1].close()
-        return found
+        return self._recorders.get(key, lambda: MapRecorder(net, layers), lambda found: found.net is net)
 
 
 def run(channel: Channel, settings: Mapping[str, Any]) -> None:
