@@ -12,6 +12,8 @@ export interface Status {
   torch_ready: boolean;
   workers: { live: string; jobs: string };
   lang_default: string;
+  /** Of trainings and results, as the terminal names it where the lab was started. */
+  folder: string;
 }
 
 export interface NetworkSummary {

@@ -10,6 +10,8 @@ export interface DataSet {
   published: boolean;
   /** Whether they are there. */
   ready: boolean;
+  /** The folder in which the files of a published set lie; empty for none. */
+  root: string;
 }
 
 export interface FittingRecipe {

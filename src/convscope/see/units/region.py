@@ -89,7 +89,9 @@ def units_in_region(
 
 def _check(region: Sequence[Span], size: Sequence[int]) -> None:
     fits = len(region) == len(size)
-    if not fits or any(not 0 <= low < high <= extent for (low, high), extent in zip(region, size, strict=True)):
+    if not fits or any(
+        not 0 <= low < high <= extent for (low, high), extent in zip(region, size, strict=True)
+    ):
         inside = " by ".join(map(str, size))
         raise UsageError(f"a part of an input of {inside}", received=str(list(region)))
 

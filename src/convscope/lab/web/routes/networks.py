@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from convscope.lab.folder import from_path
 from convscope.lab.web.state import Lab
 
 router = APIRouter(tags=["networks"])
@@ -23,18 +24,6 @@ class Region(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     upload: str = Field(pattern=r"^[0-9a-f]{64}$")
     region: list[tuple[float, float]] = Field(min_length=1, max_length=3)
-
-
-def network_name(net: str) -> str:
-    """Return the name of a network from a path, where `/` is written `~`.
-
-    Args:
-        net: as it is in the path.
-
-    Returns:
-        The name, as the live worker knows it.
-    """
-    return net.replace("~", "/")
 
 
 @router.get("/networks")
@@ -62,7 +51,7 @@ async def network(net: str, lab: Lab) -> dict[str, Any]:
     Returns:
         The network.
     """
-    return (await lab.workers["live"].ask("network", net=network_name(net))).result
+    return (await lab.workers["live"].ask("network", net=from_path(net))).result
 
 
 @addresses.get("/m/{net}/{layer}.json")
@@ -79,7 +68,7 @@ async def layer_units(net: str, layer: str, lab: Lab, units: Numbers = "") -> di
     Returns:
         The list.
     """
-    request = {"net": network_name(net), "layer": layer, "units": units}
+    request = {"net": from_path(net), "layer": layer, "units": units}
     return (await lab.workers["live"].ask("units", **request)).result
 
 
@@ -97,7 +86,7 @@ async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
     Returns:
         The card.
     """
-    return (await lab.workers["live"].ask("unit", net=network_name(net), address=f"{layer}:{unit}")).result
+    return (await lab.workers["live"].ask("unit", net=from_path(net), address=f"{layer}:{unit}")).result
 
 
 @router.post("/networks/{net}/layers/{layer}/region")
@@ -116,7 +105,7 @@ async def region(net: str, layer: str, question: Region, lab: Lab) -> dict[str, 
     return (
         await lab.workers["live"].ask(
             "region",
-            net=network_name(net),
+            net=from_path(net),
             layer=layer,
             region=question.region,
             given={"upload": question.upload},
@@ -138,7 +127,7 @@ async def visualization(net: str, layer: str, unit: str, format: Format, lab: La
     Returns:
         The file; 204 before the first step.
     """
-    request = {"net": network_name(net), "address": f"{layer}:{unit}", "format": format}
+    request = {"net": from_path(net), "address": f"{layer}:{unit}", "format": format}
     answer = await lab.workers["live"].ask("visualization", **request)
     headers = {"X-Fraction": str(answer.result["fraction"]), "Cache-Control": "no-store"}
     if not answer.data:
@@ -159,7 +148,7 @@ async def sample(net: str, index: int, format: Format, lab: Lab) -> Response:
     Returns:
         The file.
     """
-    answer = await lab.workers["live"].ask("sample", net=network_name(net), index=index, format=format)
+    answer = await lab.workers["live"].ask("sample", net=from_path(net), index=index, format=format)
     headers = {"Cache-Control": "private, max-age=3600"}
     return Response(answer.data, media_type=MEDIA[format], headers=headers)
 
@@ -178,7 +167,7 @@ async def upload_as_input(net: str, upload: str, format: Format, lab: Lab) -> Re
         The file, encoded anew.
     """
     answer = await lab.workers["live"].ask(
-        "upload_as_input", net=network_name(net), upload=upload, format=format
+        "upload_as_input", net=from_path(net), upload=upload, format=format
     )
     headers = {"Cache-Control": "private, max-age=3600"}
     return Response(answer.data, media_type=MEDIA[format], headers=headers)
