@@ -197,7 +197,8 @@ class Units:
         place = one_unit(net, f"{layer}:0").layer_only
         index, indexed = self._index(net, f"{place}:0", data) if data is not None else (None, None)
         found = units_in_region(net, image[None], place, region, index=index)
-        return {"indexed": indexed, "units": [{**vars(one), "address": f"{place}:{one.unit}"} for one in found]}
+        units = [{**vars(one), "address": f"{place}:{one.unit}"} for one in found]
+        return {"indexed": indexed, "units": units}
 
     def _redundant(
         self, net: Net, layer: str, data: LabelledDataset

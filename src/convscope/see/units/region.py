@@ -88,10 +88,10 @@ def units_in_region(
 
 
 def _check(region: Sequence[Span], size: Sequence[int]) -> None:
-    fits = len(region) == len(size)
-    if not fits or any(not 0 <= low < high <= extent for (low, high), extent in zip(region, size, strict=True)):
-        inside = " by ".join(map(str, size))
-        raise UsageError(f"a part of an input of {inside}", received=str(list(region)))
+    spans = list(zip(region, size, strict=False))
+    inside = all(0 <= low < high <= extent for (low, high), extent in spans)
+    if len(region) != len(size) or not inside:
+        raise UsageError(f"a part of an input of {' by '.join(map(str, size))}", received=str(list(region)))
 
 
 def _positions(field: Field, region: Sequence[Span]) -> list[tuple[int, ...]]:

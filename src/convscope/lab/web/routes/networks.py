@@ -102,7 +102,7 @@ async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
 
 @router.post("/networks/{net}/layers/{layer}/region")
 async def region(net: str, layer: str, question: Region, lab: Lab) -> dict[str, Any]:
-    """Return the units of a layer that respond most to a part of an uploaded input; ask again until `indexed` is 1.
+    """Return the units of a layer that respond most to a part of an input; ask again until `indexed` is 1.
 
     Args:
         net: name of the network, with `~` for `/`.
@@ -113,15 +113,8 @@ async def region(net: str, layer: str, question: Region, lab: Lab) -> dict[str, 
     Returns:
         The units.
     """
-    return (
-        await lab.workers["live"].ask(
-            "region",
-            net=network_name(net),
-            layer=layer,
-            region=question.region,
-            given={"upload": question.upload},
-        )
-    ).result
+    request = {"net": network_name(net), "layer": layer, "region": question.region}
+    return (await lab.workers["live"].ask("region", given={"upload": question.upload}, **request)).result
 
 
 @router.get("/networks/{net}/layers/{layer}/units/{unit}/visualization.{format}", response_class=Response)
