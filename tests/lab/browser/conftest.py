@@ -27,7 +27,7 @@ FLAGS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, as later ones look at jobs of earlier ones; the wheel's too."""
+    """Keep the tests of a file in one process: later ones look at jobs of earlier ones. Also the wheel."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             name = "wheel" if item.path.name.startswith("test_wheel") else item.path.name

@@ -164,7 +164,8 @@ def test_4_digits_are_learned_to_95_percent_and_a_frozen_map_stays_bit_for_bit(
         (p for p in wheel_lab.folder.iterdir() if (p / "recipe.toml").exists()),
         key=lambda p: p.stat().st_mtime,
     )
-    frozen_in = len((run / "metrics.jsonl").read_text().splitlines()) + 1
+    metrics = run / "metrics.jsonl"
+    frozen_in = len(metrics.read_text().splitlines()) + 1 if metrics.exists() else 1
     assert frozen_in < 3, "the map was frozen too late to compare two epochs"
     before = saved(run, frozen_in)
     page.reload()
@@ -216,7 +217,7 @@ def test_5_units_mixtures_strips_and_the_atlas_are_looked_into(
     job = begin(page, "units", net="digits", data="digits", split="test", places=["conv2"])
     page.goto(page.url.split("/do/")[0] + f"/jobs/{job}")
     done(page)
-    page.frame_locator("iframe").get_by_text("conv2").first.wait_for()
+    page.frame_locator("iframe").locator("img, canvas").first.wait_for()
     keep(page, "5-units")
     page.goto(page.url.split("/jobs/")[0] + f"/atlas?job={atlas}")
     map_ = page.get_by_role("application")

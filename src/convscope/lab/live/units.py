@@ -175,7 +175,7 @@ class Units:
         }
 
     def region(
-        self, net: Net, image: Tensor, layer: str, region: Sequence[tuple[float, float]]
+        self, net: Net, image: Tensor, layer: str, region: Sequence[Sequence[float]]
     ) -> dict[str, Any]:
         """Return the units of a layer that respond most to a part of an input.
 
@@ -183,7 +183,7 @@ class Units:
             net: the network.
             image: one input `[*shape]` in the spec's range.
             layer: the layer.
-            region: the part, first and last position along each axis.
+            region: the part: along each axis the first position, and the one after the last.
 
         Returns:
             JSON-ready: `indexed` (the share of the data that was looked at, by which units are compared; None

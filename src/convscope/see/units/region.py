@@ -16,8 +16,8 @@ from convscope.see.units.index.unit_index import UnitIndex
 from convscope.see.units.report import field_of
 from convscope.worlds import InputLike
 
-Span = tuple[float, float]
-"""First and last position along an axis of the input; the last is not included."""
+Span = Sequence[int | float]
+"""First position along an axis of the input, and the one after the last."""
 
 
 @dataclass(frozen=True)
