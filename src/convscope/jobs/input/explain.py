@@ -9,7 +9,7 @@ seen, completeness, and the correlation with the heatmap of random weights.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -160,7 +160,7 @@ def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> D
 
     made, comparisons = found_so_far.explanations, found_so_far.comparisons
     mark, found, taken, verdicts = stamp(recipe), [], [], []
-    said: list[dict[str, str]] = []
+    said: list[Mapping[str, str]] = []
     titles = {e.method.name: e.method.title for e in made}
     for row, target in enumerate(made[0].targets):
         chosen = text.best(made, row)

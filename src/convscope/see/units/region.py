@@ -19,6 +19,8 @@ from convscope.worlds import InputLike
 Span = Sequence[int | float]
 """First position along an axis of the input, and the one after the last."""
 
+HINT = "Give each axis its first pixel and the one after the last, rows before columns."
+
 
 @dataclass(frozen=True)
 class RegionUnit:
@@ -91,7 +93,9 @@ def _check(region: Sequence[Span], size: Sequence[int]) -> None:
     spans = list(zip(region, size, strict=False))
     inside = all(0 <= low < high <= extent for (low, high), extent in spans)
     if len(region) != len(size) or not inside:
-        raise UsageError(f"a part of an input of {' by '.join(map(str, size))}", received=str(list(region)))
+        raise UsageError(
+            f"a part of an input of {' by '.join(map(str, size))}", received=str(list(region)), hint=HINT
+        )
 
 
 def _positions(field: Field, region: Sequence[Span]) -> list[tuple[int, ...]]:
