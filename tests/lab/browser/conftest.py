@@ -27,7 +27,7 @@ FLAGS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process: later ones look at the jobs of earlier ones; all of the wheel too."""
+    """Keep the tests of a file in one process: later ones look at jobs of earlier ones. Also the wheel."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             name = "wheel" if item.path.name.startswith("test_wheel") else item.path.name
@@ -102,7 +102,7 @@ def open_wheel(wheel_lab: Lab, browser: Any, wheel_cookies: Any) -> Iterator[Cal
 
 @pytest.fixture(scope="session")
 def keep(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
-    """Keep a screenshot: in the folder that `CONVSCOPE_SCREENSHOTS` names, else where pytest keeps its last runs."""
+    """Keep a screenshot: in the folder that `CONVSCOPE_SCREENSHOTS` names, else with pytest's last runs."""
     named = os.environ.get("CONVSCOPE_SCREENSHOTS")
     folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)

@@ -223,6 +223,33 @@ def test_unit_cards_samples_and_visualizations_over_http(server: Server) -> None
     assert found.startswith(b"\x89PNG")
 
 
+def test_a_region_of_an_upload_is_asked_for_over_http(server: Server) -> None:
+    png = request(server, "/api/v1/networks/digits/samples/3.png").read()
+    base, headers = f"http://127.0.0.1:{server.port}/api/v1", server.session.headers
+    upload = urllib.request.Request(f"{base}/uploads", png, {**headers, "X-Filename": "a.png"}, method="PUT")
+    with urllib.request.urlopen(upload) as answer:
+        body = {"upload": json.load(answer)["id"], "region": [[6, 15], [9, 20]]}
+
+    def ask_region(layer: str, **changed: Any) -> Any:
+        asked = urllib.request.Request(
+            f"{base}/networks/digits/layers/{layer}/region",
+            json.dumps({**body, **changed}).encode(),
+            {**headers, "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(asked) as answer:
+            return json.load(answer)
+
+    found = ask_region("conv2")
+    assert len(found["units"]) == 6 and found["units"][0]["address"].startswith("conv2:")
+    for wrong in ({"region": [[6, 5], [9, 20]]}, {"region": [[0, 99], [0, 99]]}, {"upload": "../../secret"}):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            ask_region("conv2", **wrong)
+        assert refused.value.code == 422
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask_region("output")
+    assert "positions lie over the input" in refused.value.read().decode()
+
+
 def test_lists_of_units_and_layers_are_data_at_the_address_of_their_page(server: Server) -> None:
     with request(server, "/m/digits.json") as answer:
         assert json.load(answer) == get(server, "/networks/digits")

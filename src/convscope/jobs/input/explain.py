@@ -9,7 +9,7 @@ seen, completeness, and the correlation with the heatmap of random weights.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,16 +43,16 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
 
     Yields:
         The progress with the document so far; JSON fields `net`, `image`, `said` (sentences that summarise
-        the result) and `said_zh` (the same in Chinese), `verdicts` (with `--compare` one for each target: `target`, `best`, `passing`,
-        `scores`, `chance`, `margin`; see `MethodComparison`), `explanations` and `out` (the folder). Each
-        explanation has `target`, `method`, `settings`, `value` (the target's value), `degree` (its
-        probability if all targets are classes, else the value), `seconds`, `done` (finished share of the
-        method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if `checks` is off),
-        `layer` (for class activation maps; else empty), `wrt` (with respect to what: `input`, or the layer
-        whose output is attributed), for texts `words` (each with its attribution; of methods whose
-        attributions have no sum, as a share of the largest), and for spectrograms `heat`: its `values` (a
-        list for each row, low frequencies first), the `hertz` of its rows (empty for an MFCC) and the
-        `seconds` of its columns.
+        the result), `said_zh` (the same in Chinese), `verdicts` (with `--compare` one for each target:
+        `target`, `best`, `passing`, `scores`, `chance`, `margin`; see `MethodComparison`), `explanations` and
+        `out` (the folder). Each explanation has `target`, `method`, `settings`, `value` (the target's value),
+        `degree` (its probability if all targets are classes, else the value), `seconds`, `done` (finished
+        share of the method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if
+        `checks` is off), `layer` (for class activation maps; else empty), `wrt` (with respect to what:
+        `input`, or the layer whose output is attributed), for texts `words` (each with its attribution; of
+        methods whose attributions have no sum, as a share of the largest), and for spectrograms `heat`: its
+        `values` (a list for each row, low frequencies first), the `hertz` of its rows (empty for an MFCC) and
+        the `seconds` of its columns.
 
     Raises:
         Interrupted: stopped; the attributions so far are saved (exit code 130).
@@ -160,7 +160,7 @@ def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> D
 
     made, comparisons = found_so_far.explanations, found_so_far.comparisons
     mark, found, taken, verdicts = stamp(recipe), [], [], []
-    said: list[dict[str, str]] = []
+    said: list[Mapping[str, str]] = []
     titles = {e.method.name: e.method.title for e in made}
     for row, target in enumerate(made[0].targets):
         chosen = text.best(made, row)

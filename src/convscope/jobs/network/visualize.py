@@ -55,8 +55,8 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
         scaled; `clipped`, the share of its values that are 0 or 255; `picture`, the file name; and of a
         sound `sound`, the name of a WAV file),
         `uninformative` (places whose images carry no information), `unmoved` (places whose gradient was 0 in
-        every step), `film` (with `--save-steps`: `picture`, the file name, and `steps`, those it shows so far)
-        and `out` (the folder). For a network of words instead of `pictures` there are `ngrams`
+        every step), `film` (with `--save-steps`: `picture`, the file name, and `steps`, those so far) and `out`
+        (the folder). For a network of words instead of `pictures` there are `ngrams`
         (entries with `place`, `ngram`, `value` and `words`: for each place of the kernel the best words, and
         what each adds), from its weights alone.
 
@@ -251,7 +251,7 @@ def _facts(stop: "LayerStop") -> list[str]:
 def _save_film(
     net: "Net", made: "Visualization", recipe: VisualizeRecipe, folder: ResultFolder, mark: dict[str, Any]
 ) -> Document:
-    """Save the kept steps as a film strip, a row for each image, and the animations; return what shows them."""
+    """Save the kept steps as a film strip, with a row for each image, and the animations."""
     from convscope.show.images import contact_sheet
     from convscope.show.images.contact_sheet import SheetRow, SheetTile
 

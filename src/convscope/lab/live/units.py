@@ -182,7 +182,7 @@ class Units:
         }
 
     def region(
-        self, net: Net, image: Tensor, layer: str, region: Sequence[tuple[float, float]]
+        self, net: Net, image: Tensor, layer: str, region: Sequence[Sequence[float]]
     ) -> dict[str, Any]:
         """Return the units of a layer that respond most to a part of an input.
 
@@ -190,7 +190,7 @@ class Units:
             net: the network.
             image: one input `[*shape]` in the spec's range.
             layer: the layer.
-            region: the part, first and last position along each axis.
+            region: the part: along each axis the first position, and the one after the last.
 
         Returns:
             JSON-ready: `indexed` (the share of the data that was looked at, by which units are compared; None
@@ -204,10 +204,8 @@ class Units:
         place = one_unit(net, f"{layer}:0").layer_only
         index, indexed = self._index(net, f"{place}:0", data) if data is not None else (None, None)
         found = units_in_region(net, image[None], place, region, index=index)
-        return {
-            "indexed": indexed,
-            "units": [{**vars(one), "address": f"{place}:{one.unit}"} for one in found],
-        }
+        units = [{**vars(one), "address": f"{place}:{one.unit}"} for one in found]
+        return {"indexed": indexed, "units": units}
 
     def _redundant(
         self, net: Net, layer: str, data: LabelledDataset

@@ -259,14 +259,14 @@ class LiveOperations:
         return self.units.layer(self.networks.load(net), net, layer, units)
 
     def region(
-        self, net: str, layer: str, region: Sequence[tuple[float, float]], given: Mapping[str, Any]
+        self, net: str, layer: str, region: Sequence[Sequence[float]], given: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the units of a layer that respond most to a part of an input.
 
         Args:
             net: its name in the lab.
             layer: the layer.
-            region: the part, first and last position along each axis.
+            region: the part: along each axis the first position, and the one after the last.
             given: the input, as `open_input` takes it.
 
         Returns:

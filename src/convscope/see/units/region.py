@@ -16,8 +16,10 @@ from convscope.see.units.index.unit_index import UnitIndex
 from convscope.see.units.report import field_of
 from convscope.worlds import InputLike
 
-Span = tuple[float, float]
-"""First and last position along an axis of the input; the last is not included."""
+Span = Sequence[int | float]
+"""First position along an axis of the input, and the one after the last."""
+
+HINT = "Give each axis its first pixel and the one after the last, rows before columns."
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,12 @@ def units_in_region(
 
 
 def _check(region: Sequence[Span], size: Sequence[int]) -> None:
-    fits = len(region) == len(size)
-    if not fits or any(
-        not 0 <= low < high <= extent for (low, high), extent in zip(region, size, strict=True)
-    ):
-        inside = " by ".join(map(str, size))
-        raise UsageError(f"a part of an input of {inside}", received=str(list(region)))
+    spans = list(zip(region, size, strict=False))
+    inside = all(0 <= low < high <= extent for (low, high), extent in spans)
+    if len(region) != len(size) or not inside:
+        raise UsageError(
+            f"a part of an input of {' by '.join(map(str, size))}", received=str(list(region)), hint=HINT
+        )
 
 
 def _positions(field: Field, region: Sequence[Span]) -> list[tuple[int, ...]]:

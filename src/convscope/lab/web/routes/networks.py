@@ -19,7 +19,7 @@ Numbers = Annotated[str, Query(max_length=20_000)]
 
 
 class Region(BaseModel):
-    """A part of an input: first and last position along each of its spatial axes, in its own pixels."""
+    """A part of an upload as the network sees it: of each axis the first pixel, and the one after the last."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     upload: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -91,7 +91,7 @@ async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
 
 @router.post("/networks/{net}/layers/{layer}/region")
 async def region(net: str, layer: str, question: Region, lab: Lab) -> dict[str, Any]:
-    """Return the units of a layer that respond most to a part of an uploaded input; ask again until `indexed` is 1.
+    """Return the units of a layer that respond most to a part of an input; ask again until `indexed` is 1.
 
     Args:
         net: name of the network, with `~` for `/`.
@@ -102,15 +102,8 @@ async def region(net: str, layer: str, question: Region, lab: Lab) -> dict[str, 
     Returns:
         The units.
     """
-    return (
-        await lab.workers["live"].ask(
-            "region",
-            net=from_path(net),
-            layer=layer,
-            region=question.region,
-            given={"upload": question.upload},
-        )
-    ).result
+    request = {"net": from_path(net), "layer": layer, "region": question.region}
+    return (await lab.workers["live"].ask("region", given={"upload": question.upload}, **request)).result
 
 
 @router.get("/networks/{net}/layers/{layer}/units/{unit}/visualization.{format}", response_class=Response)
