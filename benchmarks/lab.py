@@ -266,20 +266,14 @@ def first_view(context: Any, server: Lab) -> int:
 
 def viewers(context: Any, server: Lab) -> dict[str, Any]:
     """Time a job alone, beside programs, beside tabs as well, and beside tabs in which somebody draws."""
-    rounds = range(1 if QUICK else 2)
     alone = [job_seconds(server)]
-    programs_only, mixed = list[float](), list[float]()
-    for _ in rounds:
-        programs_only.append(beside(server, TABS + PROGRAMS)[0])
-        alone.append(job_seconds(server))
+    programs_only, _ = beside(server, TABS + PROGRAMS)
+    alone.append(job_seconds(server))
     pages = [context.new_page() for _ in range(TABS)]
     for page in pages:
         page.goto(server.url)
         ready(page)
-    rates = list[float]()
-    for _ in rounds:
-        seconds, rates = beside(server, PROGRAMS)
-        mixed.append(seconds)
+    mixed, rates = beside(server, PROGRAMS)
     latencies = drawn(pages[-1])
     for page in pages:
         page.evaluate(DRAW)
@@ -287,7 +281,7 @@ def viewers(context: Any, server: Lab) -> dict[str, Any]:
     for page in pages:
         page.close()
     alone.append(job_seconds(server))
-    seconds = {"alone": alone, "programs": programs_only, "mixed": mixed, "drawing": [drawing]}
+    seconds = {"alone": alone, "programs": [programs_only], "mixed": [mixed], "drawing": [drawing]}
     return {"seconds": seconds, "rates": rates, "drawing_rates": drawing_rates, "tab": latencies}
 
 
