@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable, Hashable
 
 FRAMES_PER_SECOND = 64.0
-"""Frames of all tabs together while a job runs; one that draws at 60 a second is not slowed down. On two cores
-these cost a job of two threads less than a tenth of its time; twice as many would cost it a quarter."""
+"""Frames of all tabs together while a job runs; one that draws at 60 a second is not slowed down."""
 WINDOW = 1.0
 """Seconds for which a tab counts as one that draws."""
 
