@@ -33,12 +33,36 @@ class LRUCache(Generic[K, V]):
         Returns:
             What is kept, which was used last from now on.
         """
+        found = self.find(key, is_current)
+        if found is None:
+            found = make()
+            self.put(key, found)
+        return found
+
+    def find(self, key: K, is_current: Callable[[V], bool] = lambda _found: True) -> V | None:
+        """Return what is kept under a key, which was used last from now on.
+
+        Args:
+            key: identifies it.
+            is_current: as for `get`.
+
+        Returns:
+            What is kept; None where there is none, or it does not hold any more.
+        """
         if key not in self._kept or not is_current(self._kept[key]):
-            made = make()
-            if key in self._kept:
-                self._release(self._kept[key])
-            self._kept[key] = made
+            return None
         self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def put(self, key: K, made: V) -> None:
+        """Keep something, in the place of what was kept under the key.
+
+        Args:
+            key: identifies it.
+            made: what is kept from now on.
+        """
+        if key in self._kept:
+            self._release(self._kept.pop(key))
+        self._kept[key] = made
         while len(self._kept) > self._limit:
             self._release(self._kept.popitem(last=False)[1])
-        return self._kept[key]

@@ -151,6 +151,17 @@ export function shift(raster: Raster, dx: number, dy: number): void {
   else raster.pixels.copyWithin(0, -by);
 }
 
+/** Fill a picture with one of half its width and height: each pixel becomes a square of four. */
+export function enlarge(small: Raster, large: Raster): void {
+  const { width, height, pixels } = large;
+  for (let row = 0; row < height; row += 2) {
+    const from = (row >> 1) * small.width;
+    const to = row * width;
+    for (let column = 0; column < width; column++) pixels[to + column] = small.pixels[from + (column >> 1)] as number;
+    if (row + 1 < height) pixels.copyWithin(to + width, to, to + width);
+  }
+}
+
 /** The parts of a picture that come from outside when it is shifted. */
 export function exposed({ width, height }: { width: number; height: number }, dx: number, dy: number): Part[] {
   const [top, bottom] = [Math.max(0, dy), Math.min(height, height + dy)];

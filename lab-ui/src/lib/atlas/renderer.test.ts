@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 
 import { Bins } from './bins';
 import type { Camera } from './camera';
@@ -133,6 +133,22 @@ test('a map at rest is resampled, and not while it is zoomed', () => {
   const sharp = draw(camera);
   expect(differing(sharp, rough)).toBeGreaterThan(1000);
   expect(differing(sharp, begin(true).draw(camera))).toBe(0);
+});
+
+test('where pictures of a zoom take long, the next ones are coarse, and the one at rest is not', () => {
+  const { draw } = begin(true);
+  const camera = { x: 0.61, y: 0.47, scale: 300 };
+  let now = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 10)); // 10 ms between two looks
+  for (let frame = 0; frame < 4; frame++) draw({ ...camera, scale: 290 + 2 * frame }, { zooming: true });
+  const coarse = draw({ ...camera, scale: 298 }, { zooming: true });
+  const sharp = draw({ ...camera, scale: 298 });
+  clock.mockRestore();
+  const squares = (pixels: Uint32Array) => pixels.filter((pixel, at) => at % 2 === 0 && at % 211 < 210 && Math.floor(at / 211) % 2 === 0 && pixel !== pixels[at + 1]);
+  expect(squares(coarse).length).toBe(0);
+  expect(squares(sharp).length).toBeGreaterThan(1000);
+  expect(differing(sharp, begin(true).draw({ ...camera, scale: 298 }))).toBe(0);
+  expect(differing(begin(true).draw(camera, { zooming: true }), begin(true).draw(camera))).toBe(0); // a fast one
 });
 
 test('what is in focus covers the map only as long as it is', () => {

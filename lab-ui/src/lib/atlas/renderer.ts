@@ -1,7 +1,7 @@
 /** Draws the map: the thumbnails in view, in the size of the zoom, on a canvas of device pixels. */
 import type { Bins } from './bins';
 import { toScreen, type Camera } from './camera';
-import { drawColours, drawFrame, drawInk, exposed, fill, inkTable, shift, type Part, type Raster } from './raster';
+import { drawColours, drawFrame, drawInk, enlarge, exposed, fill, inkTable, shift, type Part, type Raster } from './raster';
 import type { Level, Sheets } from './sheets';
 
 export interface Scene {
@@ -33,6 +33,9 @@ const MOVING_BUDGET = 2;
 const RESTING_BUDGET = 7;
 /** Milliseconds after which a map at rest shows what was resampled, though not everything is. */
 const REDRAW_INTERVAL = 250;
+/** Milliseconds of a slow picture, and how many of them make the next ones of a zoom coarse: pixels of 2x2. */
+const SLOW = 8;
+const SLOW_PICTURES = 3;
 /** Thumbnails between two looks at the clock. */
 const CLOCK_INTERVAL = 32;
 
@@ -44,6 +47,8 @@ interface Picture {
   y: number;
   /** Whether some of its thumbnails could be resampled. */
   unfinished: boolean;
+  /** Whether it has been drawn in half the size, and enlarged. */
+  coarse: boolean;
 }
 
 export class Renderer {
@@ -53,6 +58,9 @@ export class Renderer {
   private readonly context: CanvasRenderingContext2D;
   private image: ImageData | null = null;
   private raster: Raster = { width: 0, height: 0, pixels: new Uint32Array(0), part: NOTHING };
+  /** Of half the width and height. */
+  private small: Raster = this.raster;
+  private slowPictures = 0;
   private picture: Picture | null = null;
   /** When it was drawn anew. */
   private renewed = 0;
@@ -71,6 +79,8 @@ export class Renderer {
     [this.canvas.width, this.canvas.height] = [width, height];
     this.image = new ImageData(width, height);
     this.raster = { width, height, pixels: new Uint32Array(this.image.data.buffer), part: NOTHING };
+    const [half, low] = [(width + 1) >> 1, (height + 1) >> 1];
+    this.small = { width: half, height: low, pixels: new Uint32Array(half * low), part: NOTHING };
     this.picture = null;
   }
 
@@ -82,7 +92,7 @@ export class Renderer {
     const { width, height } = this.raster;
     const x = Math.round(width / 2 - camera.x * camera.scale);
     const y = Math.round(height / 2 - camera.y * camera.scale);
-    const next = { scene, version: sheets.version, x, y, unfinished: false };
+    const next = { scene, version: sheets.version, x, y, unfinished: false, coarse: false };
     if (!this.picture || !isMoved(this.picture, next, this.raster)) this.renew(next, sheets);
     else {
       const [dx, dy] = [x - this.picture.x, y - this.picture.y];
@@ -103,11 +113,27 @@ export class Renderer {
     return next.unfinished;
   }
 
-  /** Draw all of a picture. */
+  /** Draw all of a picture; coarsely where that takes too long for a zoom to be smooth. */
   private renew(picture: Picture, sheets: Sheets): void {
+    const { zooming } = picture.scene;
     picture.unfinished = false;
-    this.thumbnails(picture, sheets, [{ left: 0, top: 0, right: this.raster.width, bottom: this.raster.height }], 0);
+    picture.coarse = zooming && this.slowPictures >= SLOW_PICTURES;
+    const began = performance.now();
+    if (picture.coarse) this.drawCoarsely(picture, sheets);
+    else this.thumbnails(picture, sheets, [wholeOf(this.raster)], 0);
     this.renewed = performance.now();
+    if (!zooming) this.slowPictures = 0;
+    else if (!picture.coarse) this.slowPictures = Math.max(0, this.slowPictures + (this.renewed - began > SLOW ? 1 : -1));
+  }
+
+  private drawCoarsely(picture: Picture, sheets: Sheets): void {
+    const { scene, x, y } = picture;
+    const full = this.raster;
+    const camera = { ...scene.camera, scale: scene.camera.scale / 2 };
+    this.raster = this.small;
+    this.thumbnails({ ...picture, scene: { ...scene, camera, side: scene.side / 2 }, x: x >> 1, y: y >> 1 }, sheets, [wholeOf(this.small)], 0);
+    this.raster = full;
+    enlarge(this.small, full);
   }
 
   /** Resample the thumbnails near the view until a time; returns whether all of them are. */
@@ -211,7 +237,7 @@ export class Renderer {
     const rows = [y - 2 * edge, y + side + 2 * edge].map((row) => Math.min(Math.max(row, 0), raster.height));
     const [from, to] = rows.map((row) => row * raster.width) as [number, number];
     const before = raster.pixels.slice(from, to);
-    raster.part = { left: 0, top: 0, right: raster.width, bottom: raster.height };
+    raster.part = wholeOf(raster);
     fill(raster, x - 2 * edge, y - 2 * edge, side + 4 * edge, side + 4 * edge, scene.focusColour);
     fill(raster, x - edge, y - edge, side + 2 * edge, side + 2 * edge, scene.paper);
     this.style(sheets, side);
@@ -219,6 +245,8 @@ export class Renderer {
     return () => raster.pixels.set(before, from);
   }
 }
+
+const wholeOf = ({ width, height }: Raster): Part => ({ left: 0, top: 0, right: width, bottom: height });
 
 /** Side of a thumbnail, in whole pixels. */
 const sideOf = (scene: Scene): number => Math.max(2, Math.floor(scene.side));
@@ -236,6 +264,7 @@ function isMoved(last: Picture, next: Picture, { width, height }: Raster): boole
     a.side === b.side &&
     a.camera.scale === b.camera.scale &&
     last.version === next.version &&
+    (!last.coarse || b.zooming) &&
     Math.abs(next.x - last.x) < width &&
     Math.abs(next.y - last.y) < height
   );

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from convscope import graph
@@ -66,8 +67,23 @@ class Layer:
         }
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A network that was loaded.
+
+    Attributes:
+        net: the network, in evaluation mode.
+        changed: when its files were last written; 0 for a network that ships.
+    """
+
+    net: Net
+    changed: float
+
+
 class Networks:
     """Load networks by the names that the lab gives them: those of `nets.load`, and trainings.
+
+    `open` and `keep` may be called in another thread.
 
     Args:
         folder: the folder of trainings.
@@ -75,7 +91,8 @@ class Networks:
 
     def __init__(self, folder: Path) -> None:
         self.folder = LabFolder(folder)
-        self._loaded: LRUCache[str, tuple[Net, float]] = LRUCache(MAX_LOADED)
+        self._loaded: LRUCache[str, Opened] = LRUCache(MAX_LOADED)
+        self._lock, self._opening = Lock(), Lock()
 
     def list(self) -> list[dict[str, Any]]:
         """List this package's networks and the trainings.
@@ -101,20 +118,69 @@ class Networks:
             UsageError: there is no such network.
             DataError: the files of a training are damaged.
         """
-        where, checkpoint = self._folder(name) if name.startswith(RUN) else (None, "")
-        if (
-            where is None
-            and name not in (*ZOO, PHOTOGRAPHS)
-            and not name.startswith(("torchvision/", "timm/"))
-        ):
-            raise UsageError("the name of a network", received=name[:100], hint=nearest(name[:100], known()))
+        found = self._current(name)
+        if found is None:
+            found = self.open(name)
+            self.keep(name, found)
+        return found.net
+
+    def is_loaded(self, name: str) -> bool:
+        """Return whether a network is in memory as its files are now.
+
+        Args:
+            name: as for `load`.
+
+        Returns:
+            Whether `load` returns it at once; False for a name that names none.
+        """
+        try:
+            return self._current(name) is not None
+        except (UsageError, OSError, ValueError):  # `load` says what is wrong
+            return False
+
+    def open(self, name: str) -> Opened:
+        """Load a network, without keeping it.
+
+        Args:
+            name: as for `load`.
+
+        Returns:
+            The network.
+
+        Raises:
+            UsageError: there is no such network.
+            DataError: the files of a training are damaged.
+        """
+        where, checkpoint = self._place(name)
         changed = _changed(where, checkpoint) if where else 0.0
-
-        def opened() -> tuple[Net, float]:
+        with self._opening:  # fresh weights are drawn from torch's global generator
             net = load_checkpoint(where, checkpoint) if where and checkpoint else load(where or name, seed=0)
-            return net, changed
+        return Opened(net, changed)
 
-        return self._loaded.get(name, opened, lambda found: found[1] == changed)[0]
+    def keep(self, name: str, opened: Opened) -> None:
+        """Keep a network in memory; of too many the one that was used longest ago is given up.
+
+        Args:
+            name: as for `load`.
+            opened: what `open` has returned.
+        """
+        with self._lock:
+            self._loaded.put(name, opened)
+
+    def _current(self, name: str) -> Opened | None:
+        """Return a network that is in memory as its files are now."""
+        where, checkpoint = self._place(name)
+        changed = _changed(where, checkpoint) if where else 0.0
+        with self._lock:
+            return self._loaded.find(name, lambda found: found.changed == changed)
+
+    def _place(self, name: str) -> tuple[Path | None, str]:
+        """Return the folder of a training, None for another network, and the name of a checkpoint."""
+        if name.startswith(RUN):
+            return self._folder(name)
+        if name not in (*ZOO, PHOTOGRAPHS) and not name.startswith(("torchvision/", "timm/")):
+            raise UsageError("the name of a network", received=name[:100], hint=nearest(name[:100], known()))
+        return None, ""
 
     def checkpoints(self, name: str) -> Sequence[dict[str, Any]]:
         """List the checkpoints of a training.

@@ -91,6 +91,14 @@ class Channel:
         while (request := self._requests.get()) is not None:
             yield request
 
+    def repeat(self, request: Request) -> None:
+        """Let a request come once more, after those that have arrived; may be called in any thread.
+
+        Args:
+            request: one that was not answered.
+        """
+        self._requests.put(request)
+
     def waiting(self) -> bool:
         """Return whether another request has arrived."""
         return not self._requests.empty()

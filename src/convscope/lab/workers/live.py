@@ -1,4 +1,8 @@
-"""The live worker: the process that has torch and answers questions about networks, in order."""
+"""The live worker: the process that has torch and answers questions about networks.
+
+Questions are answered in order; those whose network has to be loaded wait for a thread that does so, while
+others go on.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +21,7 @@ from convscope.lab.recent import LRUCache
 from convscope.lab.workers.ablation import Ablations
 from convscope.lab.workers.channel import Channel, Operation
 from convscope.lab.workers.datasets import Datasets, Format
+from convscope.lab.workers.loading import Loader
 from convscope.lab.workers.samples import Samples
 
 if TYPE_CHECKING:
@@ -393,15 +398,16 @@ def run(channel: Channel, settings: Mapping[str, Any]) -> None:
     live = LiveOperations(Path(settings["folder"]))
     live.forward("digits", given={"sample": 0})  # so that the first stroke finds everything loaded
     channel.ready(device="cpu", torch=torch.__version__)
-    requests = channel.requests()
+    loader, requests = Loader(live.networks, channel.repeat), channel.requests()
     while True:
-        while not channel.waiting() and live.background.step():
+        while not channel.waiting() and not loader.busy and live.background.step():
             pass
         request = next(requests, None)
         if request is None:
             live.background.close()
             return
-        channel.answer(request, live.operations)
+        if not loader.defer(request):
+            channel.answer(request, live.operations)
 
 
 def _file(tensor: "Tensor", net: "Net", format: str) -> bytes:
