@@ -3,7 +3,7 @@
 Every two games begin with the same random moves, with colours exchanged. GNU Go counts each finished game
 under Chinese rules; our engine counts it too, and where the two name different winners it is said.
 `CONVSCOPE_GO_GAMES` sets the number of games of each match; `CONVSCOPE_GO_ONLY` a part of the names of the
-matches that are played.
+matches that are played. Each match is played once and kept in `results/go_play_runs.json`.
 """
 
 import os
@@ -12,10 +12,11 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from benchmarks.kept_runs import KeptRuns
 from benchmarks.result import Result
 from convscope.errors import MissingError
 from convscope.use.go import candidates
@@ -54,11 +55,14 @@ MATCHES = (
 
 def run() -> Result:
     rows, raw = [], {}
+    kept = KeptRuns("go_play")
     for ours, theirs in MATCHES:
         name = f"{ours} against {theirs}"
         if ONLY not in name:
             continue
-        found = match(ours, theirs)
+        key = {"player": ours, "against": theirs, "games": GAMES}
+        run = kept.get(key, lambda pair=(ours, theirs): vars(match(*pair)))
+        found = Match(**{one.name: run[one.name] for one in fields(Match)})
         low, high = wilson_interval(found.wins, found.played)
         rows.append(
             (
@@ -73,7 +77,6 @@ def run() -> Result:
             )
         )
         raw[name] = vars(found)
-        print("| " + " | ".join(rows[-1]) + " |", file=sys.stderr, flush=True)
     return Result(
         "Matches on 9x9",
         f"Games over GTP, komi {KOMI:g}, Chinese rules, {OPENING} random moves begin each two games, "

@@ -68,7 +68,7 @@ def trained(name: str, data: str, seed: int) -> dict[str, Any]:
     seconds = time.process_time() - started
     right = learn.evaluate(net, test).accuracy
     others = unseen(net) if data == "fsdd" else {}
-    return {"net": name, "data": data, "seed": seed, "accuracy": right, "cpu_s": seconds, "unseen": others}
+    return {"accuracy": right, "cpu_s": seconds, "unseen": others}
 
 
 def runs(names: list[str]) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ def runs(names: list[str]) -> list[dict[str, Any]]:
         for name in (n for n in names if seed < NETWORKS[n]):
             for data in ("fsdd", *(f"fsdd-without-{speaker}" for speaker in SPEAKERS)):
                 key = {"net": name, "data": data, "seed": seed}
-                kept.get(key, partial(trained, **key))
+                kept.get(key, partial(trained, name, data, seed))
     return kept.found
 
 
