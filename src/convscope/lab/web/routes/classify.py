@@ -7,6 +7,8 @@ from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 
 from convscope.lab.web.reference.snippets import snippets
+from convscope.lab.web.routes.answers.common import answers
+from convscope.lab.web.routes.answers.networks import Classified, Programs
 from convscope.lab.web.routes.networks import network_name
 from convscope.lab.web.state import Lab
 
@@ -14,6 +16,7 @@ router = APIRouter(tags=["networks"])
 
 
 @router.post("/networks/{net}/classify")
+@answers(Classified)
 async def classify(
     net: str,
     request: Request,
@@ -42,6 +45,7 @@ async def classify(
 
 
 @router.get("/networks/{net}/classify")
+@answers(Programs)
 def examples(net: str, request: Request, lab: Lab) -> dict[str, str]:
     """Return programs that classify a file with this network.
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from convscope.lab.web.routes.answers.common import answers
+from convscope.lab.web.routes.answers.networks import Network, NetworkSummary, Unit, UnitList
 from convscope.lab.web.state import Lab
 
 router = APIRouter(tags=["networks"])
@@ -29,6 +31,7 @@ def network_name(net: str) -> str:
 
 
 @router.get("/networks")
+@answers(list[NetworkSummary])
 async def networks(lab: Lab) -> list[dict[str, Any]]:
     """List this package's networks and the trainings.
 
@@ -43,6 +46,7 @@ async def networks(lab: Lab) -> list[dict[str, Any]]:
 
 @addresses.get("/m/{net}.json")
 @router.get("/networks/{net}")
+@answers(Network)
 async def network(net: str, lab: Lab) -> dict[str, Any]:
     """Return the specification and the layers of a network.
 
@@ -58,6 +62,7 @@ async def network(net: str, lab: Lab) -> dict[str, Any]:
 
 @addresses.get("/m/{net}/{layer}.json")
 @router.get("/networks/{net}/layers/{layer}/units")
+@answers(UnitList)
 async def layer_units(net: str, layer: str, lab: Lab, units: Numbers = "") -> dict[str, Any]:
     """Return the units of a layer, each with its strongest real input; ask again until `indexed` is 1.
 
@@ -76,6 +81,7 @@ async def layer_units(net: str, layer: str, lab: Lab, units: Numbers = "") -> di
 
 @addresses.get("/m/{net}/{layer}/{unit}.json")
 @router.get("/networks/{net}/layers/{layer}/units/{unit}")
+@answers(Unit)
 async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
     """Return the card of a unit; its strongest real inputs come as soon as they are found.
 
