@@ -21,7 +21,7 @@ FILE = Path(__file__).resolve().parents[1] / "lab-ui" / "openapi.json"
 
 def openapi() -> str:
     """Return the document as JSON; the version of the package is no part of it."""
-    found: dict[str, Any] = document(create(LabState(LabRecipe(), 0)))
+    found: dict[str, Any] = document(create(LabState(LabRecipe.parse({}), 0)))
     found = {**found, "info": {"title": "convscope", "version": "v1"}}
     return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

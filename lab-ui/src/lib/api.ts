@@ -1,4 +1,5 @@
 /** The typed client: paths, what they take and what they answer are those of the server's OpenAPI document. */
+import { t } from './i18n/index.svelte';
 import type { components, paths } from './schema';
 
 export type Schemas = components['schemas'];
@@ -61,12 +62,23 @@ async function request(method: Method, path: string, given: unknown): Promise<un
     options.headers = { 'Content-Type': 'application/json' };
     options.body = JSON.stringify(body);
   }
-  const response = await checked(await fetch(addressOf(path, parts, query), options));
-  return response.json();
+  return (await fetchChecked(addressOf(path, parts, query), options)).json();
+}
+
+/** Status of an answer that did not come, as of one that says that the server is being started again. */
+const AWAY = 503;
+
+/** Fetch something of the server: its response, or an `ApiError`, also where it does not answer. */
+export async function fetchChecked(address: string, options: RequestInit = {}): Promise<Response> {
+  const response = await fetch(address, options).catch((raised: Error) => {
+    if (raised.name === 'AbortError') throw raised;
+    throw new ApiError(AWAY, { expected: t('common.answer'), received: t('common.noAnswer'), hint: t('common.runs') });
+  });
+  return checked(response);
 }
 
 /** The response, if the server did what it was asked for; what it says otherwise is thrown as an `ApiError`. */
-export async function checked(response: Response): Promise<Response> {
+async function checked(response: Response): Promise<Response> {
   if (response.ok) return response;
   throw new ApiError(response.status, readError(response, await response.text()));
 }
@@ -86,7 +98,7 @@ export const del = <Path extends PathsOf<'delete'>>(path: Path, ...[given]: Argu
 /** Hand a file to the server, which decodes it in its worker and answers with an id. */
 export async function upload(file: File): Promise<Schemas['Uploaded']> {
   const headers = { 'X-Filename': encodeURIComponent(file.name), 'Content-Type': 'application/octet-stream' };
-  const response = await checked(await fetch(addressOf('/uploads'), { method: 'PUT', headers, body: file }));
+  const response = await fetchChecked(addressOf('/uploads'), { method: 'PUT', headers, body: file });
   return (await response.json()) as Schemas['Uploaded'];
 }
 

@@ -1,5 +1,5 @@
 /** What the server knows of the inputs of an atlas: places, classes, predictions. */
-import { addressOf, checked, type Schemas } from '../api';
+import { addressOf, fetchChecked, type Schemas } from '../api';
 import { readSafetensors } from './safetensors';
 import { WORLD } from './scale';
 import type { Points } from './view';
@@ -29,7 +29,7 @@ const base = (job: string): string => addressOf('/jobs/{id}/embedding', { id: jo
 export const sheetUrl = (job: string, side: number, sheet: number): string => `${base(job)}/thumbnails/${side}/${sheet}`;
 export const inputUrl = (job: string, image: number, format = 'png'): string => `${base(job)}/inputs/${image}.${format}`;
 
-const bytesOf = async (url: string): Promise<ArrayBuffer> => (await checked(await fetch(url))).arrayBuffer();
+const bytesOf = async (url: string): Promise<ArrayBuffer> => (await fetchChecked(url)).arrayBuffer();
 
 /** Ask for all inputs of a job. */
 export async function loadInputs(job: string, { grid }: Embedding): Promise<Inputs> {

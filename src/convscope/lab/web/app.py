@@ -62,7 +62,7 @@ def typed_answers() -> dict[tuple[str, str], Any]:
     return {
         (API + route.path, method.lower()): kind
         for route in routes
-        for method in route.methods
+        for method in route.methods or ()
         if (kind := getattr(route.endpoint, "answer", None)) is not None
     }
 
