@@ -102,6 +102,9 @@ export async function upload(file: File): Promise<Schemas['Uploaded']> {
   return (await response.json()) as Schemas['Uploaded'];
 }
 
+/** Where the sound is whose picture is at an address. */
+export const soundOf = (url: string): string => url.replace(/\.png$/, '.wav');
+
 /** The name of a network as a part of a path: `torchvision/alexnet` -> `torchvision~alexnet`. */
 export const asPart = (name: string): string => name.replaceAll('/', '~');
 

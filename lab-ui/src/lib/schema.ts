@@ -447,6 +447,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/networks/{net}/layers/{layer}/region": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Return the units of a layer that respond most to a part of an upload; ask again until `indexed` is 1. */
+        post: operations["region_api_v1_networks__net__layers__layer__region_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/networks/{net}/layers/{layer}/units": {
         parameters: {
             query?: never;
@@ -868,6 +885,8 @@ export interface components {
             published: boolean;
             /** @description Whether they are there. */
             ready: boolean;
+            /** @description The folder in which the files of a published set lie; empty for none. */
+            root: string;
         };
         /** @description How inputs and maps are drawn. */
         Display: {
@@ -1455,6 +1474,31 @@ export interface components {
         Refused: {
             error: components["schemas"]["LabError"];
         };
+        /** @description A part of an input: first and last position along each of its spatial axes, in its own pixels. */
+        Region: {
+            region: [
+                number,
+                number
+            ][];
+            upload: string;
+        };
+        /** @description A unit, and what it answers to a part of an input: the fields of `see.units.RegionUnit`. */
+        RegionUnit: {
+            address: string;
+            /** @description Standard deviations above the mean over the data; null where no data ships. */
+            deviation: number | null;
+            /** @description Where that is on its feature map. */
+            position: number[];
+            unit: number;
+            /** @description Its largest value at the positions of the part. */
+            value: number;
+        };
+        /** @description The units of a layer that respond most to a part of an input. */
+        RegionUnits: {
+            /** @description The share of the data that was looked through; null where no data ships. */
+            indexed: number | null;
+            units: components["schemas"]["RegionUnit"][];
+        };
         /** @description What was removed: its id, or how many. */
         Removed: {
             removed: string | number;
@@ -1557,6 +1601,7 @@ export interface components {
         /** @description The state of the server. */
         Status: {
             device: string | null;
+            folder: string;
             /** @enum {string} */
             lang_default: "auto" | "en" | "zh";
             torch_ready: boolean;
@@ -2725,7 +2770,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description `curl`, `python` and `terminal`: the text of a program each; the first two read the token from the environment variable `CONVSCOPE_TOKEN`. */
+            /** @description `curl`, `python` and `terminal`: the text of a program each; the first two read the token from the environment variable `CONVSCOPE_TOKEN`. The last is empty for a checkpoint of a training, which the terminal does not open. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2753,10 +2798,7 @@ export interface operations {
                 /** @description id of a file that was uploaded before, in place of a body. */
                 upload?: string | null;
             };
-            header?: {
-                /** @description name of the file, percent-encoded; for messages. */
-                "x-filename"?: string;
-            };
+            header?: never;
             path: {
                 /** @description name of the network, with `~` for `/`. */
                 net: string;
@@ -2772,6 +2814,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Classified"];
+                };
+            };
+            /** @description What went wrong. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    region_api_v1_networks__net__layers__layer__region_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description name of the layer. */
+                layer: string;
+                /** @description name of the network, with `~` for `/`. */
+                net: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Region"];
+            };
+        };
+        responses: {
+            /** @description The units. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegionUnits"];
                 };
             };
             /** @description What went wrong. */
@@ -2971,7 +3051,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The status; `device` is None until torch is ready. */
+            /** @description The status; `device` is None until torch is ready, `folder` is that of the trainings. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -3,10 +3,14 @@ import { get, type Schemas } from './api';
 import { shellQuoted } from './command';
 import { t, type Key } from './i18n/index.svelte';
 import type { Handed } from './jobs.svelte';
+import { reference } from './runs.svelte';
 
 /** A setting, and the verb whose setting it is. */
 export type FieldSchema = Schemas['FieldSchema'] & { verb: string };
 export type VerbSchema = Omit<Schemas['VerbSchema'], 'fields'> & { fields: FieldSchema[] };
+
+/** Whether a setting is a file, or several, that the page hands over. */
+export const takesFiles = ({ takes }: FieldSchema): boolean => takes !== null && /picture|painting|sound|result|folder/.test(takes);
 
 /** Values of a form by field: what was given; what is left out has its default. */
 export type Values = Record<string, string | boolean | string[]>;
@@ -111,8 +115,9 @@ function namesOf(field: FieldSchema, files: Files): string[] | undefined {
   return !names?.length || field.repeats || (whole && field.name !== 'root') ? names : ['FOLDER'];
 }
 
-/** The command of the terminal with the same effect. */
+/** The command of the terminal with the same effect, where the lab was started. */
 export function commandOf(schema: VerbSchema, values: Values, files: Files): string {
+  const word = (value: unknown): string => shellQuoted(reference(String(value)));
   const settings = settingsOf(schema.fields, values, files);
   const words: string[] = [];
   // Where a recipe or another network decides the network, an argument is the data.
@@ -124,7 +129,7 @@ export function commandOf(schema: VerbSchema, values: Values, files: Files): str
     if (given === null || given === undefined) {
       if (words.length || !asText(field.default)) continue;
       words.push(shellQuoted(asText(field.default)));
-    } else words.push(...(Array.isArray(given) ? given : [given]).map((word) => shellQuoted(String(word))));
+    } else words.push(...(Array.isArray(given) ? given : [given]).map(word));
   }
   for (const field of schema.fields.filter((field) => !isWord(field))) {
     const flag = `--${field.name.replace(/_$/, '').replaceAll('_', '-')}`;
@@ -132,7 +137,7 @@ export function commandOf(schema: VerbSchema, values: Values, files: Files): str
     const given = named?.length ? named : settings[field.name];
     if (given === undefined) continue;
     if (typeof given === 'boolean') words.push(given ? flag : `--no-${flag.slice(2)}`);
-    else for (const word of Array.isArray(given) ? given : [given]) words.push(flag, shellQuoted(String(word)));
+    else for (const one of Array.isArray(given) ? given : [given]) words.push(flag, word(one));
   }
   return ['convscope', schema.verb, ...words].join(' ');
 }

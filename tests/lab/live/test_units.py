@@ -30,7 +30,7 @@ def digits() -> nets.Net:
 @pytest.fixture
 def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Units:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return Units(Background())
+    return Units(Background(), LabFolder(tmp_path))
 
 
 def test_the_strongest_inputs_come_as_soon_as_they_are_found(units: Units, digits: nets.Net) -> None:

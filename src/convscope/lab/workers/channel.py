@@ -86,15 +86,6 @@ class Channel:
         """
         self._send({"ready": facts})
 
-    def emit(self, data: bytes = b"", /, **event: Any) -> None:
-        """Tell something that nobody has asked for.
-
-        Args:
-            data: bytes that belong to it.
-            **event: JSON values.
-        """
-        self._send({"event": event}, data)
-
     def requests(self) -> Iterator[Request]:
         """Yield requests in order, until the channel is closed."""
         while (request := self._requests.get()) is not None:

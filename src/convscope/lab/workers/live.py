@@ -1,6 +1,5 @@
 """The live worker: the process that has torch and answers questions about networks, in order."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.live.pictures import preview, to_png, to_wav
 from convscope.lab.live.texts import word_attributions
 from convscope.lab.live.units import Units, inspect_unit
+from convscope.lab.recent import LRUCache
 from convscope.lab.workers.ablation import Ablations
 from convscope.lab.workers.channel import Channel, Operation
 from convscope.lab.workers.datasets import Datasets, Format
@@ -43,9 +43,10 @@ class LiveOperations:
         self.datasets = Datasets()
         self.ablations = Ablations(self.networks, self.samples)
         self.background = Background()
-        self.units = Units(self.background)
+        self.units = Units(self.background, self.folder)
         self._go: GoService | None = None
-        self._recorders: OrderedDict[tuple[str, tuple[str, ...] | None], MapRecorder] = OrderedDict()
+        self._recorders: LRUCache[tuple[str, tuple[str, ...] | None], MapRecorder]
+        self._recorders = LRUCache(MAX_RECORDERS, MapRecorder.close)
         self.operations: dict[str, Operation] = {
             "networks": self.list_networks,
             "network": self.network,
@@ -58,6 +59,7 @@ class LiveOperations:
             "inspect": self.inspect,
             "unit": self.unit,
             "units": self.layer_units,
+            "region": self.region,
             "visualization": self.visualization,
             "sample": self.sample,
             "upload_as_input": self.upload_as_input,
@@ -86,7 +88,7 @@ class LiveOperations:
         """
         loaded = self.networks.load(net)
         return {
-            **describe_network(loaded, net),
+            **describe_network(loaded, net, self.folder.reference(net)),
             "default_layers": [layer.name for layer in select_layers(loaded, None)],
             "checkpoints": self.networks.checkpoints(net),
         }
@@ -198,7 +200,7 @@ class LiveOperations:
         return self.ablations.measure(run, unit)
 
     def classify(
-        self, net: str, top: int = 5, upload: str | None = None, name: str = "", data: bytes = b""
+        self, net: str, top: int = 5, upload: str | None = None, data: bytes = b""
     ) -> dict[str, Any]:
         """Classify a file.
 
@@ -206,7 +208,6 @@ class LiveOperations:
             net: name of the network in the lab.
             top: number of classes.
             upload: id of the file; None where `data` is the file.
-            name: what the user calls it.
             data: bytes of the file.
 
         Returns:
@@ -256,6 +257,23 @@ class LiveOperations:
             What `Units.layer` returns.
         """
         return self.units.layer(self.networks.load(net), net, layer, units)
+
+    def region(
+        self, net: str, layer: str, region: Sequence[tuple[float, float]], given: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the units of a layer that respond most to a part of an input.
+
+        Args:
+            net: its name in the lab.
+            layer: the layer.
+            region: the part, first and last position along each axis.
+            given: the input, as `open_input` takes it.
+
+        Returns:
+            What `Units.region` returns.
+        """
+        loaded = self.networks.load(net)
+        return self.units.region(loaded, open_input(given, b"", loaded, self.folder).input, layer, region)
 
     def visualization(self, net: str, address: str, format: str = "png") -> tuple[dict[str, Any], bytes]:
         """Return the activation maximisation of a unit, as far as it is computed.
@@ -360,15 +378,7 @@ class LiveOperations:
         """
         net = self.networks.load(name)
         key = (name, None if layers is None else tuple(layers))
-        found = self._recorders.get(key)
-        if found is None or found.net is not net:
-            if found is not None:
-                found.close()
-            self._recorders[key] = found = MapRecorder(net, layers)
-        self._recorders.move_to_end(key)
-        while len(self._recorders) > MAX_RECORDERS:
-            self._recorders.popitem(last=False)[1].close()
-        return found
+        return self._recorders.get(key, lambda: MapRecorder(net, layers), lambda found: found.net is net)
 
 
 def run(channel: Channel, settings: Mapping[str, Any]) -> None:

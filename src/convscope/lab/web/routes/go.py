@@ -19,6 +19,8 @@ from convscope.lab.web.state import Lab
 
 router = APIRouter(prefix="/go", tags=["go"])
 Vertex = Annotated[str, Field(max_length=6)]
+MAX_RECORD = 1_000_000
+"""Characters of a game record in base64, below the limit of a request's body."""
 
 
 class Game(BaseModel):
@@ -66,7 +68,7 @@ class Record(BaseModel):
     """A game record, its bytes in base64."""
 
     model_config = ConfigDict(extra="forbid")
-    sgf: str = Field(max_length=1_000_000)
+    sgf: str = Field(max_length=MAX_RECORD)
 
 
 async def _ask(lab: Lab, action: str, question: BaseModel) -> dict[str, Any]:

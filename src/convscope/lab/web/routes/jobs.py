@@ -75,7 +75,7 @@ def create_job(request: JobRequest, queue: JobQueue, folder: Folder) -> dict[str
         `id` of the job.
     """
     uploads = {name: [_stored(f, folder) for f in files] for name, files in request.uploads.items()}
-    command = jobs.check_request(request.verb, request.settings, uploads)
+    command = jobs.check_request(request.verb, request.settings, uploads, folder)
     return {"id": queue.add(request.verb, request.settings, uploads=uploads, command=command)}
 
 

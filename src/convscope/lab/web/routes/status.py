@@ -21,6 +21,7 @@ class Status(TypedDict):
     torch_ready: bool
     workers: dict[str, str]
     lang_default: Literal["auto", "en", "zh"]
+    folder: str
 
 
 @router.get("/status")
@@ -32,7 +33,7 @@ def status(lab: Lab) -> Status:
         lab: the server's state.
 
     Returns:
-        The status; `device` is None until torch is ready.
+        The status; `device` is None until torch is ready, `folder` is that of the trainings.
     """
     live = lab.workers.get("live")
     return Status(
@@ -41,4 +42,5 @@ def status(lab: Lab) -> Status:
         torch_ready=live is not None and live.state == "ready",
         workers={name: worker.state for name, worker in lab.workers.items()},
         lang_default=lab.recipe.lang,
+        folder=str(lab.runs),
     )

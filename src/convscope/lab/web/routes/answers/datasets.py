@@ -55,6 +55,8 @@ class DataSet(TypedDict):
     """Whether its files are published elsewhere, rather than in the package."""
     ready: bool
     """Whether they are there."""
+    root: str
+    """The folder in which the files of a published set lie; empty for none."""
 
 
 @closed

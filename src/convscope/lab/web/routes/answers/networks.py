@@ -210,6 +210,29 @@ class UnitList(TypedDict):
 
 
 @closed
+class RegionUnit(TypedDict):
+    """A unit, and what it answers to a part of an input: the fields of `see.units.RegionUnit`."""
+
+    unit: int
+    address: str
+    value: Number
+    """Its largest value at the positions of the part."""
+    position: list[int]
+    """Where that is on its feature map."""
+    deviation: Number | None
+    """Standard deviations above the mean over the data; null where no data ships."""
+
+
+@closed
+class RegionUnits(TypedDict):
+    """The units of a layer that respond most to a part of an input."""
+
+    indexed: Number | None
+    """The share of the data that was looked through; null where no data ships."""
+    units: list[RegionUnit]
+
+
+@closed
 class ClassProbability(TypedDict):
     """One of the most probable classes."""
 
