@@ -1,59 +1,21 @@
 /** Jobs of the queue: what the server says about them, and following one while it runs. */
-import { api, ApiError, send, type LabError } from './api';
+import { ApiError, del, get, post, type Schemas } from './api';
 import { live, type JobEvent } from './live.svelte';
 
-export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
-
-export interface Artifact {
-  index: number;
-  kind: 'image' | 'page' | 'table' | 'sound' | 'file';
-  title: string;
-  bytes: number;
-  /** Changes with the content. */
-  version: number;
-}
-
-export interface UploadedFile {
-  id: string;
-  name: string;
-}
-
+export type Artifact = Schemas['Artifact'];
+export type UploadedFile = Schemas['HandedFile'];
 /** A folder that was handed over, with the number of corrections that count; all of them if left out. */
-export interface UploadedSet {
-  set: string;
-  name: string;
-  version?: string;
-}
-
+export type UploadedSet = Omit<Schemas['HandedSet'], 'version'> & Partial<Pick<Schemas['HandedSet'], 'version'>>;
 export type Handed = UploadedFile | UploadedSet;
+export type JobSummary = Schemas['JobSummary'];
+export type Job = Schemas['Job'];
+export type JobState = Job['state'];
 
 /** Those of what was handed over that are files by themselves. */
 export const filesOf = (handed: Handed[] | undefined): UploadedFile[] => (handed ?? []).filter((one) => 'id' in one);
 
 /** The folder among what was handed over; null without one. */
 export const setOf = (handed: Handed[] | undefined): UploadedSet | null => (handed ?? []).find((one) => 'set' in one) ?? null;
-
-export interface JobSummary {
-  id: string;
-  verb: string;
-  settings: Record<string, unknown>;
-  uploads: Record<string, Handed[]>;
-  state: JobState;
-  fraction: number;
-  message: string;
-  seconds_left: number | null;
-  created: number;
-  started: number | null;
-  ended: number | null;
-  error: LabError | null;
-  command: string;
-  cancelling: boolean;
-  artifacts: Artifact[];
-}
-
-export interface Job extends JobSummary {
-  document: Record<string, unknown> | null;
-}
 
 export const hasEnded = (state: JobState): boolean => state !== 'queued' && state !== 'running';
 
@@ -70,13 +32,15 @@ export async function begin(
   settings: Record<string, unknown>,
   uploads: Record<string, Handed[]> = {},
 ): Promise<string> {
-  return (await send<{ id: string }>('POST', '/jobs', { verb, settings, uploads })).id;
+  return (await post('/jobs', { body: { verb, settings, uploads } })).id;
 }
 
-export const cancel = (id: string): Promise<unknown> => send('POST', `/jobs/${id}/cancel`);
-export const remove = (id: string): Promise<unknown> => send('DELETE', `/jobs/${id}`);
-export const control = (id: string, action: string, value: unknown = null): Promise<unknown> =>
-  send('POST', `/jobs/${id}/control`, { action, value });
+export const cancel = (id: string): Promise<unknown> => post('/jobs/{id}/cancel', { path: { id } });
+export const remove = (id: string): Promise<unknown> => del('/jobs/{id}', { path: { id } });
+export const control = (id: string, action: Control['action'], value: Control['value'] = null): Promise<unknown> =>
+  post('/jobs/{id}/control', { path: { id }, body: { action, value } });
+
+export type Control = Schemas['ControlRequest'];
 
 /** Milliseconds between two questions for the whole job while events come. */
 const ASK = 400;
@@ -113,7 +77,7 @@ export class FollowedJob {
   /** Ask for the job now. */
   async ask(): Promise<void> {
     try {
-      this.job = await api<Job>(`/jobs/${this.id}`);
+      this.job = await get('/jobs/{id}', { path: { id: this.id } });
       this.error = null;
     } catch (raised) {
       this.error = raised as Error;
@@ -142,10 +106,10 @@ export class FollowedJob {
   }
 
   private hear(body: JobEvent): void {
-    this.after = body.seq ?? this.after;
-    if (body.event === 'log') this.log.push(String(body.text));
+    if (body.event !== 'gone') this.after = body.seq;
+    if (body.event === 'log') this.log.push(body.text);
     else if (body.event === 'progress' && this.job) {
-      const { fraction, message, seconds_left } = body as unknown as Pick<Job, 'fraction' | 'message' | 'seconds_left'>;
+      const { fraction, message, seconds_left } = body;
       Object.assign(this.job, { fraction, message, seconds_left });
     }
     if (body.event !== 'progress' && body.event !== 'log') this.soon(ASK);

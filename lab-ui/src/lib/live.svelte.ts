@@ -1,24 +1,16 @@
 /** The one WebSocket of a tab: inputs go in, maps and events of jobs come back. */
-import type { LabError, Layer } from './api';
+import type { Schemas } from './api';
 import { decodeFrame, encodeInput, type Frame } from './frames';
 import type { Game } from './go';
-import type { Piece } from './words';
 
 /** An input: values as bytes, an uploaded file, a sentence, a bundled example, or a position of a game. */
 export type Input = { pixels: Uint8Array } | { upload: string } | { text: string } | { example: number } | { sample: number } | { game: Game };
 
-/** One event of a job, as the socket carries it. */
-export interface JobEvent {
-  type: 'job';
-  /** The stream that it belongs to, as this page counts. */
-  stream: number;
-  id: string;
-  /** Absent where the job is `gone`. */
-  seq?: number;
-  /** `state`, `progress`, `log`, ...; `gone` where there is no such job. */
-  event: string;
-  [field: string]: unknown;
-}
+/** One event of a job; `gone` where there is no such job. */
+export type JobEvent = Schemas['JobEvent'];
+export type AttributedWords = Schemas['AttributedWords'];
+export type Inspection = Schemas['Inspection'];
+export type Refusal = Schemas['Refusal'];
 
 /** Events of one job, or of all, from some number on. */
 interface Stream {
@@ -30,49 +22,11 @@ interface Stream {
   connection: (there: boolean) => void;
 }
 
-/** The numbers behind one unit at one position: those of `see.unit_terms`. */
-export interface Inspection {
-  type: 'inspected';
-  /** The address that was asked for, and the one that was inspected: with its position. */
-  requested_address: string;
-  address: string;
-  kind: string;
-  /** Of window and weights: channels, then the kernel's axes. */
-  shape: number[];
-  window: number[];
-  weights: number[] | null;
-  bias: number | null;
-  sum: number | null;
-  value: number;
-  /** For each axis the positions that are read; those outside the layer are padding. */
-  taps: number[][];
-  channels: [number, number];
-  following: { layer: string; kind: string; value: number }[];
-}
-
-/** What each word of a sentence adds to the score of a class. */
-export interface WordAttributions {
-  type: 'word_attributions';
-  seq: number;
-  /** Name of the class. */
-  target: string;
-  probability: number;
-  pieces: Piece[];
-}
-
-/** Why a message has no answer. */
-export interface Refusal extends LabError {
-  /** What was asked; left out for a message that could not be read. */
-  question?: 'watch' | 'maps' | 'inspect' | 'word_attributions';
-  /** The address, where an inspection was asked for. */
-  detail?: unknown;
-}
-
 interface Messages {
   frame: Frame;
-  watching: { type: 'watching'; net: string; layers: Layer[] };
+  watching: Schemas['Watching'];
   inspected: Inspection;
-  word_attributions: WordAttributions;
+  word_attributions: AttributedWords;
   error: Refusal;
 }
 
@@ -196,7 +150,7 @@ class LiveConnection {
     if (this.given) this.sendInput(this.given);
   }
 
-  private tell(message: object): void {
+  private tell(message: Schemas['AnyMessage']): void {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
@@ -234,18 +188,15 @@ class LiveConnection {
       if (frame.seq >= this.firstSeq) this.heardFrame(frame);
       return;
     }
-    const message = JSON.parse(data) as { type: string; question?: string };
+    const message = JSON.parse(data) as JobEvent | Schemas['LiveAnswer'];
     if (message.type === 'job') {
-      const event = message as JobEvent;
-      const stream = this.streams.get(event.stream);
-      if (stream && event.seq !== undefined) stream.after = event.seq;
-      stream?.hear(event);
+      const stream = this.streams.get(message.stream);
+      if (stream && message.event !== 'gone') stream.after = message.seq;
+      stream?.hear(message);
       return;
     }
     if (message.type === 'error' && message.question !== 'inspect') this.answered();
-    if (message.type in this.listeners && message.type !== 'frame') {
-      for (const listener of this.listeners[message.type as keyof Messages]) (listener as (m: unknown) => void)(message);
-    }
+    for (const listener of this.listeners[message.type]) (listener as (heard: typeof message) => void)(message);
   }
 
   private heardFrame(frame: Frame): void {

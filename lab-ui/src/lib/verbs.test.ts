@@ -6,7 +6,8 @@ import { status } from './status.svelte';
 import { commandOf, deciding, settingsOf, type FieldSchema, type VerbSchema } from './verbs';
 
 const field = (name: string, usual: unknown = null, more: Partial<FieldSchema> = {}): FieldSchema => ({
-  name, title: name, type: 'text', choices: null, default: usual, minimum: null, maximum: null, help: '', positional: false, takes: null, ...more,
+  name, title: name, flag: `--${name}`, type: 'text', choices: null, default: usual, minimum: null, maximum: null, exclusive: [],
+  repeats: false, required: false, help: '', positional: false, takes: null, verb: 'train', ...more,
 });
 const train: VerbSchema = {
   verb: 'train',

@@ -1,35 +1,13 @@
 /** Verbs and their settings, as the server's schema says: one schema for flags, files and this form. */
-import { api } from './api';
+import { get, type Schemas } from './api';
 import { shellQuoted } from './command';
 import { t, type Key } from './i18n/index.svelte';
 import type { Handed } from './jobs.svelte';
 import { reference } from './runs.svelte';
 
-export interface FieldSchema {
-  name: string;
-  /** The verb whose setting it is. */
-  verb?: string;
-  title: string;
-  /** `switch`, `choice`, `integer`, `number` or `text`. */
-  type: string;
-  choices: string[] | null;
-  default: unknown;
-  minimum: number | null;
-  maximum: number | null;
-  help: string;
-  positional: boolean;
-  /** What a text names: `a picture`, `a network`, ...; null if nothing is known. */
-  takes: string | null;
-  repeats?: boolean;
-  required?: boolean;
-}
-
-export interface VerbSchema {
-  verb: string;
-  summary: string;
-  help: string;
-  fields: FieldSchema[];
-}
+/** A setting, and the verb whose setting it is. */
+export type FieldSchema = Schemas['FieldSchema'] & { verb: string };
+export type VerbSchema = Omit<Schemas['VerbSchema'], 'fields'> & { fields: FieldSchema[] };
 
 /** Whether a setting is a file, or several, that the page hands over. */
 export const takesFiles = ({ takes }: FieldSchema): boolean => takes !== null && /picture|painting|sound|result|folder/.test(takes);
@@ -51,16 +29,15 @@ export function deciding(settings: Record<string, unknown>): Record<string, stri
 
 /** The schema of a verb, asked for once; it may depend on settings. */
 export function schemaOf(verb: string, about: Record<string, string> = {}): Promise<VerbSchema> {
-  const query = String(new URLSearchParams(about));
-  const address = [`/verbs/${encodeURIComponent(verb)}`, query].filter(Boolean).join('?');
-  let found = known.get(address);
+  const key = `${verb}?${new URLSearchParams(about)}`;
+  let found = known.get(key);
   if (!found) {
-    found = api<VerbSchema>(address).then((schema) => ({
+    found = get('/verbs/{verb}', { path: { verb }, query: about }).then((schema) => ({
       ...schema,
       fields: schema.fields.map((field) => ({ ...field, verb })),
     }));
-    found.catch(() => known.delete(address));
-    known.set(address, found);
+    found.catch(() => known.delete(key));
+    known.set(key, found);
   }
   return found;
 }

@@ -1,4 +1,4 @@
-"""The server is killed under an open page: the page comes back by itself, and a paused training stays paused."""
+"""The server is killed under an open page: it comes back by itself, and a paused training stays paused."""
 
 import os
 import re

@@ -1,12 +1,8 @@
 /** Thumbnails of a job: sheets in several sizes, fetched when they are needed, and resampled to sizes between. */
+import type { Schemas } from '../api';
 import { inkOf, resample, type Part, type Tile } from './raster';
 
-export interface Level {
-  side: number;
-  /** Thumbnails in a row of a sheet, and rows of it. */
-  columns: number;
-  sheets: number;
-}
+export type Level = Schemas['ThumbnailLevel'];
 
 interface Sheet {
   bytes: Uint8Array;

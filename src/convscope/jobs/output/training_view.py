@@ -177,7 +177,7 @@ class TrainingView:
         indices = [i for cell in cell_images.choose(found).values() for i in cell]
         samples = _answers(finding, indices, Path(getattr(self.recipe, "data", "")))
         if not indices or hasattr(data, "texts"):
-            texts = {"picture": None, "tile": 0, "columns": 1, "sound": False, "samples": samples}
+            texts = {"image": None, "tile": 0, "columns": 1, "sound": False, "samples": samples}
             return texts if indices else None
         timeline = world_of(data.spec).has_timeline
         if not timeline and not data.spec.axes.endswith("h w"):

@@ -166,4 +166,12 @@ def to_json(job: QueuedJob, *, whole: bool = True) -> dict[str, Any]:
     ]
     found = {name: getattr(job, name) for name in PUBLIC_FIELDS}
     found |= {"cancelling": job.cancelled and not job.over, "artifacts": artifacts}
+    found["uploads"] = {name: [_handed(file) for file in files] for name, files in job.uploads.items()}
     return {**found, "document": job.document} if whole else found
+
+
+def _handed(file: dict[str, str]) -> dict[str, Any]:
+    """Return an upload of a job as it is shown."""
+    if "set" in file:
+        return {"set": file["set"], "name": file.get("name", ""), "version": int(file["version"])}
+    return {"id": file["id"], "name": file.get("name", "")}

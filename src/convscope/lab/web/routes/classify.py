@@ -7,12 +7,15 @@ from starlette.requests import Request
 
 from convscope.lab.folder import from_path
 from convscope.lab.web.reference.snippets import snippets
+from convscope.lab.web.routes.answers.common import answers
+from convscope.lab.web.routes.answers.networks import Classified, Programs
 from convscope.lab.web.state import Lab
 
 router = APIRouter(tags=["networks"])
 
 
 @router.post("/networks/{net}/classify")
+@answers(Classified)
 async def classify(
     net: str,
     request: Request,
@@ -39,6 +42,7 @@ async def classify(
 
 
 @router.get("/networks/{net}/classify")
+@answers(Programs)
 def examples(net: str, request: Request, lab: Lab) -> dict[str, str]:
     """Return programs that classify a file with this network.
 

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from convscope.lab.folder import from_path
+from convscope.lab.web.routes.answers.common import answers
+from convscope.lab.web.routes.answers.networks import Network, NetworkSummary, RegionUnits, Unit, UnitList
 from convscope.lab.web.state import Lab
 
 router = APIRouter(tags=["networks"])
@@ -27,6 +29,7 @@ class Region(BaseModel):
 
 
 @router.get("/networks")
+@answers(list[NetworkSummary])
 async def networks(lab: Lab) -> list[dict[str, Any]]:
     """List this package's networks and the trainings.
 
@@ -41,6 +44,7 @@ async def networks(lab: Lab) -> list[dict[str, Any]]:
 
 @addresses.get("/m/{net}.json")
 @router.get("/networks/{net}")
+@answers(Network)
 async def network(net: str, lab: Lab) -> dict[str, Any]:
     """Return the specification and the layers of a network.
 
@@ -56,6 +60,7 @@ async def network(net: str, lab: Lab) -> dict[str, Any]:
 
 @addresses.get("/m/{net}/{layer}.json")
 @router.get("/networks/{net}/layers/{layer}/units")
+@answers(UnitList)
 async def layer_units(net: str, layer: str, lab: Lab, units: Numbers = "") -> dict[str, Any]:
     """Return the units of a layer, each with its strongest real input; ask again until `indexed` is 1.
 
@@ -74,6 +79,7 @@ async def layer_units(net: str, layer: str, lab: Lab, units: Numbers = "") -> di
 
 @addresses.get("/m/{net}/{layer}/{unit}.json")
 @router.get("/networks/{net}/layers/{layer}/units/{unit}")
+@answers(Unit)
 async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
     """Return the card of a unit; its strongest real inputs come as soon as they are found.
 
@@ -90,8 +96,9 @@ async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
 
 
 @router.post("/networks/{net}/layers/{layer}/region")
+@answers(RegionUnits)
 async def region(net: str, layer: str, question: Region, lab: Lab) -> dict[str, Any]:
-    """Return the units of a layer that respond most to a part of an input; ask again until `indexed` is 1.
+    """Return the units of a layer that respond most to a part of an upload; ask again until `indexed` is 1.
 
     Args:
         net: name of the network, with `~` for `/`.

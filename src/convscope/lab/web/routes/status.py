@@ -4,14 +4,16 @@ from importlib.metadata import version
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from typing_extensions import TypedDict
 
+from convscope.lab.web.routes.answers.common import answers, closed
 from convscope.lab.web.state import Lab
 
 router = APIRouter(tags=["status"])
 
 
-class Status(BaseModel):
+@closed
+class Status(TypedDict):
     """The state of the server."""
 
     version: str
@@ -23,6 +25,7 @@ class Status(BaseModel):
 
 
 @router.get("/status")
+@answers(Status)
 def status(lab: Lab) -> Status:
     """Return the version, and the state of the workers: `starting`, `ready` or `stopped`.
 
