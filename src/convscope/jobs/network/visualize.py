@@ -55,10 +55,10 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
         scaled; `clipped`, the share of its values that are 0 or 255; `picture`, the file name; and of a
         sound `sound`, the name of a WAV file),
         `uninformative` (places whose images carry no information), `unmoved` (places whose gradient was 0 in
-        every step), `film` (with `--save-steps`: `picture`, the file name, and `steps`, those so far) and `out`
-        (the folder). For a network of words instead of `pictures` there are `ngrams`
-        (entries with `place`, `ngram`, `value` and `words`: for each place of the kernel the best words, and
-        what each adds), from its weights alone.
+        every step), `film` (with `--save-steps`: `picture`, the file name, and `steps`, those so far) and
+        `out` (the folder). For a network of words instead of `pictures` there are `ngrams` (entries with
+        `place`, `ngram`, `value` and `words`: for each place of the kernel the best words, and what each
+        adds), from its weights alone.
 
     Raises:
         Interrupted: stopped; the images so far are saved (exit code 130).

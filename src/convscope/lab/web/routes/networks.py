@@ -21,7 +21,7 @@ Numbers = Annotated[str, Query(max_length=20_000)]
 
 
 class Region(BaseModel):
-    """A part of an upload as the network sees it: of each axis the first pixel, and the one after the last."""
+    """A part of an upload as the network sees it: of each axis the first pixel and the one after the last."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     upload: str = Field(pattern=r"^[0-9a-f]{64}$")
