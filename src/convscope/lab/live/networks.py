@@ -8,6 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import torch
+
 from convscope import graph
 from convscope.errors import ConvscopeError, UsageError, nearest
 from convscope.graph import Graph
@@ -87,10 +89,11 @@ class Networks:
 
     Args:
         folder: the folder of trainings.
+        device: where the networks compute.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = LabFolder(folder)
+    def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
+        self.folder, self.device = LabFolder(folder), torch.device(device)
         self._loaded: LRUCache[str, Opened] = LRUCache(MAX_LOADED)
         self._lock, self._opening = Lock(), Lock()
 
@@ -155,7 +158,7 @@ class Networks:
         changed = _changed(where, checkpoint) if where else 0.0
         with self._opening:  # fresh weights are drawn from torch's global generator
             net = load_checkpoint(where, checkpoint) if where and checkpoint else load(where or name, seed=0)
-        return Opened(net, changed)
+        return Opened(net.to(self.device), changed)
 
     def keep(self, name: str, opened: Opened) -> None:
         """Keep a network in memory; of too many the one that was used longest ago is given up.

@@ -23,8 +23,10 @@ from convscope.lab.workers.channel import Channel, Operation
 from convscope.lab.workers.datasets import Datasets, Format
 from convscope.lab.workers.loading import Loader
 from convscope.lab.workers.samples import Samples
+from convscope.learn import find_device
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from convscope.lab.live.go import GoService
@@ -39,10 +41,11 @@ class LiveOperations:
 
     Args:
         folder: the folder of trainings; the lab's own things are in its `.lab`.
+        device: where networks compute.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.networks = Networks(folder)
+    def __init__(self, folder: Path, device: "torch.device | str" = "cpu") -> None:
+        self.networks = Networks(folder, device)
         self.folder = LabFolder(folder)
         self.samples = Samples(self.folder)
         self.datasets = Datasets()
@@ -391,13 +394,17 @@ def run(channel: Channel, settings: Mapping[str, Any]) -> None:
 
     Args:
         channel: where requests come from.
-        settings: `folder`, that of the trainings.
+        settings: `folder`, that of the trainings, and `device`, as `find_device` takes it.
+
+    Raises:
+        MissingError: there is no such device.
     """
     import torch
 
-    live = LiveOperations(Path(settings["folder"]))
+    device = find_device(settings.get("device", "auto"))
+    live = LiveOperations(Path(settings["folder"]), device)
     live.forward("digits", given={"sample": 0})  # so that the first stroke finds everything loaded
-    channel.ready(device="cpu", torch=torch.__version__)
+    channel.ready(device=device.type, torch=torch.__version__)
     loader, requests = Loader(live.networks, channel.repeat), channel.requests()
     while True:
         while not channel.waiting() and not loader.busy and live.background.step():
