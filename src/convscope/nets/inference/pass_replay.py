@@ -5,7 +5,7 @@ and its backward pass are recorded below all of that, as calls on tensors. Repla
 in the same order. What is known by then makes some of them cheaper: which tensors nobody reads, that weights
 have no gradient, and where the memory format allows a plain matrix product.
 
-A recording holds for inputs of one shape and one memory format. It is used only if it agrees with the network
+A recording holds for inputs of one shape. It is used only if it agrees with the network
 on another input than the recorded one, so that a network that decides by its values is not replayed.
 
 Source: the recording is that of PyTorch's CUDA graphs, Ng et al. 2021, "Accelerating PyTorch with CUDA
@@ -14,6 +14,7 @@ Graphs", by a `TorchDispatchMode` instead of a stream.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -104,7 +105,9 @@ class _Recorder(TorchDispatchMode):
             return [self.known(one) for one in value]
         if not isinstance(value, Tensor):
             return value
-        return self.slots.get(id(value)) or (self.views.get(_memory(value)) if value.numel() else None) or value
+        return (
+            self.slots.get(id(value)) or (self.views.get(_memory(value)) if value.numel() else None) or value
+        )
 
     @override
     def __torch_dispatch__(
@@ -120,7 +123,9 @@ class _Recorder(TorchDispatchMode):
             self._note(out, arguments[0])
             return out
         several = isinstance(out, list | tuple)
-        results = tuple(self.slot_of(o) if isinstance(o, Tensor) else None for o in (out if several else [out]))
+        results = tuple(
+            self.slot_of(o) if isinstance(o, Tensor) else None for o in (out if several else [out])
+        )
         self.calls.append(_Call(func, arguments, kwargs, results, several))
         return out
 
@@ -180,8 +185,16 @@ class PassReplay:
         self.forward, self.backward = forward[::-1], backward[::-1]
 
     def fits(self, x: Float[Tensor, "b *shape"]) -> bool:
-        """Return whether an input has the recorded shape, memory format and dtype."""
-        return _format(x) == self.like
+        """Return whether an input has the recorded shape and dtype.
+
+        Args:
+            x: the input.
+
+        Returns:
+            True if it can be replayed.
+        """
+        shape, _, dtype = self.like
+        return tuple(x.shape) == shape and x.dtype == dtype
 
     def agrees(self, run: Pass, x: Float[Tensor, "b *shape"]) -> bool:
         """Return whether activations and gradient are the network's own, within `CLOSE`.
@@ -189,6 +202,9 @@ class PassReplay:
         Args:
             run: the pass that was recorded.
             x: another input than the recorded one, which must fit.
+
+        Returns:
+            True if they are, and finite.
         """
         results = []
         for one in (run, self):
@@ -202,19 +218,41 @@ class PassReplay:
         )
 
     def __call__(self, x: Float[Tensor, "b *shape"]) -> tuple[Tensor, ...]:
-        """Return the activations of an input that fits, as part of the autograd graph."""
+        """Replay the forward pass; the result is part of the autograd graph.
+
+        Args:
+            x: an input that fits.
+
+        Returns:
+            The activations, in the order of the recorded pass.
+        """
         return _Replayed.apply(x, self)
 
     def run_forward(self, x: Tensor) -> tuple[list[Any], list[Tensor]]:
-        """Return the tensors that the backward pass needs, and the activations."""
+        """Replay the forward pass, outside autograd.
+
+        Args:
+            x: an input that fits, without a gradient.
+
+        Returns:
+            By slot the tensors that the backward pass needs, and the activations.
+        """
         held: list[Any] = [None] * self.size
-        held[0] = x
+        held[0] = x if _format(x) == self.like else _as(x, self.like)
         for one in self.forward:
             one.run(held)
         return held, [held[number] for number in self.outputs[:-1]]
 
     def run_backward(self, held: list[Any], gradients: Sequence[Tensor]) -> Tensor:
-        """Return the gradient of the input."""
+        """Replay the backward pass.
+
+        Args:
+            held: what `run_forward` returned first; its tensors are freed on the way.
+            gradients: of a number, with respect to each activation.
+
+        Returns:
+            The number's gradient with respect to the input.
+        """
         for slot, gradient, like in zip(self.incoming, gradients, self.incoming_like, strict=True):
             held[slot] = gradient if _format(gradient) == like else _as(gradient, like)
         for one in self.backward:
@@ -322,11 +360,12 @@ def _without_clones(calls: list[_Call]) -> list[_Call]:
         if call.mutable and call.arguments and isinstance(call.arguments[0], _Slot):
             changes[call.arguments[0].number] = changes.get(call.arguments[0].number, 0) + 1
     same: dict[_Slot, _Slot] = {}
-    for call, after in zip(calls, calls[1:], strict=False):
-        source = call.arguments[0] if call.arguments else None
-        if call.function is aten.clone.default and after.function is aten.hardtanh_.default:
-            if isinstance(source, _Slot) and source == after.arguments[0] and changes[source.number] == 1:
-                same[call.results[0] or source] = source
+    for call, after in pairwise(calls):
+        copied = (call.function, after.function) == (aten.clone.default, aten.hardtanh_.default)
+        source, copy = call.arguments[:1], call.results[0]
+        if copied and copy and source == after.arguments[:1] and isinstance(source[0], _Slot):
+            if changes[source[0].number] == 1:  # nothing else overwrites it
+                same[copy] = source[0]
     return [
         replace(call, arguments=tuple(same.get(a, a) if isinstance(a, _Slot) else a for a in call.arguments))
         if call.function is aten.hardtanh_backward.default
@@ -349,7 +388,14 @@ def _cheaper(call: _Call, made: list[Tensor]) -> _Call:
     if tuple(weight.shape[2:]) == (1, 1) and set(stride) == {1} and set(padding) == {0}:
         new = replace(call, function=_pointwise_gradient, arguments=(gradient, weight.flatten(1), shape))
     elif shape[1] <= NARROW and len(shape) == 4 and shape[0] == 1:
-        arguments = (gradient, weight.flatten(1).t().contiguous(), shape, tuple(weight.shape[2:]), stride, padding)
+        arguments = (
+            gradient,
+            weight.flatten(1).t().contiguous(),
+            shape,
+            tuple(weight.shape[2:]),
+            stride,
+            padding,
+        )
         new = replace(call, function=_narrow_gradient, arguments=arguments)
     else:
         return call

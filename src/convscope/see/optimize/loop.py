@@ -31,7 +31,7 @@ from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.optimize.transforms import Transform, apply_transforms
 
 REPLAY_FROM = 32
-"""Steps from which on the network's pass is recorded and replayed, which costs as much as about 25 steps gain."""
+"""Steps from which on the network's pass is recorded and replayed: to record costs what 25 steps gain."""
 CHECK_EVERY = 16
 """Steps between checks for NaN and infinity, and of whether all images have changed; each synchronises with
 the device."""
@@ -310,7 +310,6 @@ class _Evaluator:
             return objective(activations, images, scores)
 
         return images, shown, score
-
 
     def _activations(self, shown: Tensor) -> tuple[Tensor, ...]:
         return tuple(record_float32(self.net, shown, self.objective.places).values())
