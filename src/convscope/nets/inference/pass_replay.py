@@ -363,9 +363,9 @@ def _without_clones(calls: list[_Call]) -> list[_Call]:
     for call, after in pairwise(calls):
         copied = (call.function, after.function) == (aten.clone.default, aten.hardtanh_.default)
         source, copy = call.arguments[:1], call.results[0]
-        if copied and copy and source == after.arguments[:1] and isinstance(source[0], _Slot):
-            if changes[source[0].number] == 1:  # nothing else overwrites it
-                same[copy] = source[0]
+        same_source = source == after.arguments[:1] and isinstance(source[0], _Slot)
+        if copied and copy and same_source and changes[source[0].number] == 1:  # nothing else overwrites it
+            same[copy] = source[0]
     return [
         replace(call, arguments=tuple(same.get(a, a) if isinstance(a, _Slot) else a for a in call.arguments))
         if call.function is aten.hardtanh_backward.default
