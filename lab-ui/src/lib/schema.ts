@@ -1474,7 +1474,7 @@ export interface components {
         Refused: {
             error: components["schemas"]["LabError"];
         };
-        /** @description A part of an input: first and last position along each of its spatial axes, in its own pixels. */
+        /** @description A part of an upload as the network sees it: of each axis the first pixel and the one after the last. */
         Region: {
             region: [
                 number,
