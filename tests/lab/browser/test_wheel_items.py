@@ -257,6 +257,7 @@ def test_6_an_answer_is_explained_from_a_region_to_units_and_similar_pictures(
             break
         page.wait_for_timeout(50)
     assert units.locator("a").all_inner_texts() != before
+    until(page, "document.querySelectorAll('[data-testid=region-units] img').length === 30")
     all_loaded(page, "[data-testid=region-units] img")
     keep(page, "6-explained")
     units.first.get_by_role("link").click()
