@@ -217,7 +217,8 @@ def test_5_units_mixtures_strips_and_the_atlas_are_looked_into(
     job = begin(page, "units", net="digits", data="digits", split="test", places=["conv2"])
     page.goto(page.url.split("/do/")[0] + f"/jobs/{job}")
     done(page)
-    page.frame_locator("iframe").locator("img, canvas").first.wait_for()
+    page.locator("iframe").scroll_into_view_if_needed()
+    page.frame_locator("iframe").locator("select", has_text="conv2").first.wait_for()
     keep(page, "5-units")
     page.goto(page.url.split("/jobs/")[0] + f"/atlas?job={atlas}")
     map_ = page.get_by_role("application")
@@ -256,6 +257,7 @@ def test_6_an_answer_is_explained_from_a_region_to_units_and_similar_pictures(
             break
         page.wait_for_timeout(50)
     assert units.locator("a").all_inner_texts() != before
+    until(page, "document.querySelectorAll('[data-testid=region-units] img').length === 30")
     all_loaded(page, "[data-testid=region-units] img")
     keep(page, "6-explained")
     units.first.get_by_role("link").click()
