@@ -76,7 +76,7 @@ NO_HINT: dict[str, dict[str, tuple[str, ...]]] = {
     RANGE: {
         "graph/analysis/receptive_field.py": ("Field.box",),
         "lab/live/games.py": ("board_of",),
-        "lab/live/go.py": ("GoService.load", "GoService.net_of"),
+        "lab/live/go.py": ("GoService.net_of",),
         "lab/live/inputs.py": ("_open_text", "bundled_input", "open_input"),
         "learn/style/perceptual.py": ("Tap.of",),
         "learn/style/setup.py": ("_build_network",),
