@@ -190,11 +190,11 @@ def on_phones() -> list[Any]:
 def test_pages_fit_a_phone_in_both_languages(open_page: Open, job: str, address: str, locale: str) -> None:
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     page = shown(open_page, address, job, locale=locale, **phone)
+    text = page.locator("main").inner_text()
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
     page.wait_for_timeout(100)
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
     assert page.evaluate("innerWidth") <= 390
-    text = page.locator("main").inner_text()
     assert any("\u4e00" <= letter <= "\u9fff" for letter in text) == (locale == "zh-CN")
     current = page.locator("header nav a[aria-current]")
     if current.count():
