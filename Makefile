@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.ready
 # The options of pyproject.toml without checks of shapes at every call, which double the time; `make test` has them.
 UNCHECKED := --strict-markers --import-mode=importlib
 
-.PHONY: help setup lab tour test test-slow test-all check ui bench format clean
+.PHONY: help setup lab tour test test-slow test-all check types ui bench format clean
 .DEFAULT_GOAL := help
 
 help: ## list the words
@@ -44,9 +44,13 @@ check: $(STAMP) ## formatting, lint, types, the direction of every import
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
-
+	$(BIN)/python scripts/dump_openapi.py --check
 	@if command -v npm > /dev/null; then cd lab-ui && npm ci --silent && npm run check && npm test; \
 	  else echo "npm is absent: the sources of the page are not checked"; fi
+
+types: $(STAMP) ## write the page's types of the lab's answers anew, from the server's (needs Node 20 or newer)
+	$(BIN)/python scripts/dump_openapi.py
+	cd lab-ui && npm ci --silent && npm run types
 
 ui: ## build the page of the lab from lab-ui (needs Node 20 or newer)
 	cd lab-ui && npm ci --silent && npm run build

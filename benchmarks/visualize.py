@@ -23,8 +23,8 @@ ABOUT = (
     "better of 128 px and the 224 px that it shows the network. Robust: the mean of five views, enlarged to "
     "224 px, shifted by up to 3 %, turned by up to 7 degrees and scaled by 5 %; one function for both. "
     "Clipped: share of the values of an 8-bit picture that are 0 or 255. Time: seconds of processor time "
-    "with one thread, all that a call does; tools in turns, unit by unit, in one process; other programs "
-    "were using the machine."
+    "with one thread, all that a call does; tools in turns, unit by unit, in one process; other programs may "
+    "use the machine (load_before)."
 )
 HEAD = ("what", "convscope", "Lucent", "ratio")
 

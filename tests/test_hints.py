@@ -38,7 +38,7 @@ NO_HINT: dict[str, dict[str, tuple[str, ...]]] = {
         "lab/live/go.py": ("GoService.answer",),
         "lab/live/inputs.py": ("from_bytes",),
         "lab/live/pictures.py": ("to_wav",),
-        "lab/web/routes/socket.py": ("Tab._take_bytes", "_given", "_read"),
+        "lab/web/websocket/route.py": ("Tab._take_bytes", "_given", "_read"),
         "nets/io/graph_module.py": ("GraphModule.forward",),
         "nets/style/bank.py": ("StyleBankConfig.__post_init__",),
         "nets/style/johnson.py": ("Size.__post_init__",),
@@ -76,7 +76,7 @@ NO_HINT: dict[str, dict[str, tuple[str, ...]]] = {
     RANGE: {
         "graph/analysis/receptive_field.py": ("Field.box",),
         "lab/live/games.py": ("board_of",),
-        "lab/live/go.py": ("GoService.load", "GoService.net_of"),
+        "lab/live/go.py": ("GoService.net_of",),
         "lab/live/inputs.py": ("_open_text", "bundled_input", "open_input"),
         "learn/style/perceptual.py": ("Tap.of",),
         "learn/style/setup.py": ("_build_network",),

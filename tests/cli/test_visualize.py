@@ -15,9 +15,11 @@ from convscope.show.images import animation, png
 
 def test_film_and_moving_picture(convscope, tmp_path: Path) -> None:
     done = convscope(
-        "visualize", "digits", "conv2:3", "--save-steps", "0,4,12", "--steps", "12", "--animate", "--out", "o"
+        *("visualize", "digits", "conv2:3", "--save-steps", "0,4,12", "--steps", "12", "--animate"),
+        *("--out", "o", "--json"),
     )
     assert done.code == 0, done.err
+    assert done.json["film"] == {"picture": "film.png", "steps": [0, 4, 12]}
     assert png.recipe_in(tmp_path / "o/film.png")["save_steps"] == [0, 4, 12]
     with Image.open(tmp_path / "o/conv2-3.webp") as moving:
         assert moving.n_frames >= 10 and moving.size == (28, 28)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lab.answers import checked
 
 from convscope.lab.recipe import LabRecipe
+from convscope.lab.web import server as server_module
 from convscope.lab.web.server import Server
 
 
@@ -76,3 +78,21 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Cl
     yield start
     for server in running:
         server.__exit__()
+
+
+@pytest.fixture(scope="session")
+def answer_faults() -> Iterator[list[str]]:
+    """What answers of servers in this process have and their types have not, or the other way round."""
+    faults: list[str] = []
+    create = server_module.create
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server_module, "create", lambda state: checked(create(state), faults))
+        yield faults
+
+
+@pytest.fixture(autouse=True, scope="module")
+def answers_have_their_types(answer_faults: list[str]) -> Iterator[None]:
+    """Every answer in JSON of every test is what its route says: see `tests.lab.answers`."""
+    answer_faults.clear()
+    yield
+    assert not answer_faults

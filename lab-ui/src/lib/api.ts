@@ -1,136 +1,39 @@
-/** The server's answers as types, and one function that asks for them. */
+/** The typed client: paths, what they take and what they answer are those of the server's OpenAPI document. */
+import { t } from './i18n/index.svelte';
+import type { components, paths } from './schema';
 
-export interface LabError {
-  expected: string;
-  received: string;
-  hint: string;
-}
+export type Schemas = components['schemas'];
+export type LabError = Schemas['LabError'];
+export type Status = Schemas['Status'];
+export type NetworkSummary = Schemas['NetworkSummary'];
+export type Field = Schemas['ReceptiveField'];
+export type Layer = Schemas['Layer'];
+export type Network = Schemas['Network'];
+export type TopInput = Schemas['TopInput'];
+export type Unit = Schemas['Unit'];
+export type UnitSummary = Schemas['UnitSummary'];
+export type UnitList = Schemas['UnitList'];
 
-export interface Status {
-  version: string;
-  device: string;
-  torch_ready: boolean;
-  workers: { live: string; jobs: string };
-  lang_default: string;
-}
+const BASE = '/api/v1';
 
-export interface NetworkSummary {
-  name: string;
-  summary: string;
-  world: string;
-  shape: number[];
-  classes: number;
-  trained: boolean;
-  origin: 'shipped' | 'zoo' | 'run';
-}
+type Method = 'get' | 'post' | 'put' | 'delete';
+/** The paths that have a method, without what all begin with. */
+type PathsOf<M extends Method> = {
+  [Path in keyof paths]: paths[Path][M] extends { responses: unknown } ? (Path extends `${typeof BASE}${infer Rest}` ? Rest : never) : never;
+}[keyof paths];
+type At<Path extends string, M extends Method> = `${typeof BASE}${Path}` extends keyof paths ? paths[`${typeof BASE}${Path}`][M] : never;
+type Json<Message> = Message extends { content: { 'application/json': infer Body } } ? Body : undefined;
+type Answer<Operation> = Operation extends { responses: infer Responses } ? Json<Responses[keyof Responses & (200 | 201 | 202)]> : never;
 
-export interface Field {
-  size: number[];
-  stride: number[];
-  offset: number[];
-  /** For each axis, whether every unit reads the input from end to end. */
-  covers_all: boolean[];
-}
-
-export interface Layer {
-  name: string;
-  kind: string;
-  shape: number[];
-  parameters: number;
-  macs: number;
-  field: Field | null;
-  inputs: string[];
-  options: Record<string, unknown>;
-}
-
-export interface Checkpoint {
-  /** Name of the network with these weights: `run:mine@best`. */
-  name: string;
-  checkpoint: 'last' | 'ema' | 'best' | 'previous';
-  /** Finished epochs, and steps of the one after them. */
-  epoch: number;
-  step: number;
-}
-
-export interface Network {
-  name: string;
-  world: string;
-  spec: { shape: number[]; axes: string; kind: string; value_range: [number, number]; classes: string[] };
-  layers: Layer[];
-  /** Names of the layers that are watched where none are named. */
-  default_layers: string[];
-  /** Name of the labelled data that ships for its inputs, or null. */
-  data: string | null;
-  trained: boolean;
-  /** Other weights of a training: its checkpoints, as networks of their own names. */
-  checkpoints: Checkpoint[];
-  parameters: number;
-  macs: number;
-  text: string | null;
-  command: string;
-}
-
-/** A real input on which a unit is strong. */
-export interface TopInput {
-  url: string;
-  /** Its index in the data that ships. */
-  sample: number;
-  value: number;
-  position: number[];
-  class: string;
-  /** What the unit depends on: first position of each axis, then the one after the last. */
-  crop: number[];
-  /** The words, where it is a text. */
-  text?: string;
-}
-
-export interface Unit {
-  address: string;
-  layer: Layer;
-  formula: { latex: string | null; text: string; term_count: number };
-  kernel: { shape: number[]; values: number[] } | null;
-  bias: number | null;
-  activation: string | null;
-  stride: number[] | null;
-  padding: number[] | string | null;
-  top: TopInput[];
-  /** The share of the data that was looked through, null where no data ships. */
-  indexed: number | null;
-  data: string | null;
-  visualization: { url: string } | null;
-  code: string;
-  command: string;
-}
-
-/** A unit in a list; what is not known yet, or cannot be known, is null. */
-export interface UnitSummary {
-  unit: number;
-  address: string;
-  /** Name of its class, of a unit of the output. */
-  label: string;
-  max: number | null;
-  mean: number | null;
-  /** The share of the data on which it is nowhere above 0. */
-  inactive_share: number | null;
-  dead: boolean | null;
-  saturated: boolean | null;
-  redundant: { unit: number; earlier: number; correlation: number } | null;
-  top: TopInput | null;
-  visualization: { url: string } | null;
-}
-
-/** The units of a layer, or some of them. */
-export interface UnitList {
-  net: string;
-  layer: Layer;
-  /** Units of the layer. */
-  count: number;
-  data: string | null;
-  /** Shares of the data that were looked through: for statistics, and for redundant units. */
-  indexed: number | null;
-  compared: number | null;
-  units: UnitSummary[];
-}
+/** What a request is given: the parts of its path, its query, its body, as far as the operation has them. */
+type Given<Operation> = (Operation extends { parameters: { path: infer Parts } } ? { path: Parts } : { path?: never }) &
+  (Operation extends { parameters: { query: infer Query } }
+    ? { query: Query }
+    : Operation extends { parameters: { query?: infer Query } }
+      ? { query?: Query }
+      : { query?: never }) &
+  (Operation extends { requestBody: infer Message } ? { body: Json<Message> } : { body?: never });
+type Arguments<Operation> = object extends Given<Operation> ? [given?: Given<Operation>] : [given: Given<Operation>];
 
 /** What went wrong, as the server says it everywhere: expected, received, and what to do next. */
 export class ApiError extends Error {
@@ -142,36 +45,71 @@ export class ApiError extends Error {
   }
 }
 
+/** The address of a path with its parts and query filled in. */
+export function addressOf(path: string, parts: object = {}, query: object = {}): string {
+  const named = parts as Record<string, string | number>;
+  const filled = path.replace(/\{(\w+)\}/g, (_whole, name: string) => encodeURIComponent(String(named[name])));
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+  const asked = String(new URLSearchParams(given.map(([name, value]) => [name, String(value)])));
+  return [BASE + filled, asked].filter(Boolean).join('?');
+}
+
 /** Ask the server: the parsed JSON of the answer, or an `ApiError`. */
-export async function api<Answer>(path: string, options: RequestInit = {}): Promise<Answer> {
-  const response = await checked(await fetch(`/api/v1${path}`, options));
-  return (response.status === 204 ? undefined : await response.json()) as Answer;
-}
-
-/** The response, if the server did what it was asked for; what it says otherwise is thrown as an `ApiError`. */
-export async function checked(response: Response): Promise<Response> {
-  if (response.ok) return response;
-  throw new ApiError(response.status, readError(response, await response.text()));
-}
-
-/** Send a JSON body with a method that changes something. */
-export function send<Answer>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
-  const options: RequestInit = { method };
+async function request(method: Method, path: string, given: unknown): Promise<unknown> {
+  const { path: parts, query, body } = (given ?? {}) as { path?: object; query?: object; body?: unknown };
+  const options: RequestInit = { method: method.toUpperCase() };
   if (body !== undefined) {
     options.headers = { 'Content-Type': 'application/json' };
     options.body = JSON.stringify(body);
   }
-  return api<Answer>(path, options);
+  return (await fetchChecked(addressOf(path, parts, query), options)).json();
 }
+
+/** Status of an answer that did not come, as of one that says that the server is being started again. */
+const AWAY = 503;
+
+/** Fetch something of the server: its response, or an `ApiError`, also where it does not answer. */
+export async function fetchChecked(address: string, options: RequestInit = {}): Promise<Response> {
+  const response = await fetch(address, options).catch((raised: Error) => {
+    if (raised.name === 'AbortError') throw raised;
+    throw new ApiError(AWAY, { expected: t('common.answer'), received: t('common.noAnswer'), hint: t('common.runs') });
+  });
+  return checked(response);
+}
+
+/** The response, if the server did what it was asked for; what it says otherwise is thrown as an `ApiError`. */
+async function checked(response: Response): Promise<Response> {
+  if (response.ok) return response;
+  throw new ApiError(response.status, readError(response, await response.text()));
+}
+
+/** Ask the server. */
+export const get = <Path extends PathsOf<'get'>>(path: Path, ...[given]: Arguments<At<Path, 'get'>>) =>
+  request('get', path, given) as Promise<Answer<At<Path, 'get'>>>;
+
+/** Have the server do something. */
+export const post = <Path extends PathsOf<'post'>>(path: Path, ...[given]: Arguments<At<Path, 'post'>>) =>
+  request('post', path, given) as Promise<Answer<At<Path, 'post'>>>;
+
+/** Have the server remove something. */
+export const del = <Path extends PathsOf<'delete'>>(path: Path, ...[given]: Arguments<At<Path, 'delete'>>) =>
+  request('delete', path, given) as Promise<Answer<At<Path, 'delete'>>>;
 
 /** Hand a file to the server, which decodes it in its worker and answers with an id. */
-export function upload(file: File): Promise<{ id: string; bytes: number; name: string }> {
+export async function upload(file: File): Promise<Schemas['Uploaded']> {
   const headers = { 'X-Filename': encodeURIComponent(file.name), 'Content-Type': 'application/octet-stream' };
-  return api('/uploads', { method: 'PUT', headers, body: file });
+  const response = await fetchChecked(addressOf('/uploads'), { method: 'PUT', headers, body: file });
+  return (await response.json()) as Schemas['Uploaded'];
 }
 
-/** The name of a network as a part of an address: `torchvision/alexnet` -> `torchvision~alexnet`. */
-export const inPath = (name: string): string => encodeURIComponent(name.replaceAll('/', '~'));
+/** Where the sound is whose picture is at an address. */
+export const soundOf = (url: string): string => url.replace(/\.png$/, '.wav');
+
+/** The name of a network as a part of a path: `torchvision/alexnet` -> `torchvision~alexnet`. */
+export const asPart = (name: string): string => name.replaceAll('/', '~');
+
+/** The same, as a part of an address. */
+export const inPath = (name: string): string => encodeURIComponent(asPart(name));
 
 /** The name of a network out of a part of an address. */
 export const fromPath = (part: string): string => part.replaceAll('~', '/');

@@ -1,5 +1,5 @@
 /** A network beside the one that is watched: both get the same input, and their maps are subtracted. */
-import { api, inPath, type Layer, type Network } from './api';
+import { asPart, get, type Layer, type Network } from './api';
 import type { Frame } from './frames';
 import { View } from './view.svelte';
 
@@ -34,7 +34,7 @@ export class Comparison {
     [this.other.network, this.other.frame, this.difference.frame] = [null, null, null];
     [this.probabilities, this.error, this.first, this.view.peers] = [null, null, null, []];
     if (name !== null) {
-      api<Network>(`/networks/${inPath(name)}`).then(
+      get('/networks/{net}', { path: { net: asPart(name) } }).then(
         (found) => {
           if (!gone) this.other.network = found;
         },

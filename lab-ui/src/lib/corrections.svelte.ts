@@ -1,25 +1,9 @@
 /** Folders that were handed over, as they are corrected: one state for all parts of the page that show one. */
-import { api, send } from './api';
+import { del, get, post, type Schemas } from './api';
 import type { UploadedFile, UploadedSet } from './jobs.svelte';
 
-export interface Correction {
-  number: number;
-  /** The file, as the user named it. */
-  name: string;
-  action: 'move' | 'remove';
-  to: string;
-  undone: boolean;
-  /** Where it lay in the training that is looked at; null where it was not in its data. */
-  file: string | null;
-}
-
-export interface AboutSet {
-  id: string;
-  version: number;
-  count: number;
-  classes: Record<string, number>;
-  corrections: Correction[];
-}
+export type Correction = Schemas['Correction'];
+export type AboutSet = Schemas['CorrectedSet'];
 
 /** One folder, with the corrections as a training of some version saw its files. */
 export class CorrectedSet {
@@ -28,10 +12,10 @@ export class CorrectedSet {
 
   constructor(
     readonly id: string,
-    readonly version: string | undefined = undefined,
+    readonly version: number | undefined = undefined,
   ) {
     shown.add(this);
-    void this.ask(() => api<AboutSet>(this.address()));
+    void this.ask(() => this.look());
   }
 
   get held(): Correction[] {
@@ -40,12 +24,13 @@ export class CorrectedSet {
 
   /** Move a file of the training's data to another class, or remove it (`to` null). */
   correct(file: string, to: string | null): Promise<void> {
-    const body = { file, action: to === null ? 'remove' : 'move', to: to ?? '', version: this.version === undefined ? null : Number(this.version) };
-    return this.change(() => send<AboutSet>('POST', this.address('/corrections', false), body));
+    const body = { file, action: to === null ? ('remove' as const) : ('move' as const), to: to ?? '', version: this.version ?? null };
+    return this.change(() => post('/uploaded-sets/{id}/corrections', { path: { id: this.id }, body }));
   }
 
   undo(number: number): Promise<void> {
-    return this.change(() => send<AboutSet>('DELETE', this.address(`/corrections/${number}`)));
+    const query = { version: this.version ?? null };
+    return this.change(() => del('/uploaded-sets/{id}/corrections/{number}', { path: { id: this.id, number }, query }));
   }
 
   /** The page no longer shows it. */
@@ -55,7 +40,7 @@ export class CorrectedSet {
 
   private async change(ask: () => Promise<AboutSet>): Promise<void> {
     await this.ask(ask);
-    for (const other of shown) if (other !== this && other.id === this.id) void other.ask(() => api<AboutSet>(other.address()));
+    for (const other of shown) if (other !== this && other.id === this.id) void other.ask(() => other.look());
   }
 
   private async ask(ask: () => Promise<AboutSet>): Promise<void> {
@@ -67,9 +52,8 @@ export class CorrectedSet {
     }
   }
 
-  private address(below = '', versioned = true): string {
-    const query = versioned && this.version !== undefined ? `?version=${this.version}` : '';
-    return `/uploaded-sets/${this.id}${below}${query}`;
+  private look(): Promise<AboutSet> {
+    return get('/uploaded-sets/{id}', { path: { id: this.id }, query: { version: this.version ?? null } });
   }
 }
 
@@ -77,6 +61,6 @@ const shown = new Set<CorrectedSet>();
 
 /** Note a folder of uploaded files, which can then be corrected. */
 export async function handOver(files: UploadedFile[], name: string): Promise<UploadedSet> {
-  const { id } = await send<AboutSet>('POST', '/uploaded-sets', { files });
+  const { id } = await post('/uploaded-sets', { body: { files } });
   return { set: id, name };
 }

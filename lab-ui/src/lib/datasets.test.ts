@@ -7,14 +7,14 @@ const recipe = (name: string, sets: string[], files: boolean): FittingRecipe => 
 });
 const image: WorldChoices = {
   world: 'image',
-  sets: ['digits', 'strokes'].map((name) => ({ name, published: false, ready: true })),
+  sets: ['digits', 'strokes'].map((name) => ({ name, published: false, ready: true, root: '' })),
   recipes: [recipe('lenet5', ['digits', 'strokes'], true), recipe('vae', ['digits'], false), recipe('neocognitron', ['strokes'], false)],
   start: '',
 };
 const sound: WorldChoices = {
   ...image,
   world: 'sound',
-  sets: [{ name: 'chirps', published: false, ready: true }],
+  sets: [{ name: 'chirps', published: false, ready: true, root: '' }],
   recipes: [recipe('a', ['chirps'], true), { ...recipe('square', ['chirps'], true), world: 'sound' }],
   start: 'square',
 };

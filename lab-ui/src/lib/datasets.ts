@@ -1,38 +1,11 @@
 /** What can be trained on: sets of every world by name, and the named recipes that fit them. */
-import { api } from './api';
+import { get, type Schemas } from './api';
 import type { Values } from './verbs';
 
-export type World = 'image' | 'sound' | 'text' | 'go' | 'vector';
-
-export interface DataSet {
-  name: string;
-  /** Whether its files are published elsewhere, rather than in the package. */
-  published: boolean;
-  /** Whether they are there. */
-  ready: boolean;
-}
-
-export interface FittingRecipe {
-  name: string;
-  title: string;
-  summary: string;
-  source: string;
-  task: string;
-  world: World;
-  data: string;
-  /** The sets that it learns from. */
-  sets: string[];
-  /** Whether it learns from files of the user, too. */
-  files: boolean;
-}
-
-export interface WorldChoices {
-  world: World;
-  sets: DataSet[];
-  recipes: FittingRecipe[];
-  /** The recipe that is proposed; empty for none. */
-  start: string;
-}
+export type DataSet = Schemas['DataSet'];
+export type FittingRecipe = Schemas['FittingRecipe'];
+export type WorldChoices = Schemas['WorldChoices'];
+export type World = WorldChoices['world'];
 
 /** What stands for files of the user in the place of the name of a set. */
 export const FILES = '';
@@ -53,7 +26,7 @@ let known: Promise<WorldChoices[]> | null = null;
 
 /** All choices, asked for once. */
 export function choices(): Promise<WorldChoices[]> {
-  known ??= api<WorldChoices[]>('/datasets').catch((raised: Error) => {
+  known ??= get('/datasets').catch((raised: Error) => {
     known = null;
     throw raised;
   });

@@ -5,6 +5,8 @@
  * the frame: float32 lo[c], float32 hi[c], uint8 c*h*w; little-endian, each map scaled from its own lo to its hi.
  */
 
+import type { Schemas } from './api';
+
 /** The maps of one layer. */
 export interface Maps {
   name: string;
@@ -17,8 +19,8 @@ export interface Maps {
 
 export interface Frame {
   seq: number;
-  /** What the forward pass took in the worker. */
-  ms: number;
+  /** What the forward pass took in the worker, where it was one. */
+  ms: number | undefined;
   layers: Map<string, Maps>;
   /** Probabilities of the classes; null for a network that is no classifier. */
   probabilities: number[] | null;
@@ -28,16 +30,7 @@ export interface Frame {
   part?: Part | undefined;
 }
 
-export type Part = 'first' | 'second' | 'difference';
-
-interface Header {
-  seq: number;
-  ms: number;
-  layers: { name: string; shape: [number, number, number]; offset: number }[];
-  probabilities: number[] | null;
-  steered_probabilities: number[] | null;
-  part?: Part;
-}
+export type Part = NonNullable<Schemas['FrameHeader']['part']>;
 
 /** The layer under which a frame has the input, as the network sees it. */
 export const INPUT = 'input';
@@ -45,7 +38,7 @@ export const INPUT = 'input';
 /** Read a frame; the arrays are views of it, nothing is copied. */
 export function decodeFrame(buffer: ArrayBuffer): Frame {
   const length = new DataView(buffer).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length))) as Header;
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length))) as Schemas['FrameHeader'];
   const layers = new Map<string, Maps>();
   for (const { name, shape, offset } of header.layers) {
     const [c, h, w] = shape;
@@ -57,7 +50,7 @@ export function decodeFrame(buffer: ArrayBuffer): Frame {
       values: new Uint8Array(buffer, offset + 8 * c, c * h * w),
     });
   }
-  const { seq, ms, probabilities, steered_probabilities, part } = header;
+  const { seq, ms, probabilities, steered_probabilities = null, part } = header;
   return { seq, ms, layers, probabilities, steered_probabilities, part };
 }
 

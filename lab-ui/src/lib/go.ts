@@ -1,75 +1,18 @@
 /** A game of Go as the page keeps it, and questions about it; the server keeps nothing. */
-import { send } from './api';
+import { post, type Schemas } from './api';
 
 export type Colour = 'black' | 'white';
 
-export interface Game {
-  size: number;
-  komi: number;
-  superko: boolean;
-  handicap: number;
-  black: string[];
-  white: string[];
-  first?: '' | Colour;
-  moves: string[];
-}
-
-export interface Suggestion {
-  point: string;
-  probability: number;
-}
-
-export interface Position {
-  size: number;
-  /** 0 empty, 1 black, 2 white, row by row from the top. */
-  stones: number[][];
-  to_play: Colour;
-  legal: string[];
-  last: string | null;
-  ko: string | null;
-  prisoners: { black: number; white: number };
-  move: number;
-  over: boolean;
-  net: string;
-  policy?: number[];
-  suggested?: Suggestion[];
-  planes?: { name: string; values: number[] }[];
-  /** What is waited for; then nothing else is there. */
-  compiling?: string;
-}
-
-export interface Reply {
-  done: boolean;
-  fraction: number;
-  move?: string;
-  resigns?: boolean;
-  winrate?: number | null;
-  compiling?: string;
-}
-
-export interface SearchedMove {
-  point: string;
-  visits: number;
-  winrate: number | null;
-  prior: number;
-  line: string[];
-}
-
-export interface Analysis {
-  done: boolean;
-  visits: number;
-  max_visits: number;
-  winrate: number | null;
-  moves: SearchedMove[];
-  compiling?: string;
-}
-
-export interface Score {
-  score: string;
-  margin: number;
-  komi: number;
-  dead: string[];
-}
+export type Game = Required<Omit<Schemas['Game'], 'first'>> & Pick<Schemas['Game'], 'first'>;
+/** What is waited for; then nothing else is there. */
+type Waiting = Partial<Schemas['Compiling']>;
+export type Suggestion = Schemas['Suggestion'];
+export type Position = Schemas['Position'] & Waiting;
+export type Reply = Schemas['Reply'] & Waiting;
+export type SearchedMove = Schemas['SearchedMove'];
+export type Analysis = Schemas['Searched'] & Waiting;
+export type Score = Schemas['Score'];
+export type Recorded = Schemas['LoadedGame'];
 
 const LETTERS = 'ABCDEFGHJKLMNOPQRSTUVWXYZ';
 
@@ -109,15 +52,17 @@ export const newGame = (size: number, handicap = 0): Game => ({
 export async function readRecord(file: File): Promise<Recorded> {
   let text = '';
   for (const byte of new Uint8Array(await file.arrayBuffer())) text += String.fromCharCode(byte);
-  return send<Recorded>('POST', '/go/load', { sgf: btoa(text) });
+  return post('/go/load', { body: { sgf: btoa(text) } });
 }
 
-export interface Recorded {
-  game: Game;
-  names: { black: string; white: string };
-  result: string;
-  warnings: string[];
+interface Answers {
+  state: Position;
+  reply: Reply;
+  analysis: Analysis;
+  score: Score;
+  save: Schemas['SavedGame'];
 }
 
-export const ask = <Answer>(action: string, game: Game, more: Record<string, unknown> = {}): Promise<Answer> =>
-  send<Answer>('POST', `/go/${action}`, { game, ...more });
+/** Ask about a game. */
+export const ask = <Action extends keyof Answers>(action: Action, game: Game, more: Record<string, unknown> = {}): Promise<Answers[Action]> =>
+  post(`/go/${action}`, { body: { game, ...more } } as never) as Promise<Answers[Action]>;

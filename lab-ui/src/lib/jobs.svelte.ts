@@ -1,58 +1,21 @@
 /** Jobs of the queue: what the server says about them, and following one while it runs. */
-import { api, ApiError, send, type LabError } from './api';
+import { ApiError, del, get, post, type Schemas } from './api';
+import { live, type JobEvent } from './live.svelte';
 
-export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled' | 'interrupted';
-
-export interface Artifact {
-  index: number;
-  kind: 'image' | 'page' | 'table' | 'sound' | 'file';
-  title: string;
-  bytes: number;
-  /** Changes with the content. */
-  version: number;
-}
-
-export interface UploadedFile {
-  id: string;
-  name: string;
-}
-
+export type Artifact = Schemas['Artifact'];
+export type UploadedFile = Schemas['HandedFile'];
 /** A folder that was handed over, with the number of corrections that count; all of them if left out. */
-export interface UploadedSet {
-  set: string;
-  name: string;
-  version?: string;
-}
-
+export type UploadedSet = Omit<Schemas['HandedSet'], 'version'> & Partial<Pick<Schemas['HandedSet'], 'version'>>;
 export type Handed = UploadedFile | UploadedSet;
+export type JobSummary = Schemas['JobSummary'];
+export type Job = Schemas['Job'];
+export type JobState = Job['state'];
 
 /** Those of what was handed over that are files by themselves. */
 export const filesOf = (handed: Handed[] | undefined): UploadedFile[] => (handed ?? []).filter((one) => 'id' in one);
 
 /** The folder among what was handed over; null without one. */
 export const setOf = (handed: Handed[] | undefined): UploadedSet | null => (handed ?? []).find((one) => 'set' in one) ?? null;
-
-export interface JobSummary {
-  id: string;
-  verb: string;
-  settings: Record<string, unknown>;
-  uploads: Record<string, Handed[]>;
-  state: JobState;
-  fraction: number;
-  message: string;
-  seconds_left: number | null;
-  created: number;
-  started: number | null;
-  ended: number | null;
-  error: LabError | null;
-  command: string;
-  cancelling: boolean;
-  artifacts: Artifact[];
-}
-
-export interface Job extends JobSummary {
-  document: Record<string, unknown> | null;
-}
 
 export const hasEnded = (state: JobState): boolean => state !== 'queued' && state !== 'running';
 
@@ -69,29 +32,31 @@ export async function begin(
   settings: Record<string, unknown>,
   uploads: Record<string, Handed[]> = {},
 ): Promise<string> {
-  return (await send<{ id: string }>('POST', '/jobs', { verb, settings, uploads })).id;
+  return (await post('/jobs', { body: { verb, settings, uploads } })).id;
 }
 
-export const cancel = (id: string): Promise<unknown> => send('POST', `/jobs/${id}/cancel`);
-export const remove = (id: string): Promise<unknown> => send('DELETE', `/jobs/${id}`);
-export const control = (id: string, action: string, value: unknown = null): Promise<unknown> =>
-  send('POST', `/jobs/${id}/control`, { action, value });
+export const cancel = (id: string): Promise<unknown> => post('/jobs/{id}/cancel', { path: { id } });
+export const remove = (id: string): Promise<unknown> => del('/jobs/{id}', { path: { id } });
+export const control = (id: string, action: Control['action'], value: Control['value'] = null): Promise<unknown> =>
+  post('/jobs/{id}/control', { path: { id }, body: { action, value } });
+
+export type Control = Schemas['ControlRequest'];
 
 /** Milliseconds between two questions for the whole job while events come. */
 const ASK = 400;
 /** Milliseconds until a job is asked for again after the server did not answer. */
 const AGAIN = 3000;
-const EVENTS = ['state', 'progress', 'artifact', 'log', 'metric', 'epoch', 'control', 'training'];
 
-/** One job, kept up to date by its events for as long as somebody follows it. */
+/** One job, kept up to date by its events on the tab's socket for as long as somebody follows it. */
 export class FollowedJob {
   job = $state<Job | null>(null);
   log = $state<string[]>([]);
   error = $state<Error | null>(null);
 
-  private source: EventSource | null = null;
+  private end: (() => void) | null = null;
+  /** The last event that was heard: what follows is asked for when the page is looked at again. */
+  private after = 0;
   private timer = 0;
-  private ended = false;
   private following = false;
 
   constructor(readonly id: string) {}
@@ -112,56 +77,51 @@ export class FollowedJob {
   /** Ask for the job now. */
   async ask(): Promise<void> {
     try {
-      this.job = await api<Job>(`/jobs/${this.id}`);
+      this.job = await get('/jobs/{id}', { path: { id: this.id } });
       this.error = null;
-      if (hasEnded(this.job.state)) this.ended = true;
     } catch (raised) {
       this.error = raised as Error;
-      this.close();
       const lasting = raised instanceof ApiError && raised.status < 500;
-      if (this.following && !lasting && !document.hidden) this.timer = window.setTimeout(() => this.open(), AGAIN);
+      if (lasting) this.close();
+      else this.soon(AGAIN);
     }
   }
 
   private open(): void {
-    window.clearTimeout(this.timer);
-    this.timer = 0;
     void this.ask();
-    if (this.source) return;
-    this.log = [];
-    this.source = new EventSource(`/api/v1/jobs/${this.id}/events`);
-    for (const kind of EVENTS) this.source.addEventListener(kind, (event) => this.hear(kind, event as MessageEvent<string>));
-    // The server ends the stream when the job has ended; the browser would ask again.
-    this.source.onerror = () => {
-      if (this.ended) this.close();
-      else void this.ask();
-    };
+    this.end ??= live.follow({
+      id: this.id,
+      after: this.after,
+      hear: (event) => this.hear(event),
+      // What happened meanwhile is replayed; while the server is away, asking says so.
+      connection: () => void this.ask(),
+    });
   }
 
   private close(): void {
-    this.source?.close();
-    this.source = null;
+    this.end?.();
+    this.end = null;
     window.clearTimeout(this.timer);
     this.timer = 0;
   }
 
-  private hear(kind: string, event: MessageEvent<string>): void {
-    const body = JSON.parse(event.data) as Record<string, unknown>;
-    if (kind === 'log') this.log.push(String(body.text));
-    else if (kind === 'progress' && this.job) {
-      const { fraction, message, seconds_left } = body as Pick<Job, 'fraction' | 'message' | 'seconds_left'>;
+  private hear(body: JobEvent): void {
+    if (body.event !== 'gone') this.after = body.seq;
+    if (body.event === 'log') this.log.push(body.text);
+    else if (body.event === 'progress' && this.job) {
+      const { fraction, message, seconds_left } = body;
       Object.assign(this.job, { fraction, message, seconds_left });
     }
-    if (kind !== 'progress' && kind !== 'log') this.soon();
+    if (body.event !== 'progress' && body.event !== 'log') this.soon(ASK);
   }
 
   /** Ask for the job in a moment, once for all events until then. */
-  private soon(): void {
-    if (this.timer) return;
+  private soon(milliseconds: number): void {
+    if (this.timer || !this.following || document.hidden) return;
     this.timer = window.setTimeout(() => {
       this.timer = 0;
       void this.ask();
-    }, ASK);
+    }, milliseconds);
   }
 }
 

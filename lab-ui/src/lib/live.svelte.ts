@@ -1,64 +1,32 @@
 /** The one WebSocket of a tab: inputs go in, maps and events of jobs come back. */
-import type { LabError, Layer } from './api';
+import type { Schemas } from './api';
 import { decodeFrame, encodeInput, type Frame } from './frames';
 import type { Game } from './go';
-import type { Piece } from './words';
 
 /** An input: values as bytes, an uploaded file, a sentence, a bundled example, or a position of a game. */
 export type Input = { pixels: Uint8Array } | { upload: string } | { text: string } | { example: number } | { sample: number } | { game: Game };
 
-/** One event of a job, as the socket carries it. */
-export interface JobEvent {
-  type: 'job';
-  id: string;
-  seq: number;
-  [field: string]: unknown;
-}
+/** One event of a job; `gone` where there is no such job. */
+export type JobEvent = Schemas['JobEvent'];
+export type AttributedWords = Schemas['AttributedWords'];
+export type Inspection = Schemas['Inspection'];
+export type Refusal = Schemas['Refusal'];
 
-/** The numbers behind one unit at one position: those of `see.unit_terms`. */
-export interface Inspection {
-  type: 'inspected';
-  /** The address that was asked for, and the one that was inspected: with its position. */
-  requested_address: string;
-  address: string;
-  kind: string;
-  /** Of window and weights: channels, then the kernel's axes. */
-  shape: number[];
-  window: number[];
-  weights: number[] | null;
-  bias: number | null;
-  sum: number | null;
-  value: number;
-  /** For each axis the positions that are read; those outside the layer are padding. */
-  taps: number[][];
-  channels: [number, number];
-  following: { layer: string; kind: string; value: number }[];
-}
-
-/** What each word of a sentence adds to the score of a class. */
-export interface WordAttributions {
-  type: 'word_attributions';
-  seq: number;
-  /** Name of the class. */
-  target: string;
-  probability: number;
-  pieces: Piece[];
-}
-
-/** Why a message has no answer. */
-export interface Refusal extends LabError {
-  /** What was asked; left out for a message that could not be read. */
-  question?: 'watch' | 'maps' | 'inspect' | 'word_attributions';
-  /** The address, where an inspection was asked for. */
-  detail?: unknown;
+/** Events of one job, or of all, from some number on. */
+interface Stream {
+  id: string | null;
+  /** The last event that was heard; null for those to come. */
+  after: number | null;
+  hear: (event: JobEvent) => void;
+  /** The connection was lost, or is there again. */
+  connection: (there: boolean) => void;
 }
 
 interface Messages {
   frame: Frame;
-  watching: { type: 'watching'; net: string; layers: Layer[] };
+  watching: Schemas['Watching'];
   inspected: Inspection;
-  word_attributions: WordAttributions;
-  job: JobEvent;
+  word_attributions: AttributedWords;
   error: Refusal;
 }
 
@@ -93,13 +61,13 @@ class LiveConnection {
   private requested: Request | null = null;
   private given: Input | null = null;
   private steered: { address: string; scale: number }[] = [];
-  private after: number | null = null;
+  private streams = new Map<number, Stream>();
+  private lastStream = 0;
   private readonly listeners: { [Kind in keyof Messages]: Set<Listener<Kind>> } = {
     frame: new Set(),
     watching: new Set(),
     inspected: new Set(),
     word_attributions: new Set(),
-    job: new Set(),
     error: new Set(),
   };
 
@@ -149,10 +117,22 @@ class LiveConnection {
     this.tell({ type: 'word_attributions', target });
   }
 
-  /** Hear of the events of jobs after a sequence number; the last one heard is remembered. */
-  jobs(after: number): void {
-    this.after = after;
-    this.tell({ type: 'jobs', after });
+  /**
+   * Hear of the events of a job, or of all (`id` null), after a number; of those to come where that is null.
+   * After a lost connection they go on where they were. The returned function ends it.
+   */
+  follow(stream: Stream): () => void {
+    const number = ++this.lastStream;
+    this.streams.set(number, stream);
+    if (this.socket?.readyState === WebSocket.OPEN) this.tellStream(number, stream);
+    else this.open();
+    return () => {
+      if (this.streams.delete(number)) this.tell({ type: 'unfollow', stream: number });
+    };
+  }
+
+  private tellStream(number: number, { id, after }: Stream): void {
+    this.tell({ type: 'follow', stream: number, id, after });
   }
 
   private sendInput(input: Input): void {
@@ -170,7 +150,7 @@ class LiveConnection {
     if (this.given) this.sendInput(this.given);
   }
 
-  private tell(message: object): void {
+  private tell(message: Schemas['AnyMessage']): void {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
@@ -184,7 +164,10 @@ class LiveConnection {
       this.retry = FIRST_RETRY;
       this.waitingSince = 0;
       if (this.requested) this.tell({ type: 'watch', ...this.requested });
-      if (this.after !== null) this.tell({ type: 'jobs', after: this.after });
+      for (const [number, stream] of this.streams) {
+        this.tellStream(number, stream);
+        stream.connection(true);
+      }
       this.repeat();
     };
     socket.onmessage = ({ data }) => this.hear(data as ArrayBuffer | string);
@@ -192,6 +175,7 @@ class LiveConnection {
       this.connected = false;
       this.socket = null;
       this.waitingSince = 0;
+      for (const stream of this.streams.values()) stream.connection(false);
       window.setTimeout(() => this.open(), this.retry);
       this.retry = Math.min(2 * this.retry, LAST_RETRY);
     };
@@ -204,12 +188,15 @@ class LiveConnection {
       if (frame.seq >= this.firstSeq) this.heardFrame(frame);
       return;
     }
-    const message = JSON.parse(data) as { type: string; question?: string };
-    if (message.type === 'job') this.after = Math.max(this.after ?? 0, (message as JobEvent).seq);
-    if (message.type === 'error' && message.question !== 'inspect') this.answered();
-    if (message.type in this.listeners && message.type !== 'frame') {
-      for (const listener of this.listeners[message.type as keyof Messages]) (listener as (m: unknown) => void)(message);
+    const message = JSON.parse(data) as JobEvent | Schemas['LiveAnswer'];
+    if (message.type === 'job') {
+      const stream = this.streams.get(message.stream);
+      if (stream && message.event !== 'gone') stream.after = message.seq;
+      stream?.hear(message);
+      return;
     }
+    if (message.type === 'error' && message.question !== 'inspect') this.answered();
+    for (const listener of this.listeners[message.type]) (listener as (heard: typeof message) => void)(message);
   }
 
   private heardFrame(frame: Frame): void {

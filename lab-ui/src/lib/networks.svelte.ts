@@ -1,5 +1,5 @@
 /** The networks of the server, asked for once and again after a training. */
-import { api, type NetworkSummary } from './api';
+import { get, type NetworkSummary } from './api';
 
 class Networks {
   list = $state<NetworkSummary[]>([]);
@@ -14,7 +14,7 @@ class Networks {
 
   private async ask(): Promise<void> {
     try {
-      this.list = await api<NetworkSummary[]>('/networks');
+      this.list = await get('/networks');
     } catch {
       this.asked = null;
     }

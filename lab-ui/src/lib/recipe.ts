@@ -40,3 +40,8 @@ function parsed(chunk: Uint8Array): FoundRecipe | null {
     return null;
   }
 }
+
+/** The job in the name under which a result is saved, `convscope-1a2b-0.png`, also where a browser has added to it. */
+export function jobInName(name: string): string | null {
+  return /^convscope-([0-9a-f]{8,64})-\d+\b/.exec(name)?.[1] ?? null;
+}

@@ -1,5 +1,5 @@
 /** What the header says about the server: reachable, starting, ready and on which device. */
-import { api, type Status } from './api';
+import { get, type Status } from './api';
 import { language } from './i18n/index.svelte';
 
 const QUICK = 700;
@@ -18,7 +18,7 @@ class ServerStatus {
     let timer = 0;
     const ask = async () => {
       try {
-        this.answer = await api<Status>('/status');
+        this.answer = await get('/status');
         this.reachable = true;
         language.usual(this.answer.lang_default);
       } catch {

@@ -1,12 +1,13 @@
 /** A training as the document of its job shows it while it runs, and after. */
-import type { LabError } from './api';
+import type { Schemas } from './api';
 import type { Artifact, Job } from './jobs.svelte';
 
-export interface Metric {
-  name: string;
-  heading: string;
-  higher_is_better: boolean;
-}
+export type Metric = Schemas['Metric'];
+export type Epoch = Schemas['TrainingEpoch'];
+export type Kernels = Schemas['Kernels'];
+export type Sample = Schemas['TestSample'];
+export type Outcome = Schemas['Outcome'];
+export type Ablation = Schemas['Ablation'];
 
 export interface Point {
   /** With a fraction. */
@@ -16,72 +17,10 @@ export interface Point {
   [metric: string]: number | null;
 }
 
-export interface Epoch {
-  index: number;
-  epochs: number;
-  metrics: Record<string, number | null>;
-  test_metrics: Record<string, number | null>;
-  seconds: number;
-  lr: number;
-  worst: string;
-}
-
-export interface Kernels {
-  layer: string;
-  /** Units, input channels, extent. */
-  shape: number[];
-  low: number;
-  high: number;
-  /** A byte for each weight, from `low` to `high`, in base64. */
-  values: string;
-}
-
-export interface Sample {
-  index: number;
-  label: number;
-  prediction: number;
-  /** Of the prediction. */
-  probability: number;
-  /** Path below the folder of the data. */
-  file?: string | null;
-  text?: string | null;
-}
-
-export interface Outcome {
-  action: string;
-  value: unknown;
-  epoch: number;
-  step: number;
-  error: LabError | null;
-}
-
-export interface Training {
-  run: string;
-  now: { epoch?: number; step?: number; steps?: number; lr?: number; samples_per_second?: number };
-  paused: boolean;
-  max_lr: number | null;
-  controls: Outcome[];
-  planned_epochs: number;
-  metrics: Metric[];
+export type Training = Omit<Schemas['Training'], 'curve' | 'test'> & {
   curve: Point[];
-  epochs: Epoch[];
-  frozen: string[];
-  kernels: Kernels | null;
   test: { confusion?: number[][] | null; [name: string]: unknown } | null;
-  /** `sound`: whether the samples can be heard. */
-  samples: { image: string | null; tile: number; columns: number; sound?: boolean; samples: Sample[] } | null;
-}
-
-/** What a saved network answers with one unit switched off, beside its answers as it is. */
-export interface Ablation {
-  unit: string;
-  samples: number;
-  accuracy: number;
-  ablated: number;
-  /** The share of the answers that are others. */
-  changed: number;
-  hurt: { name: string; accuracy: number; ablated: number } | null;
-}
+};
 
 /** What a job shows of its training; null before there is anything. */
 export function trainingOf(job: Job): Training | null {

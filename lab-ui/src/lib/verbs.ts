@@ -1,34 +1,16 @@
 /** Verbs and their settings, as the server's schema says: one schema for flags, files and this form. */
-import { api } from './api';
+import { get, type Schemas } from './api';
 import { shellQuoted } from './command';
 import { t, type Key } from './i18n/index.svelte';
 import type { Handed } from './jobs.svelte';
+import { reference } from './runs.svelte';
 
-export interface FieldSchema {
-  name: string;
-  /** The verb whose setting it is. */
-  verb?: string;
-  title: string;
-  /** `switch`, `choice`, `integer`, `number` or `text`. */
-  type: string;
-  choices: string[] | null;
-  default: unknown;
-  minimum: number | null;
-  maximum: number | null;
-  help: string;
-  positional: boolean;
-  /** What a text names: `a picture`, `a network`, ...; null if nothing is known. */
-  takes: string | null;
-  repeats?: boolean;
-  required?: boolean;
-}
+/** A setting, and the verb whose setting it is. */
+export type FieldSchema = Schemas['FieldSchema'] & { verb: string };
+export type VerbSchema = Omit<Schemas['VerbSchema'], 'fields'> & { fields: FieldSchema[] };
 
-export interface VerbSchema {
-  verb: string;
-  summary: string;
-  help: string;
-  fields: FieldSchema[];
-}
+/** Whether a setting is a file, or several, that the page hands over. */
+export const takesFiles = ({ takes }: FieldSchema): boolean => takes !== null && /picture|painting|sound|result|folder/.test(takes);
 
 /** Values of a form by field: what was given; what is left out has its default. */
 export type Values = Record<string, string | boolean | string[]>;
@@ -47,16 +29,15 @@ export function deciding(settings: Record<string, unknown>): Record<string, stri
 
 /** The schema of a verb, asked for once; it may depend on settings. */
 export function schemaOf(verb: string, about: Record<string, string> = {}): Promise<VerbSchema> {
-  const query = String(new URLSearchParams(about));
-  const address = [`/verbs/${encodeURIComponent(verb)}`, query].filter(Boolean).join('?');
-  let found = known.get(address);
+  const key = `${verb}?${new URLSearchParams(about)}`;
+  let found = known.get(key);
   if (!found) {
-    found = api<VerbSchema>(address).then((schema) => ({
+    found = get('/verbs/{verb}', { path: { verb }, query: about }).then((schema) => ({
       ...schema,
       fields: schema.fields.map((field) => ({ ...field, verb })),
     }));
-    found.catch(() => known.delete(address));
-    known.set(address, found);
+    found.catch(() => known.delete(key));
+    known.set(key, found);
   }
   return found;
 }
@@ -134,8 +115,9 @@ function namesOf(field: FieldSchema, files: Files): string[] | undefined {
   return !names?.length || field.repeats || (whole && field.name !== 'root') ? names : ['FOLDER'];
 }
 
-/** The command of the terminal with the same effect. */
+/** The command of the terminal with the same effect, where the lab was started. */
 export function commandOf(schema: VerbSchema, values: Values, files: Files): string {
+  const word = (value: unknown): string => shellQuoted(reference(String(value)));
   const settings = settingsOf(schema.fields, values, files);
   const words: string[] = [];
   // Where a recipe or another network decides the network, an argument is the data.
@@ -147,7 +129,7 @@ export function commandOf(schema: VerbSchema, values: Values, files: Files): str
     if (given === null || given === undefined) {
       if (words.length || !asText(field.default)) continue;
       words.push(shellQuoted(asText(field.default)));
-    } else words.push(...(Array.isArray(given) ? given : [given]).map((word) => shellQuoted(String(word))));
+    } else words.push(...(Array.isArray(given) ? given : [given]).map(word));
   }
   for (const field of schema.fields.filter((field) => !isWord(field))) {
     const flag = `--${field.name.replace(/_$/, '').replaceAll('_', '-')}`;
@@ -155,7 +137,7 @@ export function commandOf(schema: VerbSchema, values: Values, files: Files): str
     const given = named?.length ? named : settings[field.name];
     if (given === undefined) continue;
     if (typeof given === 'boolean') words.push(given ? flag : `--no-${flag.slice(2)}`);
-    else for (const word of Array.isArray(given) ? given : [given]) words.push(flag, shellQuoted(String(word)));
+    else for (const one of Array.isArray(given) ? given : [given]) words.push(flag, word(one));
   }
   return ['convscope', schema.verb, ...words].join(' ');
 }

@@ -151,6 +151,12 @@ export function layerLabel({ name, shape }: Layer): string {
   return t('watch.layerMaps', { layer: name, count, height, width });
 }
 
+/** A position in words: layer, unit, and row and column where its map has any. */
+export function inWords({ layer, unit, row, column }: MapPosition, of: Layer | undefined): string {
+  const values = { layer: layer === INPUT ? t('watch.seen') : layer, unit, row, column };
+  return of?.shape.length === 1 ? t('watch.readoutUnit', values) : t('watch.readout', values);
+}
+
 /** A number as the page writes it: three digits that count. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);

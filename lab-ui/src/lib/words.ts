@@ -1,15 +1,9 @@
 /** The words of a sentence with their attributions: letters that a network reads one by one are put together. */
 
-/** A word or a character of an input, as the server divides it. */
-export interface Piece {
-  text: string;
-  /** Its first position of the input, and the one after its last. */
-  first: number;
-  last: number;
-  /** What stands between it and the next one. */
-  gap: string;
-  value: number;
-}
+import type { Schemas } from './api';
+
+/** A word or a character of an input, as the server divides it, and what it adds. */
+export type Piece = Schemas['AttributedPiece'];
 
 export interface Word {
   text: string;

@@ -1,5 +1,6 @@
 """What all jobs that train share: run the recipe's task, and lay out its table."""
 
+import shlex
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -115,7 +116,8 @@ def run(
     Yields:
         The progress; its document has the field `training`: what `TrainingView.document` shows of it so far.
         What `workspace.controls` is asked for is done between two of its events; while it is paused, the last
-        one is repeated.
+        one is repeated. Where `controls.paused` holds before it begins, as for a run that was paused when
+        its process was killed, it is paused at once.
 
     Returns:
         The finished training; None in a process that does not write, of several that torchrun has started.
@@ -160,6 +162,8 @@ def run(
         validation=setup.validation,
     )
     try:
+        if workspace.controls.paused:
+            yield from _paused(events, view, workspace.controls)
         yield from _controlled(events, convert, workspace.controls)
     except Interrupted:
         last = done.epochs[-1].tested if done.epochs else None
@@ -171,6 +175,25 @@ def run(
     done = _tested(done)
     _report(done, workspace)
     return done
+
+
+def _paused(
+    events: "RunEvents", view: TrainingView, controls: Controls
+) -> Generator[Progress[Document | None], None, None]:
+    """Yield a training that is paused before its first event, for as long as it is."""
+    trainer = events.trainer
+    view.set_trainer(trainer)
+    steps = trainer.epoch + trainer.step / max(trainer.batch_source.steps, 1)
+    step = Progress(min(steps / trainer.recipe.epochs, 1.0), "paused", lambda: {"training": view.document()})
+    try:
+        while controls.carry_out(events):
+            yield step
+            controls.wait()
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped while paused, in epoch {trainer.epoch + 1}; the run stays in {view.run_folder}",
+            hint=f"convscope {view.recipe.verb} --resume {shlex.quote(str(view.run_folder))}",
+        ) from None
 
 
 def _controlled(

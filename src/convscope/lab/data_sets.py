@@ -118,7 +118,8 @@ def choices(data: Path | None) -> list[dict[str, Any]]:
         data: the folder of published sets; None without one.
 
     Returns:
-        For each world `world`, `sets` (`name`, `published`, and `ready`: whether its files are there),
+        For each world `world`, `sets` (`name`, `published`, `ready`: whether its files are there, and `root`:
+        their folder, empty for none),
         `recipes` (the fields of `FittingRecipe`) and `start` (the recipe that is proposed; empty for none).
     """
     return [
@@ -129,6 +130,7 @@ def choices(data: Path | None) -> list[dict[str, Any]]:
                     "name": found.name,
                     "published": found.published,
                     "ready": not found.published or root_of(found.name, data) is not None,
+                    "root": str(root_of(found.name, data) or ""),
                 }
                 for found in data_sets()
                 if found.world == world

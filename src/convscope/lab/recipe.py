@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from convscope.recipe import Recipe
+from convscope.recipe import Device, Recipe
 
 PORT = 7860
 """Port that is used where none is named."""
@@ -18,6 +18,9 @@ class LabRecipe(Recipe):
     folder: str = Field("runs", min_length=1, description="where trainings and results are kept")
     data: str = Field(
         "", description="folder of published sets, each in a folder of its name: mnist, cifar10, fsdd, ..."
+    )
+    device: Device = Field(
+        "auto", description="where networks that are watched compute; jobs have a setting of their own"
     )
     host: str = Field(
         "127.0.0.1",

@@ -74,9 +74,12 @@ def run(recipe: LabRecipe, workspace: Workspace) -> Steps:
 
     Raises:
         UsageError: the port is taken, or the address is not this machine's.
+        MissingError: this machine has no such device.
     """
     from convscope.lab.web.server import Server
+    from convscope.lab.workers.device import require_device
 
+    require_device(recipe.device)
     started = time.monotonic()
     signals.working()
     with Server(recipe) as server:

@@ -1,12 +1,16 @@
 """The lab as a user starts it, and a browser in front of it."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.lab.browser.running import Lab, running
+from tests.lab.browser.running import Lab, opening, running
+from tests.lab.browser.wheel import TOKEN, installed_wheel
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
@@ -23,10 +27,11 @@ FLAGS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process: later ones look at the jobs of earlier ones."""
+    """Keep the tests of a file in one process: later ones look at jobs of earlier ones. Also the wheel."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+            name = "wheel" if item.path.name.startswith("test_wheel") else item.path.name
+            item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture(scope="session")
@@ -60,32 +65,45 @@ def cookies(lab: Lab, browser: Any) -> Any:
 
 @pytest.fixture
 def open_page(lab: Lab, browser: Any, cookies: Any) -> Iterator[Callable[..., Any]]:
-    """Open a page of the lab: `open_page("/build", locale="zh-CN")`.
-
-    The test fails if the page raises an error, logs one, or asks another machine.
-    """
-    contexts, wrong = [], []
-
-    def opened(path: str, script: str = "", **options: Any) -> Any:
-        settings = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", **options}
-        settings["storage_state"] = cookies
-        context = browser.new_context(**settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-        page.on("pageerror", lambda error: wrong.append(f"{path}: {error}"))
-        page.on("request", lambda request: _foreign(request.url, lab.base, wrong))
-        if script:  # before any of the page's own
-            page.add_init_script(script)
-        page.goto(lab.base + path)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not wrong
+    """Open a page of the lab: `open_page("/build", locale="zh-CN")`."""
+    with opening(browser, lab.base, cookies) as opened:
+        yield opened
 
 
-def _foreign(url: str, base: str, wrong: list[str]) -> None:
-    if not url.startswith((base, base.replace("http", "ws"), "data:", "blob:", "about:")):
-        wrong.append(url)
+@pytest.fixture(scope="session")
+def wheel_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Start the lab of the wheel, where no source lies; other packages are those of this environment."""
+    installed = installed_wheel(tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("installed"))
+    env = {**os.environ, "PYTHONPATH": str(installed), "CONVSCOPE_TOKEN": TOKEN}
+    folder = tmp_path_factory.mktemp("lab")
+    where = "import convscope; print(convscope.__file__)"
+    found = subprocess.run([sys.executable, "-c", where], cwd=folder, env=env, capture_output=True, text=True)
+    assert Path(found.stdout.strip()).is_relative_to(installed), found
+    with running(folder, env) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def wheel_cookies(wheel_lab: Lab, browser: Any) -> Any:
+    """What a browser has after it opened the link of the wheel's lab."""
+    context = browser.new_context()
+    context.new_page().goto(wheel_lab.link)
+    found = context.storage_state()
+    context.close()
+    return found
+
+
+@pytest.fixture
+def open_wheel(wheel_lab: Lab, browser: Any, wheel_cookies: Any) -> Iterator[Callable[..., Any]]:
+    """Open a page of the wheel's lab, as `open_page` does."""
+    with opening(browser, wheel_lab.base, wheel_cookies) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def keep(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
+    """Keep a screenshot: in the folder that `CONVSCOPE_SCREENSHOTS` names, else with pytest's last runs."""
+    named = os.environ.get("CONVSCOPE_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return lambda page, name: page.screenshot(path=folder / f"{name}.png")

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,50 @@ def _link(process: "subprocess.Popen[bytes]", log: Path) -> str:
         assert process.poll() is None, log.read_text()
         time.sleep(0.1)
     raise AssertionError(log.read_text())
+
+
+@contextmanager
+def opening(browser: Any, base: str, cookies: Any) -> Iterator[Callable[..., Any]]:
+    """Give a function that opens pages of a lab: `open_page("/build", locale="zh-CN")`.
+
+    A page that raises an error, or a request to another machine, fails the test in the end.
+    """
+    contexts, wrong = [], []
+
+    def opened(path: str, script: str = "", **options: Any) -> Any:
+        settings = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US", **options}
+        settings["storage_state"] = cookies
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: wrong.append(f"{path}: {error}"))
+        page.on("request", lambda request: _foreign(request.url, base, wrong))
+        page.on("websocket", lambda socket: _foreign(socket.url, base, wrong))
+        if script:  # before any of the page's own
+            page.add_init_script(script)
+        page.goto(base + path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+def _foreign(url: str, base: str, wrong: list[str]) -> None:
+    if not url.startswith((base, base.replace("http", "ws"), "data:", "blob:", "about:")):
+        wrong.append(url)
+
+
+def drop(page: Any, file: Path, name: str) -> None:
+    """Drop a file on the result of the page, as a user does with the mouse."""
+    transfer = page.evaluate_handle(
+        """([bytes, name]) => { const t = new DataTransfer();
+        t.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'})); return t }""",
+        [list(file.read_bytes()), name],
+    )
+    page.locator("section.out").dispatch_event("drop", {"dataTransfer": transfer})
 
 
 def stroke(page: Any, points: Sequence[tuple[float, float]]) -> None:

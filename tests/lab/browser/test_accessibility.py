@@ -13,11 +13,13 @@ TABLE = (LAB_UI / "src" / "pages" / "index.ts").read_text(encoding="utf-8")
 PATTERNS = re.findall(r"pattern: '([^']+)'", TABLE)
 """Addresses of all pages, as their table has them."""
 PARAMS = {"net": "digits", "layer": "conv2", "unit": "7", "mode": "style", "verb": "classify"}
+LONG = "the_name_of_a_layer_that_is_longer_than_the_page_of_a_phone_is_wide"
 STATES = {
     "/m/questions": "a text",
     "/m/questions/pool2/3": "a unit that cannot be inspected",
     "/build?text=conv+8+3x3,+conv+9+40x40": "a network that is wrong",
     "/build?net=torchvision/resnet18": "a network with branches",
+    f"/build?text={LONG}+%3D+conv+8+1x1,+c2+%3D+conv+8+1x1,+c3+%3D+relu,+add+<+{LONG}+c2+c3": "a long name",
     "/do/visualize": "a form with several settings",
     "/m/digits/conv2/99": "no such unit",
 }
@@ -188,9 +190,11 @@ def on_phones() -> list[Any]:
 def test_pages_fit_a_phone_in_both_languages(open_page: Open, job: str, address: str, locale: str) -> None:
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     page = shown(open_page, address, job, locale=locale, **phone)
+    text = page.locator("main").inner_text()
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    page.wait_for_timeout(100)
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
     assert page.evaluate("innerWidth") <= 390
-    text = page.locator("main").inner_text()
     assert any("\u4e00" <= letter <= "\u9fff" for letter in text) == (locale == "zh-CN")
     current = page.locator("header nav a[aria-current]")
     if current.count():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.lab.browser.running import until
+from tests.lab.browser.running import drop, until
 
 from convscope.worlds import digits
 
@@ -132,19 +132,9 @@ def test_a_dream_is_stopped_reloaded_and_restored(open_page: Open, photo: Path, 
     made = tmp_path / "dream.png"
     saved.value.save_as(made)
     page.goto(page.url.split("?")[0])
-    drop(page, made)
+    drop(page, made, "dream.png")
     page.get_by_text("The settings of this picture are restored.").wait_for()
     assert page.get_by_label("Steps", exact=True).input_value() == "400"
-
-
-def drop(page: Any, file: Path) -> None:
-    """Drop a file on the result of the page, as a user does with the mouse."""
-    transfer = page.evaluate_handle(
-        """bytes => { const t = new DataTransfer();
-        t.items.add(new File([new Uint8Array(bytes)], 'dream.png', {type: 'image/png'})); return t }""",
-        list(file.read_bytes()),
-    )
-    page.locator("section.out").dispatch_event("drop", {"dataTransfer": transfer})
 
 
 @pytest.fixture

@@ -104,7 +104,11 @@ def test_checkpoints_of_a_training_are_networks_of_the_lab(folder: Path) -> None
     weight = [one.module.state_dict()["dense1.weight"] for one in (saved, last, previous)]
     assert torch.equal(weight[0], weight[1]) and not torch.equal(weight[0], weight[2])
     assert networks.load("run:mine@previous") is previous
-    assert describe_network(previous, "run:mine@previous")["command"] == "convscope describe mine"
+    where = networks.folder.reference("run:mine@previous")
+    assert (
+        describe_network(previous, "run:mine@previous", where)["command"]
+        == f"convscope describe {folder}/mine"
+    )
     assert networks.load("run:other@home").name == "small"
 
 

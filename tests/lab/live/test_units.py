@@ -30,7 +30,7 @@ def digits() -> nets.Net:
 @pytest.fixture
 def units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Units:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return Units(Background())
+    return Units(Background(), LabFolder(tmp_path))
 
 
 def test_the_strongest_inputs_come_as_soon_as_they_are_found(units: Units, digits: nets.Net) -> None:
@@ -52,6 +52,42 @@ def test_the_strongest_inputs_come_as_soon_as_they_are_found(units: Units, digit
     assert first["crop"] == [2 * y, 2 * x, 2 * y + 8, 2 * x + 8]
     assert first["class"] == data.classes[int(data.labels[best[0]])]
     assert first["url"] == f"/api/v1/networks/digits/samples/{int(best[0])}.png"
+
+
+def test_units_of_a_region_are_compared_with_the_data_as_soon_as_it_was_seen(
+    units: Units, digits: nets.Net
+) -> None:
+    data = inputs.bundled_dataset(digits.input_spec)
+    assert data is not None
+    image, part = data.inputs([3], digits.input_spec)[0], [[6, 15], [9, 20]]
+    early = units.region(digits, image, "conv2", part)
+    assert early["indexed"] < 1 and {one["deviation"] for one in early["units"]} == {None}
+    while units.background.step():
+        pass
+    found = units.region(digits, image, "conv2", part)
+    assert found["indexed"] == 1 and len(found["units"]) == 6
+    first = found["units"][0]
+    assert first["address"] == f"conv2:{first['unit']}"
+    values = torch.cat(
+        [see.activations(digits, x, [first["address"]])[first["address"]] for x in _batches(data)]
+    )
+    assert first["deviation"] == pytest.approx(
+        (first["value"] - float(values.mean())) / float(values.std()), rel=1e-3
+    )
+
+
+def test_the_strongest_sounds_of_a_unit_can_be_heard(units: Units) -> None:
+    net = nets.load("spoken-digits")
+    units.card(net, "spoken-digits", "conv2:3")
+    while units.background.step():
+        pass
+    card = units.card(net, "spoken-digits", "conv2:3")
+    data = worlds.open("chirps", "test", spec=net.input_spec)
+    assert card["data"] == "chirps/test" and len(card["top"]) == 9
+    peaks = see.activations(net, data.inputs(range(250), net.input_spec), ["conv2:3"])["conv2:3"].amax((1, 2))
+    assert [entry["sample"] for entry in card["top"]] == peaks.topk(9).indices.tolist()
+    heard = pictures.to_wav(inputs.bundled_input(net.input_spec, card["top"][0]["sample"]).input, net)
+    assert heard.startswith(b"RIFF")
 
 
 def _batches(data: worlds.LabelledDataset) -> Iterator[torch.Tensor]:

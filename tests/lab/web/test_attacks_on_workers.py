@@ -201,7 +201,7 @@ def test_a_file_is_classified_as_python_classifies_it(client) -> None:
     from convscope.worlds.datasets import digits
 
     picture = png(Image.fromarray(digits.test().pixels([0])[0, 0].numpy()))
-    found = client("POST", "/api/v1/networks/digits/classify?top=3", picture, x_filename="digit.png")
+    found = client("POST", "/api/v1/networks/digits/classify?top=3", picture)
     assert found.status == 200, found.body
     expected = use.classify("digits", picture, 3)
     assert [entry["label"] for entry in found.json["top"]] == list(expected.labels)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from convscope.lab.web.frame_budget import FRAMES_PER_SECOND, FrameBudget
+from convscope.lab.web.websocket.frame_budget import FRAMES_PER_SECOND, FrameBudget
 
 
 class Clock:

@@ -222,9 +222,10 @@ def test_the_web_side_needs_no_torch() -> None:
 
     code = (
         "import sys; from convscope.lab.web.routes import jobs\n"
-        "from convscope.lab.web.jobs import check_request\n"
-        "print(check_request('train', {'network': 'digits', 'data': 'digits'}, {}))\n"
-        "print(check_request('dream', {}, {'photo': [{'id': 'x', 'name': 'cat.jpg'}]}))\n"
+        "from convscope.lab.folder import LabFolder; from convscope.lab.web.jobs import check_request\n"
+        "from pathlib import Path; folder = LabFolder(Path('runs'))\n"
+        "print(check_request('train', {'network': 'digits', 'data': 'digits'}, {}, folder))\n"
+        "print(check_request('dream', {}, {'photo': [{'id': 'x', 'name': 'cat.jpg'}]}, folder))\n"
         "assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

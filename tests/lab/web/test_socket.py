@@ -223,6 +223,33 @@ def test_unit_cards_samples_and_visualizations_over_http(server: Server) -> None
     assert found.startswith(b"\x89PNG")
 
 
+def test_a_region_of_an_upload_is_asked_for_over_http(server: Server) -> None:
+    png = request(server, "/api/v1/networks/digits/samples/3.png").read()
+    base, headers = f"http://127.0.0.1:{server.port}/api/v1", server.session.headers
+    upload = urllib.request.Request(f"{base}/uploads", png, {**headers, "X-Filename": "a.png"}, method="PUT")
+    with urllib.request.urlopen(upload) as answer:
+        body = {"upload": json.load(answer)["id"], "region": [[6, 15], [9, 20]]}
+
+    def ask_region(layer: str, **changed: Any) -> Any:
+        asked = urllib.request.Request(
+            f"{base}/networks/digits/layers/{layer}/region",
+            json.dumps({**body, **changed}).encode(),
+            {**headers, "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(asked) as answer:
+            return json.load(answer)
+
+    found = ask_region("conv2")
+    assert len(found["units"]) == 6 and found["units"][0]["address"].startswith("conv2:")
+    for wrong in ({"region": [[6, 5], [9, 20]]}, {"region": [[0, 99], [0, 99]]}, {"upload": "../../secret"}):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            ask_region("conv2", **wrong)
+        assert refused.value.code == 422
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask_region("output")
+    assert "positions lie over the input" in refused.value.read().decode()
+
+
 def test_lists_of_units_and_layers_are_data_at_the_address_of_their_page(server: Server) -> None:
     with request(server, "/m/digits.json") as answer:
         assert json.load(answer) == get(server, "/networks/digits")
@@ -242,18 +269,59 @@ def test_lists_of_units_and_layers_are_data_at_the_address_of_their_page(server:
         refused.value.close()
 
 
-def test_events_of_jobs_come_over_the_same_socket(server: Server, tab: ClientConnection) -> None:
+def job_event(tab: ClientConnection) -> dict[str, Any]:
+    """The next event of a job; frames of maps come between."""
+    while True:
+        answer = tab.recv(WAIT)
+        if isinstance(answer, str) and (found := json.loads(answer))["type"] == "job":
+            return found
+
+
+def test_events_of_a_job_come_beside_the_maps_and_are_replayed_by_number(
+    server: Server, tab: ClientConnection
+) -> None:
     queue = Queue(LabFolder(server.state.runs).queue)
-    number = queue.add("look", {}, uploads={}, command="convscope look")
-    first = ask(tab, type="jobs", after=0)
-    while first["id"] != number:
-        first = json.loads(tab.recv(WAIT))
-    assert first["type"] == "job" and first["event"] == "state" and first["state"] == "queued"
+    number, other = queue.add("look", {}, command="convscope look"), queue.add("look", {})
+    tab.send(json.dumps({"type": "follow", "stream": 3, "id": number, "after": 0}))
+    first = job_event(tab)
+    assert (first["stream"], first["id"], first["event"], first["state"]) == (3, number, "state", "queued")
+    tab.send(json.dumps({"type": "input", "seq": 1, "sample": 0}))
+    assert maps(tab)[0]["seq"] == 1
+    queue.cancel(other)
+    queue.add_event(number, "log", {"text": "one"})
     queue.cancel(number)
-    later = json.loads(tab.recv(WAIT))
-    assert later["id"] == number and later["seq"] > first["seq"]
-    again = ask(tab, type="jobs", after=first["seq"])
-    assert again == later
+    later = [job_event(tab), job_event(tab)]
+    assert [one["event"] for one in later] == ["log", "state"] and all(one["id"] == number for one in later)
+    assert first["seq"] < later[0]["seq"] < later[1]["seq"]
+    address = f"ws://127.0.0.1:{server.port}/api/v1/socket"  # the connection is lost, and another one opened
+    with connect(address, compression=None, additional_headers=server.session.headers) as again:
+        again.send(json.dumps({"type": "follow", "stream": 9, "id": number, "after": later[0]["seq"]}))
+        assert job_event(again) == {**later[1], "stream": 9}
+
+
+def test_all_jobs_are_followed_from_now_on_until_the_tab_ends_it(
+    server: Server, tab: ClientConnection
+) -> None:
+    queue = Queue(LabFolder(server.state.runs).queue)
+    queue.add("look", {})
+    tab.send(json.dumps({"type": "follow", "stream": 1}))
+    assert ask(tab, type="watch", net="digits")["type"] == "watching"  # what it asks is answered in order
+    number = ""
+    while not number:  # until the stream has begun
+        number = queue.add("look", {})
+        try:
+            found = json.loads(tab.recv(0.5))
+        except TimeoutError:
+            number = ""
+    assert found["stream"] == 1 and found["event"] == "state"
+    tab.send(json.dumps({"type": "unfollow", "stream": 1}))
+    tab.send(json.dumps({"type": "follow", "stream": 2, "id": "0" * 16, "after": 0}))
+    while (found := job_event(tab))["stream"] == 1:
+        pass
+    assert found == {"type": "job", "stream": 2, "id": "0" * 16, "event": "gone"}
+    for stream in range(64):
+        tab.send(json.dumps({"type": "follow", "stream": 100 + stream, "id": number, "after": 2**62}))
+    assert ask(tab, type="follow", stream=999, id=number, after=2**62)["type"] == "error"
 
 
 def test_a_position_of_go_is_an_input(tab: ClientConnection) -> None:

@@ -13,11 +13,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
+from tests.lab.answers import checked
 
 from convscope.lab.folder import LabFolder
 from convscope.lab.recipe import LabRecipe
 from convscope.lab.uploaded_sets import UploadedSets
 from convscope.lab.web import failures
+from convscope.lab.web.app import typed_answers
 from convscope.lab.web.routes import datasets, jobs
 from convscope.lab.web.state import LabState
 from convscope.lab.workers.jobs import work
@@ -27,13 +29,14 @@ API = "/api/v1/uploaded-sets"
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[TestClient]:
+def client(tmp_path: Path, answer_faults: list[str]) -> Iterator[TestClient]:
     app = FastAPI()
     app.state.lab = LabState(LabRecipe(folder=str(tmp_path / "runs")), 0)
+    app.state.answers = typed_answers()
     failures.install(app)
     app.include_router(datasets.router, prefix="/api/v1")
     app.include_router(jobs.router, prefix="/api/v1")
-    with TestClient(app) as made:
+    with TestClient(checked(app, answer_faults)) as made:
         yield made
 
 
@@ -96,7 +99,7 @@ def test_a_training_learns_from_the_corrected_data_and_the_uploads_stay(client: 
     assert (found["count"], found["classes"], found["version"]) == (20, {"dark": 10, "light": 10}, 0)
     first = trained(client, found["id"])
     assert learned_from(client, first) == files and first["command"].endswith("shades --epochs 1 --batch 4")
-    assert first["uploads"]["data"] == [{"set": found["id"], "name": "shades", "version": "0"}]
+    assert first["uploads"]["data"] == [{"set": found["id"], "name": "shades", "version": 0}]
     shown = {one["file"] for one in first["document"]["training"]["samples"]["samples"]}
     assert shown and shown <= set(files)  # as the page names them when it corrects one
     moved = correct(client, found["id"], "light/0.png", "move", "dark", version=0).json()

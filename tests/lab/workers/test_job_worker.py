@@ -98,7 +98,8 @@ def test_a_training_is_told_while_it_runs_and_does_what_it_is_asked_for(
         assert [event.body["error"] is None for event in told] == [True, True, False]
         (state,) = until(lambda: events(queue, id_, "training"))
         assert state.body["frozen"] == ["conv1:1"] and state.body["max_lr"] == 0.002
-        before = Run.open(queue.job(id_).result_folder).state()
+        before, stood = Run.open(queue.job(id_).result_folder).state(), queue.job(id_).fraction
+        until(lambda: queue.job(id_).fraction > stood + 0.005)
         until(lambda: events(queue, id_, "metric")[-1].body["lr"] == 0.002)
         queue.control(id_, "pause", None)
         until(lambda: events(queue, id_, "training")[-1].body["paused"])
@@ -138,6 +139,62 @@ def test_a_training_goes_on_when_the_lab_is_started_again(folder: LabFolder, que
     assert len(Run.open(job.result_folder).epochs) == 30
 
 
+def test_a_paused_training_stays_paused_when_the_lab_is_started_again(
+    folder: LabFolder, queue: Queue
+) -> None:
+    id_ = queue.add("train", TRAIN | {"epochs": 12})
+    with working(folder) as closed:
+        until(lambda: events(queue, id_, "epoch"))
+        queue.control(id_, "pause", None)
+        until(lambda: events(queue, id_, "training")[-1].body["paused"])
+        closed.set()
+    before, stored = queue.job(id_), Run.open(queue.job(id_).result_folder).state()
+    assert before.state == "queued" and before.document is not None and stored is not None
+    job = before
+    for _start in range(worker.MAX_TRIES + 1):  # however often: it is no reason to give it up
+        with working(folder):
+            until(lambda: queue.job(id_).message == "paused")
+            until(lambda: events(queue, id_, "training")[-1].body["paused"])
+            time.sleep(0.3)
+            job = queue.job(id_)
+    after = Run.open(job.result_folder).state()
+    assert job.state == "running" and job.fraction == pytest.approx(before.fraction) and after is not None
+    assert (after.values["epoch"], after.values["step"]) == (stored.values["epoch"], stored.values["step"])
+    kept, now = stored.part("model"), after.part("model")
+    assert all(torch.equal(kept[name], now[name]) for name in kept)
+    assert job.document is not None
+    shown, was = job.document["training"], before.document["training"]
+    assert shown["paused"] and shown["curve"] == was["curve"] and shown["epochs"] == was["epochs"]
+    assert shown["test"] == was["test"] and shown["samples"] == was["samples"]
+    assert shown["kernels"] == was["kernels"]
+    with working(folder):
+        until(lambda: queue.job(id_).message == "paused")
+        queue.control(id_, "lr", 0.002)
+        until(lambda: events(queue, id_, "training")[-1].body["max_lr"] == 0.002)
+        assert events(queue, id_, "training")[-1].body["paused"]
+        queue.control(id_, "resume", None)
+        done = ended(queue, id_)
+    assert done.state == "done", done.error
+    assert [event.body["index"] for event in events(queue, id_, "epoch")] == list(range(1, 13))
+
+
+def test_a_training_that_is_paused_since_the_start_can_be_cancelled(folder: LabFolder, queue: Queue) -> None:
+    id_ = queue.add("train", TRAIN | {"epochs": 12})
+    with working(folder) as closed:
+        until(lambda: events(queue, id_, "epoch"))
+        queue.control(id_, "pause", None)
+        until(lambda: events(queue, id_, "training")[-1].body["paused"])
+        closed.set()
+    with working(folder):
+        until(lambda: queue.job(id_).message == "paused")
+        queue.cancel(id_)
+        job = ended(queue, id_)
+    assert job.state == "cancelled" and job.error is not None and "--resume" in job.error["hint"]
+    assert Run.open(job.result_folder).epochs and "report" in " ".join(
+        entry["title"] for entry in job.artifacts
+    )
+
+
 @pytest.mark.slow  # another process imports torch
 def test_a_killed_training_goes_on_from_its_state(folder: LabFolder, queue: Queue) -> None:
     id_ = queue.add("train", TRAIN)
@@ -152,8 +209,12 @@ def test_a_killed_training_goes_on_from_its_state(folder: LabFolder, queue: Queu
     assert queue.job(id_).state == "running"  # it could not say anything any more
     stored = Run.open(queue.job(id_).result_folder).state()
     assert stored is not None and (0, 0) < (stored.values["epoch"], stored.values["step"]) < (2, 0)
-    worker.work(folder.runs, threading.Event(), until_idle=True)
-    job = queue.job(id_)
+    with working(folder):  # it was paused when it was killed, and stays so
+        until(lambda: queue.job(id_).message == "paused")
+        time.sleep(0.5)
+        assert (queue.job(id_).state, queue.job(id_).tries) == ("running", 0)
+        queue.control(id_, "resume", None)
+        job = ended(queue, id_)
     assert job.state == "done", job.error
     states = [event.body["state"] for event in events(queue, id_, "state")]
     assert states == ["queued", "running", "queued", "running", "done"]

@@ -3,6 +3,8 @@
 import librosa
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from convscope.graph import chain
 from convscope.graph.spec import SOUND, TensorSpec
@@ -38,6 +40,64 @@ def test_raw_waveforms_pictures_and_modules_have_none():
     names = ("sound-waveform", "cldnn", "digits", "questions")
     assert [front_end(load(name, weights=None)) for name in names] == [None] * 4
     assert front_end(load("spoken-digits")) == "log_mel"
+
+
+class LogMel(nn.Module):
+    """A front end as people write it."""
+
+    def __init__(self, learned: bool = False) -> None:
+        super().__init__()
+        bank = torch.from_numpy(librosa.filters.mel(sr=RATE, n_fft=256, n_mels=20))
+        self.bank = nn.Parameter(bank) if learned else nn.Buffer(bank)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        window = torch.hann_window(256)
+        spectrum = torch.stft(x.flatten(0, 1), 256, 80, window=window, return_complex=True)
+        power = (self.bank @ spectrum.abs().square())[:, None]
+        return (power + 1e-6).log() - power.mean((2, 3), keepdim=True)  # read twice, inside
+
+
+class Complex(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        window = torch.hann_window(256)
+        return torch.stft(x.flatten(0, 1), 256, 80, window=window, return_complex=True)[:, None]
+
+
+class Power(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.abs().square()
+
+
+class Skipping(nn.Module):
+    """What comes after the front end reads the waveform, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front, self.rest = LogMel(), nn.Sequential(*rest())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.rest(self.front(x)) + x.mean((1, 2))[:, None]
+
+
+def rest() -> tuple[nn.Module, ...]:
+    return nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+
+
+@pytest.mark.parametrize(
+    ("module", "last"),
+    [
+        (nn.Sequential(LogMel(), *rest()), "0"),
+        (nn.Sequential(nn.Sequential(LogMel(), nn.Dropout(0.1)), *rest()), "0"),
+        (nn.Sequential(Complex(), Power(), *rest()), "1"),
+        (nn.Sequential(LogMel(), nn.AvgPool2d(2), *rest()), "0"),
+        (nn.Sequential(LogMel(learned=True), *rest()), None),
+        (nn.Sequential(nn.Conv1d(1, 4, 64, 32), nn.Unflatten(1, (1, 4)), *rest()), None),
+        (nn.Sequential(nn.Unflatten(2, (40, 100)), *rest()), None),
+        (Skipping(), None),
+    ],
+)
+def test_the_front_end_of_a_module_is_found_in_its_code(module, last):
+    assert front_end(wrap(module.eval(), SPEC)) == last
 
 
 @pytest.mark.parametrize("center", [True, False])

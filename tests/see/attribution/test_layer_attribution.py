@@ -9,7 +9,7 @@ from captum.attr._utils.lrp_rules import EpsilonRule
 from tests.see.attribution.nets import convolutional, pictures
 from torch import nn
 
-from convscope.errors import PlaceError, UsageError
+from convscope.errors import GraphError, PlaceError, UsageError
 from convscope.graph import chain
 from convscope.graph.spec import SOUND, TensorSpec
 from convscope.nets import Net, build, load, spectrogram_axes, wrap
@@ -20,6 +20,27 @@ torch.set_num_threads(1)
 RATE = 8000
 SPEC = TensorSpec((1, RATE), kind=SOUND, value_range=(-1.0, 1.0), sample_rate=RATE)
 FEW = {"rise": {"samples": 3000}, "smoothgrad": {"samples": 8}}
+
+
+class Spectrum(nn.Module):
+    """A front end as people write it, without a graph."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        spectrum = torch.stft(x.flatten(0, 1), 64, 32, window=torch.hann_window(64), return_complex=True)
+        return (spectrum.abs().square() + 1e-5).log()[:, None]
+
+
+class Loud(nn.Sequential):
+    """Multiplies what it returns by a number that it takes from the waveform, outside torch."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) * float(x.detach().abs().max())
+
+
+def of_sounds(kind: type[nn.Sequential] = nn.Sequential) -> Net:
+    torch.manual_seed(0)
+    rest = (nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return wrap(kind(Spectrum(), *rest), TensorSpec((1, 800), SOUND, value_range=(-1, 1), sample_rate=RATE))
 
 
 def wave(count: int = 1, seed: int = 0) -> torch.Tensor:
@@ -227,6 +248,24 @@ def test_the_input_itself_and_other_layers_can_be_asked_for():
         ready, torch.zeros_like(ready), target=1, method="gausslegendre"
     )
     torch.testing.assert_close(picture.attribution.double(), wanted, rtol=1e-3, atol=1e-5)
+
+
+def test_a_module_that_makes_a_spectrogram_is_explained_over_time_and_frequency():
+    net, module = of_sounds(), of_sounds().module
+    found = explain(net, wave()[..., :800], "saliency", 1)
+    spectrogram = module[0](wave()[..., :800]).requires_grad_()
+    module[1:](spectrogram)[0, 1].backward()
+    assert str(found.task.wrt) == "0" and found.task.net.input_spec.kind == "spectrogram"
+    torch.testing.assert_close(found.attribution, spectrogram.grad)
+    assert explain(net, wave()[..., :800], "saliency", 1, wrt="input").attribution.shape == (1, 1, 800)
+
+
+def test_a_spectrogram_behind_which_code_cannot_be_run_gives_way_to_the_waveform():
+    net, x = of_sounds(Loud), wave(2)[..., :800]
+    x[1] *= 4
+    assert explain(net, x, "saliency", 1).task.wrt is None
+    with pytest.raises(GraphError, match="not built"):
+        explain(net, x, "saliency", 1, wrt="0")
 
 
 def test_what_cannot_be_attributed_is_refused():

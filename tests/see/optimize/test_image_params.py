@@ -10,6 +10,7 @@ from convscope.see.optimize.image_params.fourier import (
     decorrelated_to_rgb,
     frequencies,
     image_from_spectrum,
+    mean_square,
     rgb_to_decorrelated,
     spectrum_from_image,
 )
@@ -141,3 +142,13 @@ def test_sizes() -> None:
     with pytest.raises(UsageError, match="pixels"):
         fft_image(TensorSpec((5,)), [0])
     assert pixel_image(TensorSpec((5,)), [0]).images().shape == (1, 5)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (3, 7, 10), (1, 6, 9), (2, 5, 5), (1, 12), (2, 9)])
+def test_mean_square_is_that_of_the_image(shape: tuple[int, ...]) -> None:
+    is_rgb = shape[0] == 3
+    free = noise((*shape[:-1], shape[-1] // 2 + 1, 2), [0, 1])
+    image = image_from_spectrum(free, shape[1:], 1.0)
+    image = decorrelated_to_rgb(image) if is_rgb else image
+    found = mean_square(free, shape[1:], 1.0, is_rgb=is_rgb)
+    torch.testing.assert_close(found, image.flatten(1).square().mean(1), rtol=1e-5, atol=0)

@@ -23,6 +23,7 @@ from convscope.see import (
     per_image,
     pixel_image,
 )
+from convscope.see.optimize import loop
 from convscope.see.optimize.objectives.activation_batch import ActivationBatch
 from convscope.see.optimize.objectives.objective import Objective, ObjectiveTerm
 from convscope.see.optimize.transforms import Jitter, Pad, lucid_transforms
@@ -371,3 +372,24 @@ def test_the_last_step_needs_no_gradient_unless_a_score_is_0(small: Net) -> None
     assert plain == [True, True, False] and moves == [True]
     assert again == [True, True, False, True] and still == [False]
     assert torch.equal(state, same)
+
+
+def test_replayed_steps_are_those_of_the_network(monkeypatch) -> None:
+    """From `REPLAY_FROM` steps on the network runs a few times only, and the images stay the same."""
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU6(inplace=True), nn.Conv2d(8, 5, 1), nn.ReLU())
+    calls = []
+    body.register_forward_pre_hook(lambda *_: calls.append(1))
+    net = wrap(body, TensorSpec((3, 24, 24)))
+    images, counts = [], []
+    for start in (32, 1000):
+        monkeypatch.setattr(loop, "REPLAY_FROM", start)
+        calls.clear()
+        canvas = fft_image(net.input_spec, [0])
+        goal = channel("2:1") + 0.5 * channel("0:3") - l1()
+        config = OptimizerConfig(lr=0.1, optimizer="normalized_sgd")
+        step = last(optimize_input(net, goal, canvas, steps=40, config=config, transforms=(Jitter(2),)))
+        images.append(step.images)
+        counts.append(len(calls))
+    torch.testing.assert_close(images[0], images[1], rtol=0, atol=1e-4)
+    assert counts[0] < 12 < 40 <= counts[1]

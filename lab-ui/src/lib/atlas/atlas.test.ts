@@ -6,7 +6,7 @@ import { clamped, fitted, panned, same, toScreen, toWorld, towards, zoomed, type
 import { inputsOf, partsOf, rightOnes, type Embedding, type Inputs } from './inputs';
 import { medians } from './labels';
 import { classColour } from './palette';
-import { drawColours, drawFrame, drawInk, inkTable, packed, resample, type Raster } from './raster';
+import { drawColours, drawFrame, drawInk, inkOf, inkTable, packed, resample, type Raster, type Tile } from './raster';
 import { readSafetensors } from './safetensors';
 import { scaleOf, WORLD } from './scale';
 import { byTile } from './sheets';
@@ -138,22 +138,42 @@ test('thumbnails fill the cells of a grid, and on a map distances grow faster th
   expect(map.spacing(4)).toBeLessThan(map.spacing(1));
 });
 
-const raster = (width: number, height: number): Raster => ({ width, height, pixels: new Uint32Array(width * height) });
+const raster = (width: number, height: number): Raster => ({
+  width,
+  height,
+  pixels: new Uint32Array(width * height),
+  part: { left: 0, top: 0, right: width, bottom: height },
+});
+
+const thumbnail = (side: number, bytes: Uint8Array): Tile => ({ bytes, at: 0, side, ink: inkOf(bytes, 0, side) });
 
 test('ink is mixed with what is below it, and cut at the edges', () => {
   const paper = raster(3, 3);
   paper.pixels.fill(packed(255, 255, 255));
-  const tile = Uint8Array.of(0, 255, 128, 0);
+  const tile = thumbnail(2, Uint8Array.of(0, 255, 128, 0));
   const plain = inkTable(1);
-  drawInk(paper, tile, 0, 2, 0, 0, 2, packed(200, 0, 0), plain);
+  drawInk(paper, tile, 0, 0, 2, packed(200, 0, 0), plain);
   expect(paper.pixels[0]).toBe(packed(255, 255, 255));
   expect(paper.pixels[1]).toBe(packed(200, 0, 0));
   const mixed = paper.pixels[3] as number;
   expect([mixed & 255, (mixed >> 8) & 255, mixed >>> 24]).toEqual([227, 127, 255]);
   const cut = raster(2, 2);
-  drawInk(cut, Uint8Array.of(1, 2, 3, 255), 0, 2, -1, -1, 2, packed(9, 9, 9), plain);
+  drawInk(cut, thumbnail(2, Uint8Array.of(1, 2, 3, 255)), -1, -1, 2, packed(9, 9, 9), plain);
   expect([...cut.pixels]).toEqual([packed(9, 9, 9), 0, 0, 0]);
-  drawInk(cut, tile, 0, 2, 5, 5, 2, packed(1, 1, 1), plain); // outside: nothing, and no error
+  drawInk(cut, tile, 5, 5, 2, packed(1, 1, 1), plain); // outside: nothing, and no error
+});
+
+test.each([3, 7, 8, 12, 28, 40])('ink in %i pixels is drawn as if all pixels of the thumbnail were looked at', (side) => {
+  const from = 12;
+  const bytes = new Uint8Array(from * from);
+  for (let row = 3; row < 9; row++) bytes.fill(40 * (row - 3) + 20, row * from + 2, row * from + 7);
+  expect(inkOf(bytes, 0, from)).toEqual({ left: 2, top: 3, right: 7, bottom: 9 });
+  const [boxed, all] = [raster(50, 50), raster(50, 50)];
+  for (const paper of [boxed, all]) paper.pixels.fill(packed(250, 240, 230));
+  drawInk(boxed, thumbnail(from, bytes), 4, 5, side, packed(10, 20, 200), inkTable(0.6));
+  drawInk(all, { bytes, at: 0, side: from, ink: { left: 0, top: 0, right: from, bottom: from } }, 4, 5, side, packed(10, 20, 200), inkTable(0.6));
+  expect(boxed.pixels).toEqual(all.pixels);
+  expect(new Set(boxed.pixels).size).toBeGreaterThan(1);
 });
 
 test('reduced ink is strengthened, and neither paper nor full ink changes', () => {
@@ -169,12 +189,13 @@ test('a colour is read with three digits, too, as the minifier writes it', () =>
 });
 
 test('colours are copied, enlarged by whole pixels, and framed', () => {
-  const tile = Uint32Array.of(1, 2, 3, 4);
+  const words = Uint32Array.of(1, 2, 3, 4);
+  const tile = thumbnail(2, new Uint8Array(words.buffer));
   const large = raster(4, 4);
-  drawColours(large, tile, 0, 2, 0, 0, 4);
+  drawColours(large, words, tile, 0, 0, 4);
   expect([...large.pixels]).toEqual([1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4]);
   const cut = raster(2, 2);
-  drawColours(cut, tile, 0, 2, 1, -1, 2);
+  drawColours(cut, words, tile, 1, -1, 2);
   expect([...cut.pixels]).toEqual([0, 3, 0, 0]);
   const framed = raster(3, 3);
   drawFrame(framed, 0, 0, 3, 1, 7);

@@ -1,31 +1,11 @@
 /** What the server knows of the inputs of an atlas: places, classes, predictions. */
-import { ApiError, type LabError } from '../api';
+import { addressOf, fetchChecked, type Schemas } from '../api';
 import { readSafetensors } from './safetensors';
 import { WORLD } from './scale';
-import type { Level } from './sheets';
 import type { Points } from './view';
 
 /** The document of a job that has embedded inputs. */
-export interface Embedding {
-  net: string;
-  /** The kind of the network's inputs. */
-  world: string;
-  place: string;
-  /** Number of the layer's units. */
-  units: number;
-  inputs: number;
-  data: string;
-  parts: { name: string; count: number }[];
-  classes: { name: string; count: number; right: number | null }[];
-  /** Names of the classes of the network. */
-  predicted: string[];
-  layouts: string[];
-  /** Share of the variance that the axes of PCA hold. */
-  spread: number;
-  /** Rows and columns. */
-  grid: [number, number];
-  thumbnails: { ink: boolean; format: string; levels: Level[] };
-}
+export type Embedding = Schemas['Embedding'];
 
 /** All inputs, field by field. */
 export interface Inputs {
@@ -44,18 +24,12 @@ export interface Inputs {
   grid: Points;
 }
 
-const base = (job: string): string => `/api/v1/jobs/${job}/embedding`;
+const base = (job: string): string => addressOf('/jobs/{id}/embedding', { id: job });
 
 export const sheetUrl = (job: string, side: number, sheet: number): string => `${base(job)}/thumbnails/${side}/${sheet}`;
 export const inputUrl = (job: string, image: number, format = 'png'): string => `${base(job)}/inputs/${image}.${format}`;
-export const uploadPath = (job: string, image: number): string => `/jobs/${job}/embedding/inputs/${image}`;
 
-async function bytesOf(url: string): Promise<ArrayBuffer> {
-  const response = await fetch(url);
-  if (response.ok) return response.arrayBuffer();
-  const error = (await response.json().catch(() => null)) as { error?: LabError } | null;
-  throw new ApiError(response.status, error?.error ?? { expected: response.statusText, received: '', hint: '' });
-}
+const bytesOf = async (url: string): Promise<ArrayBuffer> => (await fetchChecked(url)).arrayBuffer();
 
 /** Ask for all inputs of a job. */
 export async function loadInputs(job: string, { grid }: Embedding): Promise<Inputs> {

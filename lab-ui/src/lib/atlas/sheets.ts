@@ -1,15 +1,13 @@
 /** Thumbnails of a job: sheets in several sizes, fetched when they are needed, and resampled to sizes between. */
-import { resample } from './raster';
+import type { Schemas } from '../api';
+import { inkOf, resample, type Part, type Tile } from './raster';
 
-export interface Level {
-  side: number;
-  /** Thumbnails in a row of a sheet, and rows of it. */
-  columns: number;
-  sheets: number;
-}
+export type Level = Schemas['ThumbnailLevel'];
 
 interface Sheet {
   bytes: Uint8Array;
+  /** Of each thumbnail the part with ink. */
+  parts: Part[];
   /** The picture on which it was drawn last. */
   used: number;
 }
@@ -29,13 +27,15 @@ const MAX_PAGE_BYTES = 64e6;
 /** Milliseconds until a sheet that did not come is asked for again. */
 const RETRY_DELAY = 5000;
 
+const EMPTY: Part = { left: 0, top: 0, right: 0, bottom: 0 };
+
 export class Sheets {
   /** Bytes of a pixel: the amount of ink, or red, green, blue and alpha. */
   readonly channels: number;
-  /** What `find` has found: a square of `from` pixels a side in `source`, from the byte `at` on. */
-  source: Uint8Array = new Uint8Array(0);
-  at = 0;
-  from = 0;
+  /** What `find` has found. */
+  readonly found: Tile = { bytes: new Uint8Array(0), at: 0, side: 0, ink: EMPTY };
+  /** Grows with every sheet that comes. */
+  version = 0;
 
   /** Sheets by level and number. */
   private readonly sheets: (Sheet | null)[][];
@@ -97,26 +97,35 @@ export class Sheets {
     const page = this.pages[tile >> PAGE_BITS];
     const slot = tile & (PER_PAGE - 1);
     if (page && page.done[slot] === 1) {
-      page.used = this.frame;
-      this.source = page.bytes;
-      this.at = slot * this.side * this.side * this.channels;
-      this.from = this.side;
+      this.take(page, slot, this.side);
       return 2;
     }
     const level = this.findLevel(tile);
     if (level < 0) return 0;
     // Another level stands in until the sheet comes, which is told.
-    if (level !== this.level || this.from === this.side) return 2;
+    if (level !== this.level || this.found.side === this.side) return 2;
     if (!may) return 1;
     const made = page ?? this.newPage(tile >> PAGE_BITS);
-    made.used = this.frame;
-    made.done[slot] = 1;
     const at = slot * this.side * this.side * this.channels;
-    resample(this.source, this.at, this.from, made.bytes, at, this.side, this.channels);
-    this.source = made.bytes;
-    this.at = at;
-    this.from = this.side;
+    resample(this.found.bytes, this.found.at, this.found.side, made.bytes, at, this.side, this.channels);
+    made.parts[slot] = this.partOf(made.bytes, at, this.side);
+    made.done[slot] = 1;
+    this.take(made, slot, this.side);
     return 2;
+  }
+
+  /** Note as found the thumbnail of a sheet or page. */
+  private take(sheet: Sheet, slot: number, side: number): void {
+    sheet.used = this.frame;
+    const { found } = this;
+    found.bytes = sheet.bytes;
+    found.at = slot * side * side * this.channels;
+    found.side = side;
+    found.ink = sheet.parts[slot] as Part;
+  }
+
+  private partOf(bytes: Uint8Array, at: number, side: number): Part {
+    return this.ink ? inkOf(bytes, at, side) : EMPTY;
   }
 
   /** Find a thumbnail in the chosen level, or in the nearest whose sheet is there; returns the level, -1 for none. */
@@ -136,11 +145,7 @@ export class Sheets {
     const number = this.sheetOf(level, tile);
     const sheet = this.sheets[level]?.[number];
     if (!sheet) return false;
-    sheet.used = this.frame;
-    const { side, columns } = found;
-    this.source = sheet.bytes;
-    this.at = (tile - number * columns * columns) * side * side * this.channels;
-    this.from = side;
+    this.take(sheet, tile - number * found.columns * found.columns, found.side);
     return true;
   }
 
@@ -149,9 +154,15 @@ export class Sheets {
     return Math.floor(tile / (columns * columns));
   }
 
+  private newSheet(bytes: Uint8Array, side: number): Sheet {
+    const size = side * side * this.channels;
+    const parts = Array.from({ length: Math.floor(bytes.length / size) }, (_, slot) => this.partOf(bytes, slot * size, side));
+    return { bytes, parts, used: this.frame };
+  }
+
   private newPage(number: number): Page {
     const bytes = new Uint8Array(PER_PAGE * this.side * this.side * this.channels);
-    const page = { bytes, done: new Uint8Array(PER_PAGE), used: this.frame };
+    const page = { bytes, parts: Array<Part>(PER_PAGE).fill(EMPTY), done: new Uint8Array(PER_PAGE), used: this.frame };
     this.pages[number] = page;
     return page;
   }
@@ -180,11 +191,10 @@ export class Sheets {
       const response = await fetch(this.url(level.side, key % 2 ** 20), { signal: this.stopped.signal });
       if (!response.ok) throw new Error(response.statusText);
       const picture = await createImageBitmap(await response.blob(), { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
-      (this.sheets[Math.floor(key / 2 ** 20)] as (Sheet | null)[])[key % 2 ** 20] = {
-        bytes: tilesOf(picture, level.side, this.channels),
-        used: this.frame,
-      };
+      const bytes = tilesOf(picture, level.side, this.channels);
+      (this.sheets[Math.floor(key / 2 ** 20)] as (Sheet | null)[])[key % 2 ** 20] = this.newSheet(bytes, level.side);
       picture.close();
+      this.version += 1;
       this.requested.delete(key);
       this.next();
       this.onload();

@@ -9,7 +9,7 @@ seen, completeness, and the correlation with the heatmap of random weights.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,16 +43,16 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
 
     Yields:
         The progress with the document so far; JSON fields `net`, `image`, `said` (sentences that summarise
-        the result), `verdicts` (with `--compare` one for each target: `target`, `best`, `passing`,
-        `scores`, `chance`, `margin`; see `MethodComparison`), `explanations` and `out` (the folder). Each
-        explanation has `target`, `method`, `settings`, `value` (the target's value), `degree` (its
-        probability if all targets are classes, else the value), `seconds`, `done` (finished share of the
-        method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if `checks` is off),
-        `layer` (for class activation maps; else empty), `wrt` (with respect to what: `input`, or the layer
-        whose output is attributed), for texts `words` (each with its attribution; of methods whose
-        attributions have no sum, as a share of the largest), and for spectrograms `heat`: its `values` (a
-        list for each row, low frequencies first), the `hertz` of its rows (empty for an MFCC) and the
-        `seconds` of its columns.
+        the result), `said_zh` (the same in Chinese), `verdicts` (with `--compare` one for each target:
+        `target`, `best`, `passing`, `scores`, `chance`, `margin`; see `MethodComparison`), `explanations` and
+        `out` (the folder). Each explanation has `target`, `method`, `settings`, `value` (the target's value),
+        `degree` (its probability if all targets are classes, else the value), `seconds`, `done` (finished
+        share of the method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if
+        `checks` is off), `layer` (for class activation maps; else empty), `wrt` (with respect to what:
+        `input`, or the layer whose output is attributed), for texts `words` (each with its attribution; of
+        methods whose attributions have no sum, as a share of the largest), and for spectrograms `heat`: its
+        `values` (a list for each row, low frequencies first), the `hertz` of its rows (empty for an MFCC) and
+        the `seconds` of its columns.
 
     Raises:
         Interrupted: stopped; the attributions so far are saved (exit code 130).
@@ -159,20 +159,19 @@ def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> D
     from convscope.show.pages.explanation import verdicts as words
 
     made, comparisons = found_so_far.explanations, found_so_far.comparisons
-    mark, found, said, taken, verdicts = stamp(recipe), [], [], [], []
+    mark, found, taken, verdicts = stamp(recipe), [], [], []
+    said: list[Mapping[str, str]] = []
     titles = {e.method.name: e.method.title for e in made}
     for row, target in enumerate(made[0].targets):
         chosen = text.best(made, row)
         if comparisons:
             compared = comparisons[row]
             chosen = made[compared.best[0]] if compared.best else chosen
-            lines = [
-                words.verdict(compared, titles, len(made)),
-                *words.reasons(compared, titles),
-            ]
-            said += [f"{line['en']}{'.' if k == 0 else ''}" for k, line in enumerate(lines)]
+            verdict = words.verdict(compared, titles, len(made))
+            said.append({"en": f"{verdict['en']}.", "zh": f"{verdict['zh']}。"})
+            said += words.reasons(compared, titles)
             verdicts.append({"target": target, **compared.to_dict()})
-        said += [line["en"] for line in text.sentences(chosen, row)]
+        said += text.sentences(chosen, row)
         for e in made:
             name = f"{target.split(',')[0]}-{method_slug(e.method.name)}"
             file = pictures.file_name(name, taken)
@@ -202,7 +201,12 @@ def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> D
     if recipe.compare:
         page = pages.page(made, recipe.command(), comparisons)
         folder.save_page(page, "index.html", "methods side by side")
-    return {"said": said, "verdicts": verdicts, "explanations": found}
+    return {
+        "said": [line["en"] for line in said],
+        "said_zh": [line["zh"] for line in said],
+        "verdicts": verdicts,
+        "explanations": found,
+    }
 
 
 def _words(explanation: "Explanation", row: int) -> Document:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from convscope.see.visualization import LayerStop
 
 schema = VisualizeRecipe
+FILM = "film.png"
 OF_IMAGES = {"size", "steps", "canvas", "variants", "both", "animate", "save_steps", "spectrum", "start"}
 """Settings of an optimization that have no effect where there is none."""
 
@@ -54,9 +55,10 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
         scaled; `clipped`, the share of its values that are 0 or 255; `picture`, the file name; and of a
         sound `sound`, the name of a WAV file),
         `uninformative` (places whose images carry no information), `unmoved` (places whose gradient was 0 in
-        every step) and `out` (the folder). For a network of words instead of `pictures` there are `ngrams`
-        (entries with `place`, `ngram`, `value` and `words`: for each place of the kernel the best words, and
-        what each adds), from its weights alone.
+        every step), `film` (with `--save-steps`: `picture`, the file name, and `steps`, those so far) and
+        `out` (the folder). For a network of words instead of `pictures` there are `ngrams` (entries with
+        `place`, `ngram`, `value` and `words`: for each place of the kernel the best words, and what each
+        adds), from its weights alone.
 
     Raises:
         Interrupted: stopped; the images so far are saved (exit code 130).
@@ -185,11 +187,11 @@ def _save(
             {"place": place, "address": start.partition(" ~")[0], **measures, "picture": name, **heard}
         )
     folder.save_image(_sheet(net, made, images, stops), "sheet.png", mark, "all pictures")
-    if made.film:
-        _save_film(net, made, recipe, folder, mark)
+    film = _save_film(net, made, recipe, folder, mark) if made.film else {}
     return {
         "net": net.name,
         "pictures": found,
+        **film,
         "uninformative": list(made.uninformative),
         "unmoved": list(made.unmoved),
     }
@@ -248,7 +250,8 @@ def _facts(stop: "LayerStop") -> list[str]:
 
 def _save_film(
     net: "Net", made: "Visualization", recipe: VisualizeRecipe, folder: ResultFolder, mark: dict[str, Any]
-) -> None:
+) -> Document:
+    """Save the kept steps as a film strip, with a row for each image, and the animations."""
     from convscope.show.images import contact_sheet
     from convscope.show.images.contact_sheet import SheetRow, SheetTile
 
@@ -262,10 +265,11 @@ def _save_film(
             for i, place in enumerate(made.places)
         ]
         sheet = contact_sheet.compose(rows, side=128)
-        folder.save_image(sheet, "film.png", mark, "the pictures as they came about")
+        folder.save_image(sheet, FILM, mark, "film strip")
     if recipe.animate:
         taken: list[str] = []
         for i, place in enumerate(made.places):
             taken.append(pictures.file_name(place, taken))
             frames = [_picture(net, images[i]) for _, images in made.film]
             folder.save_animation(frames, str(Path(taken[-1]).with_suffix(".webp")), mark, place)
+    return {"film": {"picture": FILM, "steps": [step for step, _ in moments]}} if moments else {}

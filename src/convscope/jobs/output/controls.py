@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from convscope.errors import ConvscopeError, UsageError, nearest
@@ -70,13 +71,30 @@ class Controls:
         Raises:
             UsageError: there is no such action.
         """
-        if action not in ACTIONS:
-            raise UsageError(
-                "something that a training can be asked for", received=action, hint=nearest(action, ACTIONS)
-            )
+        _check_action(action)
         with self._changed:
             self._asked.append((action, value))
             self._changed.notify_all()
+
+    @staticmethod
+    def check(action: str, value: Any) -> None:
+        """Check a request as far as that can be done without the training.
+
+        Args:
+            action: as for `ask`.
+            value: as for `ask`; None for `pause` and `resume`.
+
+        Raises:
+            UsageError: there is no such action, or the value is of another kind.
+        """
+        _check_action(action)
+        fits, kind, example = {
+            "pause": (value is None, "nothing", "Leave the value out."),
+            "resume": (value is None, "nothing", "Leave the value out."),
+            "lr": (_is_number(value), "a finite number", "For example: 0.01"),
+        }.get(action, (_are_addresses(value), "addresses of parts of the network", "For example: conv2:7"))
+        if not fits:
+            raise UsageError(f"{kind} as value of {action}", received=str(value)[:80], hint=example)
 
     def wait(self) -> None:
         """Wait for a request, for `WAIT` seconds at most."""
@@ -107,6 +125,7 @@ class Controls:
         return self.paused
 
     def _act(self, action: str, value: Any, events: "RunEvents") -> None:
+        self.check(action, value)
         trainer = events.trainer
         if action in ("pause", "resume"):
             self.paused = action == "pause"
@@ -114,8 +133,22 @@ class Controls:
             trainer.set_max_lr(value)
         else:
             places = [value] if isinstance(value, str) else value
-            if not isinstance(places, list) or not places or not all(isinstance(p, str) for p in places):
-                raise UsageError(
-                    "addresses of parts of the network", received=str(value)[:80], hint="conv2:7"
-                )
             (trainer.freeze if action == "freeze" else trainer.thaw)(*places)
+
+
+def _check_action(action: str) -> None:
+    if action not in ACTIONS:
+        raise UsageError(
+            "something that a training can be asked for", received=action, hint=nearest(action, ACTIONS)
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return (isinstance(value, float) and isfinite(value)) or (
+        isinstance(value, int) and not isinstance(value, bool)
+    )
+
+
+def _are_addresses(value: Any) -> bool:
+    places = [value] if isinstance(value, str) else value
+    return isinstance(places, list) and bool(places) and all(isinstance(place, str) for place in places)

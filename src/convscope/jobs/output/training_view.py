@@ -83,6 +83,14 @@ class TrainingView:
         if isinstance(event, Epoch) or event.preparing is None:
             self._add_point()
 
+    def set_trainer(self, trainer: "Trainer") -> None:
+        """Show a training that was paused before its first event.
+
+        Args:
+            trainer: knows what is frozen, and the learning rates.
+        """
+        self._trainer = trainer
+
     def _add_point(self) -> None:
         """Add where the training is to the curve, which is thinned when it has too many points."""
         now = self._now
@@ -169,7 +177,7 @@ class TrainingView:
         indices = [i for cell in cell_images.choose(found).values() for i in cell]
         samples = _answers(finding, indices, Path(getattr(self.recipe, "data", "")))
         if not indices or hasattr(data, "texts"):
-            texts = {"picture": None, "tile": 0, "columns": 1, "sound": False, "samples": samples}
+            texts = {"image": None, "tile": 0, "columns": 1, "sound": False, "samples": samples}
             return texts if indices else None
         timeline = world_of(data.spec).has_timeline
         if not timeline and not data.spec.axes.endswith("h w"):

@@ -46,8 +46,6 @@ from convscope.worlds.go import (
 MAX_VISITS = 20_000
 SUGGESTED_MOVES = 10
 """Moves of a position or an analysis that are listed."""
-LARGEST_RECORD = 2**20
-"""Bytes of a game record that the page sends."""
 COMPILE_RULES = (
     "from convscope.use.go import PlayRecipe, build_player, choose, dead_stones\n"
     "from convscope.worlds.go import Board, packaged\n"
@@ -289,7 +287,7 @@ class GoService:
         """Read a game record.
 
         Args:
-            sgf: the bytes of a file, in base64.
+            sgf: the bytes of a file, in base64; the route limits its length.
 
         Returns:
             `game`, as questions take it, `names`, `result` and `warnings`.
@@ -297,10 +295,6 @@ class GoService:
         Raises:
             DataError: it is no record.
         """
-        if len(sgf) > 4 * LARGEST_RECORD // 3 + 4:
-            raise UsageError(
-                f"a record of at most {LARGEST_RECORD:,} bytes", received=f"{len(sgf):,} of base64"
-            )
         game = read_sgf(base64.b64decode(sgf))
         return {
             "game": {

@@ -1,24 +1,25 @@
 """The networks that the lab knows by name, loaded once, and what is known of their layers."""
 
-from collections import OrderedDict
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from threading import Lock
 from typing import Any
+
+import torch
 
 from convscope import graph
 from convscope.errors import ConvscopeError, UsageError, nearest
-from convscope.graph import Field, Graph
+from convscope.graph import Graph
+from convscope.lab.folder import CHECKPOINT, RUN, LabFolder
+from convscope.lab.recent import LRUCache
 from convscope.learn import list_checkpoints, load_checkpoint
 from convscope.nets import ZOO, Description, LayerInfo, Net, ZooEntry, describe, known, layer_shapes, load
 from convscope.system.files import read_json
 from convscope.worlds import world_of
 
-RUN = "run:"
-"""Prefix of the networks of trainings, by the name of their folder."""
-CHECKPOINT = "@"
-"""Between the name of a training and that of one of its checkpoints: `run:mine@best`."""
 STATE = ("state/state.json", "state/before.json")
 """Files of a training whose change means other checkpoints."""
 MODEL = "model.json"
@@ -54,7 +55,7 @@ class Layer:
             options: options of its kind.
 
         Returns:
-            JSON-ready values; `field` is None where the layer does not depend on the input.
+            JSON-ready values; `field` is None where the layer has none.
         """
         return {
             "name": self.name,
@@ -62,22 +63,39 @@ class Layer:
             "shape": list(self.shape),
             "parameters": self.info.parameters,
             "macs": self.info.macs,
-            "field": field_json(self.info.field),
+            "field": graph.describe_field(self.info.field),
             "inputs": list(self.inputs),
             "options": dict(options),
         }
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A network that was loaded.
+
+    Attributes:
+        net: the network, in evaluation mode.
+        changed: when its files were last written; 0 for a network that ships.
+    """
+
+    net: Net
+    changed: float
+
+
 class Networks:
     """Load networks by the names that the lab gives them: those of `nets.load`, and trainings.
 
+    `open` and `keep` may be called in another thread.
+
     Args:
         folder: the folder of trainings.
+        device: where the networks compute.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._loaded: OrderedDict[str, tuple[Net, float]] = OrderedDict()
+    def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
+        self.folder, self.device = LabFolder(folder), torch.device(device)
+        self._loaded: LRUCache[str, Opened] = LRUCache(MAX_LOADED)
+        self._lock, self._opening = Lock(), Lock()
 
     def list(self) -> list[dict[str, Any]]:
         """List this package's networks and the trainings.
@@ -103,22 +121,69 @@ class Networks:
             UsageError: there is no such network.
             DataError: the files of a training are damaged.
         """
-        where, checkpoint = self._folder(name) if name.startswith(RUN) else (None, "")
-        if (
-            where is None
-            and name not in (*ZOO, PHOTOGRAPHS)
-            and not name.startswith(("torchvision/", "timm/"))
-        ):
-            raise UsageError("the name of a network", received=name[:100], hint=nearest(name[:100], known()))
+        found = self._current(name)
+        if found is None:
+            found = self.open(name)
+            self.keep(name, found)
+        return found.net
+
+    def is_loaded(self, name: str) -> bool:
+        """Return whether a network is in memory as its files are now.
+
+        Args:
+            name: as for `load`.
+
+        Returns:
+            Whether `load` returns it at once; False for a name that names none.
+        """
+        try:
+            return self._current(name) is not None
+        except (UsageError, OSError, ValueError):  # `load` says what is wrong
+            return False
+
+    def open(self, name: str) -> Opened:
+        """Load a network, without keeping it.
+
+        Args:
+            name: as for `load`.
+
+        Returns:
+            The network.
+
+        Raises:
+            UsageError: there is no such network.
+            DataError: the files of a training are damaged.
+        """
+        where, checkpoint = self._place(name)
         changed = _changed(where, checkpoint) if where else 0.0
-        net, loaded = self._loaded.get(name, (None, 0.0))
-        if net is None or loaded != changed:
+        with self._opening:  # fresh weights are drawn from torch's global generator
             net = load_checkpoint(where, checkpoint) if where and checkpoint else load(where or name, seed=0)
-            self._loaded[name] = (net, changed)
-        self._loaded.move_to_end(name)
-        while len(self._loaded) > MAX_LOADED:
-            self._loaded.popitem(last=False)
-        return net
+        return Opened(net.to(self.device), changed)
+
+    def keep(self, name: str, opened: Opened) -> None:
+        """Keep a network in memory; of too many the one that was used longest ago is given up.
+
+        Args:
+            name: as for `load`.
+            opened: what `open` has returned.
+        """
+        with self._lock:
+            self._loaded.put(name, opened)
+
+    def _current(self, name: str) -> Opened | None:
+        """Return a network that is in memory as its files are now."""
+        where, checkpoint = self._place(name)
+        changed = _changed(where, checkpoint) if where else 0.0
+        with self._lock:
+            return self._loaded.find(name, lambda found: found.changed == changed)
+
+    def _place(self, name: str) -> tuple[Path | None, str]:
+        """Return the folder of a training, None for another network, and the name of a checkpoint."""
+        if name.startswith(RUN):
+            return self._folder(name)
+        if name not in (*ZOO, PHOTOGRAPHS) and not name.startswith(("torchvision/", "timm/")):
+            raise UsageError("the name of a network", received=name[:100], hint=nearest(name[:100], known()))
+        return None, ""
 
     def checkpoints(self, name: str) -> Sequence[dict[str, Any]]:
         """List the checkpoints of a training.
@@ -148,21 +213,19 @@ class Networks:
 
     def _folder(self, name: str) -> tuple[Path, str]:
         """Return the folder of a training, only an entry of the folder, and the name of a checkpoint."""
+        run, checkpoint = self.folder.run_and_checkpoint(name)
         inside = {path.name: path for path in self._folders()}
-        wanted = name.removeprefix(RUN)
-        if wanted in inside:
-            return inside[wanted], ""
-        run, _, checkpoint = wanted.rpartition(CHECKPOINT)
-        if run in inside and checkpoint:
-            return inside[run], checkpoint
-        raise UsageError("the name of a training", received=name[:100], hint=nearest(wanted, inside))
+        if run not in inside:
+            raise UsageError("the name of a training", received=name[:100], hint=nearest(run, inside))
+        return inside[run], checkpoint
 
     def _folders(self) -> Iterator[Path]:
         """Iterate over the folders that hold a saved network; links that lead elsewhere are left out."""
-        if not self.folder.is_dir():
+        runs = self.folder.runs
+        if not runs.is_dir():
             return
-        root = self.folder.resolve()
-        for path in sorted(self.folder.iterdir()):
+        root = runs.resolve()
+        for path in sorted(runs.iterdir()):
             if path.resolve().parent == root and (path / MODEL).is_file():
                 yield path
 
@@ -245,12 +308,13 @@ def _inputs_of(description: Description, kept: set[str]) -> dict[str, tuple[str,
     return reads
 
 
-def describe_network(net: Net, name: str) -> dict[str, Any]:
+def describe_network(net: Net, name: str, reference: str) -> dict[str, Any]:
     """Return what the page knows of a network.
 
     Args:
         net: the network.
         name: its name in the lab.
+        reference: its name in the terminal.
 
     Returns:
         JSON-ready: specification of the input, layers, text of a chain, and the command that describes it.
@@ -258,7 +322,6 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
     spec, description = net.input_spec, describe(net)
     world = world_of(spec)
     nodes = {node.name: node.layer for node in description.graph.nodes}
-    own = name.removeprefix(RUN).partition(CHECKPOINT)[0] if name.startswith(RUN) else name
     return {
         "name": name,
         "world": spec.kind,
@@ -278,7 +341,7 @@ def describe_network(net: Net, name: str) -> dict[str, Any]:
         "macs": description.macs,
         "layers": [layer.to_json(options_of(nodes[layer.name])) for layer in watchable(net)],
         "text": chain_text(net.graph),
-        "command": f"convscope describe {own}",
+        "command": f"convscope describe {shlex.quote(reference)}",
     }
 
 
@@ -292,25 +355,6 @@ def options_of(layer: graph.Layer) -> dict[str, Any]:
         Options by name.
     """
     return {} if layer.kind == "foreign" else layer.options()
-
-
-def field_json(found: Field | None) -> dict[str, Any] | None:
-    """Return a receptive field as JSON.
-
-    Args:
-        found: the field; None where a layer does not depend on the input.
-
-    Returns:
-        Size, stride and offset for each axis of the input, and whether it covers all of it; None for none.
-    """
-    if found is None:
-        return None
-    return {
-        "size": list(found.size),
-        "stride": [float(stride) for stride in found.stride],
-        "offset": list(found.offset),
-        "covers_all": list(found.covers_all),
-    }
 
 
 def chain_text(found: Graph | None) -> str | None:

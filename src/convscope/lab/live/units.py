@@ -4,7 +4,7 @@ And the units of a layer in a list, each with its strongest real input and what 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -14,10 +14,11 @@ from torch import Tensor
 
 from convscope.errors import PlaceError, UsageError
 from convscope.graph import Field
+from convscope.lab.folder import RUN, LabFolder, to_path
 from convscope.lab.live.background import Background, Work
 from convscope.lab.live.formulas import formula
 from convscope.lab.live.inputs import bundled_dataset, rounded
-from convscope.lab.live.networks import CHECKPOINT, RUN, Layer, options_of, watchable
+from convscope.lab.live.networks import Layer, options_of, watchable
 from convscope.nets import Net, describe
 from convscope.see import Visualization, iter_visualize, unit_terms
 from convscope.see.units import (
@@ -31,6 +32,7 @@ from convscope.see.units import (
     known_index,
     one_unit,
     storage,
+    units_in_region,
 )
 from convscope.see.visualization import VisualizeRecipe
 from convscope.system.progress import Progress
@@ -57,10 +59,11 @@ class Units:
 
     Args:
         background: computes what takes long.
+        folder: where the trainings lie.
     """
 
-    def __init__(self, background: Background) -> None:
-        self.background = background
+    def __init__(self, background: Background, folder: LabFolder) -> None:
+        self.background, self.folder = background, folder
 
     def card(self, net: Net, name: str, address: str) -> dict[str, Any]:
         """Return what is known of a unit, whether or not an input is given.
@@ -73,6 +76,7 @@ class Units:
         Returns:
             JSON-ready. `top` has the strongest inputs of the data that ships, and is empty until they are
             found: `indexed` is the share of the data that was looked at, None where nothing ships.
+            `command` is empty for a checkpoint: the terminal opens the saved network alone.
 
         Raises:
             PlaceError: there is no such unit.
@@ -86,6 +90,7 @@ class Units:
         data = bundled_dataset(net.input_spec)
         found = formula(describe(net).graph, layer.name)
         top, indexed = self._top(net, name, str(place), data)
+        reference, checkpoint = self.folder.reference(name), self._checkpoint(name)
         return {
             "address": str(place),
             "layer": layer.to_json(options),
@@ -99,9 +104,12 @@ class Units:
             "indexed": indexed,
             "data": data.name if data is not None else None,
             "visualization": _visualization_url(net, name, str(place)),
-            "code": _code(net, name, str(place)),
-            "command": _command(net, name, str(place), data),
+            "code": _code(net, reference, checkpoint, str(place)),
+            "command": "" if checkpoint else _command(reference, str(place), data),
         }
+
+    def _checkpoint(self, name: str) -> str:
+        return self.folder.run_and_checkpoint(name)[1] if name.startswith(RUN) else ""
 
     def _top(
         self, net: Net, name: str, address: str, data: LabelledDataset | None
@@ -172,6 +180,32 @@ class Units:
                 for unit in numbers
             ],
         }
+
+    def region(
+        self, net: Net, image: Tensor, layer: str, region: Sequence[Sequence[float]]
+    ) -> dict[str, Any]:
+        """Return the units of a layer that respond most to a part of an input.
+
+        Args:
+            net: the network.
+            image: one input `[*shape]` in the spec's range.
+            layer: the layer.
+            region: the part: along each axis the first position, and the one after the last.
+
+        Returns:
+            JSON-ready: `indexed` (the share of the data that was looked at, by which units are compared; None
+            where none ships) and `units`, the fields of `RegionUnit` and `address`.
+
+        Raises:
+            PlaceError: there is no such layer.
+            UsageError: it has no feature maps that lie over the input, or the part is outside.
+        """
+        data = bundled_dataset(net.input_spec)
+        place = one_unit(net, f"{layer}:0").layer_only
+        index, indexed = self._index(net, f"{place}:0", data) if data is not None else (None, None)
+        found = units_in_region(net, image[None], place, region, index=index)
+        units = [{**vars(one), "address": f"{place}:{one.unit}"} for one in found]
+        return {"indexed": indexed, "units": units}
 
     def _redundant(
         self, net: Net, layer: str, data: LabelledDataset
@@ -290,7 +324,7 @@ def _top_input(
         box = field.box(example.position if len(example.position) == len(field.positions) else ())
     low_high = [list(span) for span in box] if box else everything
     found = {
-        "url": f"/api/v1/networks/{in_path(name)}/samples/{example.image}.png",
+        "url": f"/api/v1/networks/{to_path(name)}/samples/{example.image}.png",
         "sample": example.image,
         "value": example.value,
         "position": list(example.position),
@@ -383,45 +417,20 @@ def _weights(net: Net, layer: str, unit: int) -> tuple[Tensor | None, float | No
     return (weight if weight.numel() <= MAX_WEIGHTS else None), bias
 
 
-def in_path(name: str) -> str:
-    """Return the name of a network as a part of an address.
-
-    Args:
-        name: its name in the lab.
-
-    Returns:
-        The name, with `~` for `/`.
-    """
-    return name.replace("/", "~")
-
-
 def _visualization_url(net: Net, name: str, address: str) -> dict[str, str] | None:
     if net.input_spec.is_integer:
         return None
     layer, _, unit = address.rpartition(":")
-    return {"url": f"/api/v1/networks/{in_path(name)}/layers/{layer}/units/{unit}/visualization.png"}
+    return {"url": f"/api/v1/networks/{to_path(name)}/layers/{layer}/units/{unit}/visualization.png"}
 
 
-def cli_name(name: str) -> str:
-    """Return the name by which the terminal and Python know a network of the lab.
-
-    Args:
-        name: its name in the lab.
-
-    Returns:
-        The name, or the folder of a training.
-    """
-    return f"runs/{name.removeprefix(RUN).partition(CHECKPOINT)[0]}" if name.startswith(RUN) else name
-
-
-def _code(net: Net, name: str, address: str) -> str:
+def _code(net: Net, reference: str, checkpoint: str, address: str) -> str:
     """Return Python that does what the card does."""
-    checkpoint = name.partition(CHECKPOINT)[2] if name.startswith(RUN) else ""
-    opened = f"learn.load_checkpoint({cli_name(name)!r}, {checkpoint!r})"
+    opened = f"learn.load_checkpoint({reference!r}, {checkpoint!r})"
     lines = [
         f"from convscope import {'learn' if checkpoint else 'load'}, see, worlds",
         "",
-        f"net = {opened if checkpoint else f'load({cli_name(name)!r})'}",
+        f"net = {opened if checkpoint else f'load({reference!r})'}",
         "example = worlds.world_of(net.input_spec).example(net.input_spec)  # or the name of a file",
         f"maps = see.activations(net, example, [{address!r}])",
         f"terms = see.unit_terms(net, example, {address!r})",
@@ -431,9 +440,9 @@ def _code(net: Net, name: str, address: str) -> str:
     return "\n".join(lines)
 
 
-def _command(net: Net, name: str, address: str, data: LabelledDataset | None) -> str:
+def _command(reference: str, address: str, data: LabelledDataset | None) -> str:
     """Return the command of the terminal that makes the report on a unit, or its picture."""
-    given: dict[str, Any] = {"net": cli_name(name)}
+    given: dict[str, Any] = {"net": reference}
     if data is not None:
         bundle, _, split = data.name.partition("/")
         return UnitRecipe.parse({**given, "place": address, "data": bundle, "split": split or None}).command()

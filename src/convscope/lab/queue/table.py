@@ -378,6 +378,21 @@ class Queue:
         with self.database.writing() as db:
             query = "INSERT INTO control (job, action, value) VALUES (?, ?, ?)"
             db.execute(query, (id_, action, json.dumps(value)))
+            self._insert_event(id_, "request", {"action": action, "value": value})
+
+    def pause_requested(self, id_: str) -> bool:
+        """Return whether a job was asked to pause, and not to go on since, whatever became of its process.
+
+        Args:
+            id_: the job.
+
+        Returns:
+            Whether it is to be paused.
+        """
+        query = "SELECT body FROM event WHERE job = ? AND kind = 'request' ORDER BY seq DESC"
+        rows = self.database.connection.execute(query, (id_,))
+        actions = (json.loads(row[0])["action"] for row in rows)
+        return next((action for action in actions if action in ("pause", "resume")), "resume") == "pause"
 
     def take_controls(self, id_: str) -> list[Control]:
         """Take the requests to a job, in the order in which they were made.
@@ -444,6 +459,11 @@ class Queue:
         query = f"SELECT seq, job, kind, body FROM event WHERE {where} ORDER BY seq LIMIT ?"
         rows = self.database.connection.execute(query, given)
         return [Event(row[0], row[1], row[2], json.loads(row[3])) for row in rows]
+
+    def last_event(self) -> int:
+        """Return the number of the newest event; 0 before there is one."""
+        row = self.database.connection.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
+        return int(row[0])
 
     def _insert_event(self, id_: str, kind: str, body: dict[str, Any], *, replaces: bool = False) -> int:
         """Add an event, within a transaction."""

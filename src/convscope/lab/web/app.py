@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
 from convscope.lab.web import failures, pages
@@ -20,12 +21,12 @@ from convscope.lab.web.routes import (
     graph,
     jobs,
     networks,
-    socket,
     status,
     uploads,
     verbs,
 )
 from convscope.lab.web.state import LabState
+from convscope.lab.web.websocket import route as websocket
 
 API = "/api/v1"
 ROUTERS = (
@@ -33,7 +34,7 @@ ROUTERS = (
     graph.router,
     networks.router,
     classify.router,
-    socket.router,
+    websocket.router,
     uploads.router,
     datasets.router,
     verbs.router,
@@ -51,6 +52,21 @@ def _silent() -> dict[str, Any]:
     return {"telemetry": off} if "telemetry" in inspect.signature(FastAPI.__init__).parameters else {}
 
 
+def typed_answers() -> dict[tuple[str, str], Any]:
+    """Return the types of the answers in JSON, see `answers`.
+
+    Returns:
+        Types by path and method, in lower case.
+    """
+    routes = (route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return {
+        (API + route.path, method.lower()): kind
+        for route in routes
+        for method in route.methods or ()
+        if (kind := getattr(route.endpoint, "answer", None)) is not None
+    }
+
+
 def create(state: LabState) -> FastAPI:
     """Build the application.
 
@@ -58,7 +74,7 @@ def create(state: LabState) -> FastAPI:
         state: what all routes share; its workers are started and ended with the application.
 
     Returns:
-        The application; `app.state.lab` is the state.
+        The application; `app.state.lab` is the state, `app.state.answers` what `typed_answers` returns.
     """
 
     @asynccontextmanager
@@ -80,6 +96,7 @@ def create(state: LabState) -> FastAPI:
         **_silent(),
     )
     app.state.lab = state
+    app.state.answers = typed_answers()
     failures.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=API)

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Container
-from math import isfinite
 from typing import Any
 
 from convscope.errors import UsageError, nearest
-from convscope.jobs import JOBS
+from convscope.jobs import JOBS, Controls
 from convscope.jobs.registry import schema_for
+from convscope.lab.folder import LabFolder
 from convscope.lab.queue.job import QueuedJob
-from convscope.lab.workers.requests import is_single_file
+from convscope.lab.workers.requests import is_single_file, parsed, resolve_runs
 from convscope.learn import TrainRecipe
 from convscope.recipe import Recipe
 from convscope.recipe.fields import field_form, flag_of
@@ -46,16 +46,19 @@ def offered_verbs() -> list[str]:
     return [verb for verb in JOBS if verb not in NOT_OFFERED]
 
 
-def check_request(verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[str, str]]]) -> str:
+def check_request(
+    verb: str, settings: dict[str, Any], uploads: dict[str, list[dict[str, str]]], folder: LabFolder
+) -> str:
     """Check a request, before it becomes a job.
 
     Args:
         verb: what to do.
         settings: values by field.
         uploads: fields that take files -> `id` and `name` of each.
+        folder: where runs and published sets lie.
 
     Returns:
-        The command with the same effect.
+        The command with the same effect, where the lab was started.
 
     Raises:
         UsageError: there is no such verb, a setting is wrong, or one names a path.
@@ -73,7 +76,9 @@ def check_request(verb: str, settings: dict[str, Any], uploads: dict[str, list[d
             received=unknown[0],
             hint=nearest(unknown[0], schema.model_fields),
         )
-    recipe = schema.parse(shown)
+    recipe = parsed(
+        verb, {name: resolve_runs(value, folder.reference) for name, value in shown.items()}, folder
+    )
     _refuse_network(recipe, uploads)
     return recipe.command()
 
@@ -109,18 +114,7 @@ def check_control(job: QueuedJob, action: str, value: Any) -> None:
     if not issubclass(schema_for(job.verb, dict(job.settings)), TrainRecipe):
         hint = f"Cancel it: POST /api/v1/jobs/{job.id}/cancel"
         raise UsageError("a training", received=f"a job that does {job.verb}", hint=hint)
-    if isinstance(value, float) and not isfinite(value):
-        raise UsageError(
-            f"a finite number as value of {action}", received=str(value), hint="For example: 0.01"
-        )
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    texts = isinstance(value, str) or (isinstance(value, list) and bool(value))
-    needed = {"lr": (number, "a number"), "freeze": (texts, "addresses"), "thaw": (texts, "addresses")}
-    given, kind = needed.get(action, (True, ""))
-    if not given:
-        raise UsageError(
-            f"{kind} as value of {action}", received=str(value)[:80], hint="For example: conv2:7"
-        )
+    Controls.check(action, value)
 
 
 def _refuse_paths(name: str, value: Any) -> None:
@@ -172,4 +166,12 @@ def to_json(job: QueuedJob, *, whole: bool = True) -> dict[str, Any]:
     ]
     found = {name: getattr(job, name) for name in PUBLIC_FIELDS}
     found |= {"cancelling": job.cancelled and not job.over, "artifacts": artifacts}
+    found["uploads"] = {name: [_handed(file) for file in files] for name, files in job.uploads.items()}
     return {**found, "document": job.document} if whole else found
+
+
+def _handed(file: dict[str, str]) -> dict[str, Any]:
+    """Return an upload of a job as it is shown."""
+    if "set" in file:
+        return {"set": file["set"], "name": file.get("name", ""), "version": int(file["version"])}
+    return {"id": file["id"], "name": file.get("name", "")}

@@ -41,7 +41,7 @@ class Server:
     def __init__(self, recipe: LabRecipe, workers: Mapping[str, str] = WORKERS) -> None:
         self._socket = _listen(recipe.host, recipe.port)
         self.port: int = self._socket.getsockname()[1]
-        settings = {"folder": recipe.folder, "data": recipe.data}
+        settings = {"folder": recipe.folder, "data": recipe.data, "device": recipe.device}
         made = {name: Worker(name, module, settings) for name, module in workers.items()}
         self.state = LabState(recipe, self.port, made)
         logging.getLogger("uvicorn.error").addFilter(_is_relevant)

@@ -11,8 +11,8 @@ from starlette.requests import HTTPConnection
 from convscope.lab.folder import LabFolder
 from convscope.lab.queue.table import Queue
 from convscope.lab.recipe import LabRecipe
-from convscope.lab.web.frame_budget import FrameBudget
 from convscope.lab.web.uploads import Uploads
+from convscope.lab.web.websocket.frame_budget import FrameBudget
 from convscope.lab.workers.supervisor import Worker
 
 

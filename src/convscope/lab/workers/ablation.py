@@ -5,7 +5,8 @@ from typing import Any
 from weakref import ref
 
 from convscope.errors import DataError
-from convscope.lab.live.networks import RUN, Networks
+from convscope.lab.folder import RUN
+from convscope.lab.live.networks import Networks
 from convscope.lab.workers.samples import Samples
 from convscope.learn import Evaluation, evaluate
 from convscope.nets import Net, describe, scaled_units

@@ -86,19 +86,18 @@ class Channel:
         """
         self._send({"ready": facts})
 
-    def emit(self, data: bytes = b"", /, **event: Any) -> None:
-        """Tell something that nobody has asked for.
-
-        Args:
-            data: bytes that belong to it.
-            **event: JSON values.
-        """
-        self._send({"event": event}, data)
-
     def requests(self) -> Iterator[Request]:
         """Yield requests in order, until the channel is closed."""
         while (request := self._requests.get()) is not None:
             yield request
+
+    def repeat(self, request: Request) -> None:
+        """Let a request come once more, after those that have arrived; may be called in any thread.
+
+        Args:
+            request: one that was not answered.
+        """
+        self._requests.put(request)
 
     def waiting(self) -> bool:
         """Return whether another request has arrived."""

@@ -1,10 +1,10 @@
 """Inputs of the data sets of embeddings, by their numbers, as files."""
 
 import io
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Literal
 
 from convscope.errors import PlaceError, UsageError
+from convscope.lab.recent import LRUCache
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,7 @@ class Datasets:
     """Open data sets, and encode inputs of them."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[tuple[object, ...], LabelledDataset] = OrderedDict()
+        self._open: LRUCache[tuple[object, ...], LabelledDataset] = LRUCache(MAX_OPEN)
 
     def encode(
         self, net: "Net", data: str, split: str | None, root: str | None, index: int, format: Format
@@ -62,12 +62,7 @@ class Datasets:
         from convscope import worlds
 
         key = (data, split, root, net.input_spec)
-        if key not in self._open:
-            self._open[key] = worlds.open_all(data, split, root=root, spec=net.input_spec)
-            while len(self._open) > MAX_OPEN:
-                self._open.popitem(last=False)
-        self._open.move_to_end(key)
-        return self._open[key]
+        return self._open.get(key, lambda: worlds.open_all(data, split, root=root, spec=net.input_spec))
 
 
 def _file(tensor: "Tensor", spec: "TensorSpec") -> tuple[str, bytes]:

@@ -59,7 +59,8 @@ class Follower:
         if now - self._shown >= PROGRESS_INTERVAL or step.milestone:
             self._shown = now
             self.queue.set_progress(self.id, step.fraction, step.message, step.left)
-        if self._before is not None and step.fraction > self._before:
+        paused = self.job.workspace.controls.paused  # as it was asked to be, for as long as it likes
+        if self._before is not None and (step.fraction > self._before or paused):
             self._before = None
             self.queue.reset_tries(self.id)
         if now >= self._next_result or step.fraction >= 1 or step.milestone:

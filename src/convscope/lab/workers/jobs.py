@@ -174,7 +174,9 @@ class _JobRun:
             folder = Path(self.row.result_folder)
             self.epochs = Run.open(folder, type(recipe)).epochs
             again = type(recipe).parse({"resume": folder}) if recipe.resume is None else recipe
-            return self._begun(again, folder)
+            job = self._begun(again, folder)
+            job.workspace.controls.paused = self.queue.pause_requested(self.row.id)
+            return job
         if recipe.resume is not None:
             return self._begun(recipe, recipe.resume)
         trained = getattr(recipe, "recipe", "") or getattr(recipe, "network", "") or ""

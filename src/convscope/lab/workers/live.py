@@ -1,6 +1,9 @@
-"""The live worker: the process that has torch and answers questions about networks, in order."""
+"""The live worker: the process that has torch and answers questions about networks.
 
-from collections import OrderedDict
+Questions are answered in order; those whose network has to be loaded wait for a thread that does so, while
+others go on.
+"""
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +17,16 @@ from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.live.pictures import preview, to_png, to_wav
 from convscope.lab.live.texts import word_attributions
 from convscope.lab.live.units import Units, inspect_unit
+from convscope.lab.recent import LRUCache
 from convscope.lab.workers.ablation import Ablations
 from convscope.lab.workers.channel import Channel, Operation
 from convscope.lab.workers.datasets import Datasets, Format
+from convscope.lab.workers.loading import Loader
 from convscope.lab.workers.samples import Samples
+from convscope.learn import find_device
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from convscope.lab.live.go import GoService
@@ -34,18 +41,20 @@ class LiveOperations:
 
     Args:
         folder: the folder of trainings; the lab's own things are in its `.lab`.
+        device: where networks compute.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.networks = Networks(folder)
+    def __init__(self, folder: Path, device: "torch.device | str" = "cpu") -> None:
+        self.networks = Networks(folder, device)
         self.folder = LabFolder(folder)
         self.samples = Samples(self.folder)
         self.datasets = Datasets()
         self.ablations = Ablations(self.networks, self.samples)
         self.background = Background()
-        self.units = Units(self.background)
+        self.units = Units(self.background, self.folder)
         self._go: GoService | None = None
-        self._recorders: OrderedDict[tuple[str, tuple[str, ...] | None], MapRecorder] = OrderedDict()
+        self._recorders: LRUCache[tuple[str, tuple[str, ...] | None], MapRecorder]
+        self._recorders = LRUCache(MAX_RECORDERS, MapRecorder.close)
         self.operations: dict[str, Operation] = {
             "networks": self.list_networks,
             "network": self.network,
@@ -58,6 +67,7 @@ class LiveOperations:
             "inspect": self.inspect,
             "unit": self.unit,
             "units": self.layer_units,
+            "region": self.region,
             "visualization": self.visualization,
             "sample": self.sample,
             "upload_as_input": self.upload_as_input,
@@ -86,7 +96,7 @@ class LiveOperations:
         """
         loaded = self.networks.load(net)
         return {
-            **describe_network(loaded, net),
+            **describe_network(loaded, net, self.folder.reference(net)),
             "default_layers": [layer.name for layer in select_layers(loaded, None)],
             "checkpoints": self.networks.checkpoints(net),
         }
@@ -198,7 +208,7 @@ class LiveOperations:
         return self.ablations.measure(run, unit)
 
     def classify(
-        self, net: str, top: int = 5, upload: str | None = None, name: str = "", data: bytes = b""
+        self, net: str, top: int = 5, upload: str | None = None, data: bytes = b""
     ) -> dict[str, Any]:
         """Classify a file.
 
@@ -206,7 +216,6 @@ class LiveOperations:
             net: name of the network in the lab.
             top: number of classes.
             upload: id of the file; None where `data` is the file.
-            name: what the user calls it.
             data: bytes of the file.
 
         Returns:
@@ -256,6 +265,23 @@ class LiveOperations:
             What `Units.layer` returns.
         """
         return self.units.layer(self.networks.load(net), net, layer, units)
+
+    def region(
+        self, net: str, layer: str, region: Sequence[Sequence[float]], given: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the units of a layer that respond most to a part of an input.
+
+        Args:
+            net: its name in the lab.
+            layer: the layer.
+            region: the part: along each axis the first position, and the one after the last.
+            given: the input, as `open_input` takes it.
+
+        Returns:
+            What `Units.region` returns.
+        """
+        loaded = self.networks.load(net)
+        return self.units.region(loaded, open_input(given, b"", loaded, self.folder).input, layer, region)
 
     def visualization(self, net: str, address: str, format: str = "png") -> tuple[dict[str, Any], bytes]:
         """Return the activation maximisation of a unit, as far as it is computed.
@@ -360,15 +386,7 @@ class LiveOperations:
         """
         net = self.networks.load(name)
         key = (name, None if layers is None else tuple(layers))
-        found = self._recorders.get(key)
-        if found is None or found.net is not net:
-            if found is not None:
-                found.close()
-            self._recorders[key] = found = MapRecorder(net, layers)
-        self._recorders.move_to_end(key)
-        while len(self._recorders) > MAX_RECORDERS:
-            self._recorders.popitem(last=False)[1].close()
-        return found
+        return self._recorders.get(key, lambda: MapRecorder(net, layers), lambda found: found.net is net)
 
 
 def run(channel: Channel, settings: Mapping[str, Any]) -> None:
@@ -376,22 +394,27 @@ def run(channel: Channel, settings: Mapping[str, Any]) -> None:
 
     Args:
         channel: where requests come from.
-        settings: `folder`, that of the trainings.
+        settings: `folder`, that of the trainings, and `device`, as `find_device` takes it.
+
+    Raises:
+        MissingError: there is no such device.
     """
     import torch
 
-    live = LiveOperations(Path(settings["folder"]))
+    device = find_device(settings.get("device", "auto"))
+    live = LiveOperations(Path(settings["folder"]), device)
     live.forward("digits", given={"sample": 0})  # so that the first stroke finds everything loaded
-    channel.ready(device="cpu", torch=torch.__version__)
-    requests = channel.requests()
+    channel.ready(device=device.type, torch=torch.__version__)
+    loader, requests = Loader(live.networks, channel.repeat), channel.requests()
     while True:
-        while not channel.waiting() and live.background.step():
+        while not channel.waiting() and not loader.busy and live.background.step():
             pass
         request = next(requests, None)
         if request is None:
             live.background.close()
             return
-        channel.answer(request, live.operations)
+        if not loader.defer(request):
+            channel.answer(request, live.operations)
 
 
 def _file(tensor: "Tensor", net: "Net", format: str) -> bytes:

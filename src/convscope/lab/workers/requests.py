@@ -3,14 +3,14 @@
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from convscope.errors import UsageError
 from convscope.jobs.registry import schema_for
 from convscope.lab.data_sets import root_of
-from convscope.lab.folder import LabFolder
+from convscope.lab.folder import RUN, LabFolder
 from convscope.lab.queue.job import QueuedJob
 from convscope.lab.uploaded_sets import UploadedSets
 from convscope.learn import TrainRecipe
@@ -18,8 +18,6 @@ from convscope.recipe import Recipe
 from convscope.recipe.fields import field_form
 from convscope.worlds import SPLITS
 
-RUN = "run:"
-"""What the name of a run begins with, where a network is named."""
 FOLDERS = ("a data set", "a folder of pictures")
 """What fields take for which uploads are put together in a folder; one file alone is the data set."""
 ROOT = "root"
@@ -53,7 +51,7 @@ def recipe_of(job: QueuedJob, folder: LabFolder) -> Recipe:
     Raises:
         UsageError: a setting is wrong, or an upload or run is not there.
     """
-    settings = {name: resolve_runs(value, folder) for name, value in job.settings.items()}
+    settings = {name: resolve_runs(value, folder.network) for name, value in job.settings.items()}
     schema = schema_for(job.verb, settings)
     for name, files in job.uploads.items():
         inputs = folder.inputs(job.id) / name
@@ -63,7 +61,24 @@ def recipe_of(job: QueuedJob, folder: LabFolder) -> Recipe:
         paths = link_uploads(files, folder, inputs, classes=below)
         together = name == ROOT or (below and not is_single_file(files))
         settings[name] = str(inputs) if together else paths if form is not None and form.repeats else paths[0]
-    recipe = schema_for(job.verb, settings).parse(settings)
+    return parsed(job.verb, settings, folder)
+
+
+def parsed(verb: str, settings: Mapping[str, Any], folder: LabFolder) -> Recipe:
+    """Return a recipe; where it names a published set, with the folder in which that lies.
+
+    Args:
+        verb: the verb.
+        settings: values by field.
+        folder: says where published sets lie.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        UsageError: a setting is wrong.
+    """
+    recipe = schema_for(verb, dict(settings)).parse(settings)
     root = root_of(getattr(recipe, "data", ""), folder.data)
     if root is None or getattr(recipe, ROOT, root) is not None:
         return recipe
@@ -106,24 +121,22 @@ def is_single_file(files: Sequence[Mapping[str, str]]) -> bool:
     return alone and "/" not in files[0].get("name", "").replace("\\", "/")
 
 
-def resolve_runs(value: Any, folder: LabFolder) -> Any:
-    """Return a setting with the folder in the place of the name of a run.
+def resolve_runs(value: Any, name_of: Callable[[str], str]) -> Any:
+    """Return a setting with something else in the place of the name of a training's network.
 
     Args:
         value: the setting; lists are resolved entry by entry.
-        folder: where the runs lie.
+        name_of: `LabFolder.network` for a job, `LabFolder.reference` for a command.
 
     Returns:
         The setting, as the rooms below take it.
 
     Raises:
-        UsageError: there is no such run.
+        PlaceError: there is no such run.
     """
     if isinstance(value, list):
-        return [resolve_runs(entry, folder) for entry in value]
-    if isinstance(value, str) and value.startswith(RUN):
-        return str(folder.run(value.removeprefix(RUN)))
-    return value
+        return [resolve_runs(entry, name_of) for entry in value]
+    return name_of(value) if isinstance(value, str) and value.startswith(RUN) else value
 
 
 def link_uploads(

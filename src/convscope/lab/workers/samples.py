@@ -1,11 +1,11 @@
 """Pictures of the samples that a training is tested on, by their numbers."""
 
 import io
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from convscope.errors import DataError, PlaceError
 from convscope.lab.folder import LabFolder
+from convscope.lab.recent import LRUCache
 from convscope.learn import Run, setup_training
 from convscope.worlds import world_of
 
@@ -28,7 +28,7 @@ class Samples:
 
     def __init__(self, folder: LabFolder) -> None:
         self.folder = folder
-        self._open: OrderedDict[str, TrainingSetup] = OrderedDict()
+        self._open: LRUCache[str, TrainingSetup] = LRUCache(MAX_SETS)
 
     def picture(self, run: str, index: int, size: int) -> bytes:
         """Draw one test sample.
@@ -99,9 +99,4 @@ class Samples:
             PlaceError: there is no such run.
             ConvscopeError: the run or its data cannot be opened.
         """
-        if run not in self._open:
-            self._open[run] = setup_training(Run.open(self.folder.run(run)).recipe)
-            while len(self._open) > MAX_SETS:
-                self._open.popitem(last=False)
-        self._open.move_to_end(run)
-        return self._open[run]
+        return self._open.get(run, lambda: setup_training(Run.open(self.folder.run(run)).recipe))

@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -82,7 +82,6 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._numbers = itertools.count()
         self._pending: dict[int, asyncio.Future[Answer]] = {}
-        self._listeners: list[Callable[[dict[str, Any], bytes], None]] = []
         self._started = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -90,18 +89,6 @@ class Worker:
     def pid(self) -> int | None:
         """Process id; None while there is no process."""
         return self._process.pid if self._process else None
-
-    def listen(self, listener: Callable[[dict[str, Any], bytes], None]) -> Callable[[], None]:
-        """Have a function called with every event that the worker emits.
-
-        Args:
-            listener: called in the event loop with the event and its bytes; it must not block.
-
-        Returns:
-            A function that ends it.
-        """
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
 
     async def start(self) -> None:
         """Start the process, without waiting until it is ready."""
@@ -193,9 +180,6 @@ class Worker:
     def _handle(self, header: dict[str, Any], data: bytes) -> None:
         if "ready" in header:
             self.facts, self.state = header["ready"], "ready"
-        elif "event" in header:
-            for listener in list(self._listeners):
-                listener(header["event"], data)
         else:
             answer = self._pending.get(header["number"])
             if answer is not None and not answer.done():

@@ -11,6 +11,9 @@ MAX_POINTS = 1024
 STATE = ("run", "paused", "frozen", "max_lr")
 """What of a training holds until it is changed."""
 
+TESTED = ("test", "samples")
+"""What of a training is of its last test, and stays until the next one."""
+
 
 class TrainingFollower:
     """Tell what is new in the documents of a training.
@@ -26,6 +29,7 @@ class TrainingFollower:
         earlier = (row.document or {}).get("training") or {}
         self._curve: list[dict[str, Any]] = earlier.get("curve", [])
         self._epochs = list(epochs)
+        self._tested = {name: earlier.get(name) for name in TESTED}
         self._earlier_controls: list[dict[str, Any]] = earlier.get("controls", [])
         reported = [event for event in queue.events(id_=row.id, limit=100_000) if event.kind == "epoch"]
         self._reported_epochs, self._reported_controls = len(reported), len(self._earlier_controls)
@@ -45,6 +49,7 @@ class TrainingFollower:
             "curve": _joined(self._curve, training["curve"]),
             "epochs": _epochs(self._epochs, training["epochs"]),
             "controls": [*self._earlier_controls, *training["controls"]],
+            **{name: training[name] or self._tested.get(name) for name in TESTED},
         }
         for epoch in whole["epochs"][self._reported_epochs :]:
             self.queue.add_event(self.id, "epoch", epoch)

@@ -5,14 +5,11 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from convscope.nets.activations.address import RESULT, LayerAddress
-from convscope.nets.activations.axes import units_first
-from convscope.nets.activations.freezing import frozen
-from convscope.nets.activations.recording import last_axes, layer_shapes, resolve
+from convscope.nets.activations.address import LayerAddress
+from convscope.nets.activations.recording import Recorder, resolve
 from convscope.nets.activations.scaling import Scales, scaled_units
-from convscope.nets.activations.tree import after, tree_leaves, tree_replace
 from convscope.nets.network import Net
 
 
@@ -37,19 +34,9 @@ class HookedNet:
     def __init__(self, net: Net, layers: Sequence[LayerAddress | str]) -> None:
         self.net = net
         self.places = tuple(resolve(net, layer).layer_only for layer in layers)
-        self._shapes, self._last = layer_shapes(net), last_axes(net)
-        self._found: dict[LayerAddress, Tensor] = {}
-        self._versions: list[tuple[Tensor, int]] = []
-        self._calls: dict[str, int] = {}
-        self._running, self._copying = False, False
+        self._recorder = Recorder(net, self.places, complete=True)
         self._open = ExitStack()
-        self._open.enter_context(frozen(net.module))
-        modules = dict(net.module.named_modules())
-        for layer in dict.fromkeys(place.layer for place in self.places):
-            if layer in modules and layer:
-                hook = self._hook(layer, [place for place in self.places if place.layer == layer])
-                self._open.callback(after(modules[layer], hook).remove)
-        self._results = [p for p in self.places if p.layer == RESULT and RESULT not in modules]
+        self._open.enter_context(self._recorder.hooked())
 
     def __enter__(self) -> "HookedNet":
         return self
@@ -69,52 +56,16 @@ class HookedNet:
             scales: factors of units, as for `scaled_units`; None or empty for the network as it is.
 
         Returns:
-            What the network returned, and the activation `[b c ...]` of each layer, channels first, as it
-            was when the layer returned it.
+            What the network returned, and the activation `[b c ...]` of each layer that ran, channels first,
+            as it was when the layer returned it.
 
         Raises:
-            PlaceError: `scales` names a place that does not exist.
+            PlaceError: `scales` names a place that does not exist, or an activation is complex or sparse.
             GraphError: the inputs do not fit.
         """
-        result = self._pass(inputs, scales)
-        if any(tensor._version != version for tensor, version in self._versions):
-            self._copying = True  # a later layer overwrites in place what another has returned
-            result = self._pass(inputs, scales)
-        return result, {place: self._found[place] for place in self.places if place in self._found}
-
-    def _pass(self, inputs: tuple[Tensor, ...], scales: Scales | None) -> Any:
-        self._found, self._versions, self._calls, self._running = {}, [], {}, True
-        try:
-            with torch.no_grad(), ExitStack() as scaling:
-                if scales:
-                    scaling.enter_context(scaled_units(self.net, scales))
-                result = self.net(*inputs)
-        finally:
-            self._running = False
-        self._note(RESULT, 1, self._results, result)
-        return result
-
-    def _hook(self, layer: str, places: Sequence[LayerAddress]) -> Any:
-        usual = len(self._shapes[layer])
-
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-            if not self._running:
-                return None
-            self._calls[layer] = call = self._calls.get(layer, 0) + 1
-            wanted = [place for place in places if (place.call or usual) == call]
-            if not wanted:
-                return None
-            self._note(layer, call, wanted, output)
-            return tree_replace(output, Tensor.clone) if self._copying else None
-
-        return hook
-
-    def _note(self, layer: str, call: int, places: Sequence[LayerAddress], output: Any) -> None:
-        if not places:
-            return
-        tensors = dict(tree_leaves(output))
-        for place in places:
-            key = place.key if place.key is not None else next(iter(tensors))
-            self._found[place] = units_first(tensors[key], (layer, call, key), self._last)
-            if not self._copying:
-                self._versions.append((tensors[key], tensors[key]._version))
+        with torch.no_grad(), ExitStack() as scaling:
+            if scales:
+                scaling.enter_context(scaled_units(self.net, scales))
+            result = self._recorder.run(inputs)
+        found = filter(self._recorder.has, self.places)
+        return result, {place: self._recorder.tensor(place, result) for place in found}

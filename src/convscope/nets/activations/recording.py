@@ -59,11 +59,8 @@ def record(
     requested = [LayerAddress.parse(place) for place in places]
     wanted = [resolve(net, place, check_position=False) for place in requested]
     ready = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    recorder = _Recorder(net, wanted, noted)
-    result = recorder.run(ready)
-    if recorder.overwritten:
-        _known(net).overwrites = True
-        recorder = _Recorder(net, wanted, noted)
+    recorder = Recorder(net, wanted, noted)
+    with recorder.hooked():
         result = recorder.run(ready)
     return {name: recorder.tensor(place, result) for name, place in zip(requested, wanted, strict=True)}
 
@@ -271,11 +268,23 @@ class _Done(BaseException):
     """Ends a forward pass. Derived from `BaseException`, so that no network catches it."""
 
 
-class _Recorder:
-    """Records the tensors of one forward pass at the given addresses."""
+class Recorder:
+    """Record the tensors of a forward pass at the given addresses, for one input or for one after another.
 
-    def __init__(self, net: Net, places: Sequence[LayerAddress], noted: Noted | None) -> None:
-        self.net, self.places, self.noted = net, places, noted
+    Args:
+        net: the network.
+        places: resolved addresses.
+        noted: as for `record`.
+        complete: whether a pass runs to the network's result, rather than end after the last place needed.
+
+    Attributes:
+        copying: whether layers return copies of what was recorded, so that nothing later overwrites it.
+    """
+
+    def __init__(
+        self, net: Net, places: Sequence[LayerAddress], noted: Noted | None = None, *, complete: bool = False
+    ) -> None:
+        self.net, self.places, self.noted, self.complete = net, places, noted, complete
         shapes, self.last = _survey(net)
         self.usual = {place.layer: len(shapes[place.layer]) for place in places}
         self.modules = {
@@ -283,44 +292,73 @@ class _Recorder:
             for layer in dict.fromkeys(place.layer for place in places)
             if (module := _submodule(net.module, layer)) is not None
         }
+        self.needed = frozenset((p.layer, p.call or self.usual[p.layer]) for p in places)
+        self.every = {p.layer for p in places if p.call is None}
+        self.copying = _known(net).overwrites
+        self._running = False
+        self._begin()
+
+    def _begin(self) -> None:
         self.calls: Counter[str] = Counter()
         self.outputs: dict[tuple[str, int], Any] = {}
-        self.pending = {(p.layer, p.call or self.usual[p.layer]) for p in places}
-        self.every = {p.layer for p in places if p.call is None}
-        self.copying = _known(net).overwrites or torch.is_inference_mode_enabled()
+        self.pending = set(self.needed)
         self.versions: list[tuple[Tensor, int]] = []
         self.failure: Exception | None = None
 
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """Freeze the network and hook its layers inside `with`.
+
+        Yields:
+            Nothing.
+        """
+        handles: list[Any] = []
+        with frozen(self.net.module):
+            try:
+                for layer, module in self.modules.items():
+                    handles.append(after(module, lambda _m, _i, out, name=layer: self._pass(name, out)))
+                yield
+            finally:
+                for handle in handles:
+                    handle.remove()
+
     def run(self, ready: tuple[Tensor, ...]) -> Any:
-        """Run the network; return its result, or None if all was recorded before it ended.
+        """Run the network inside `hooked`; again, with copies, if a layer has overwritten what was recorded.
 
         Exceptions of the callback are raised unchanged.
+
+        Args:
+            ready: the inputs.
+
+        Returns:
+            The network's result; None if all was recorded before it ended.
         """
-        with frozen(self.net.module), self._hooked():
-            try:
-                return self.net(*ready) if self.pending else None
-            except _Done:
-                if self.failure:
-                    raise self.failure from None
-                return None
+        result = self._forward(ready)
+        if self.overwritten:
+            _known(self.net).overwrites = self.copying = True
+            result = self._forward(ready)
+        return result
+
+    def _forward(self, ready: tuple[Tensor, ...]) -> Any:
+        self._begin()
+        self._running = True
+        try:
+            return self.net(*ready) if self.pending or self.complete else None
+        except _Done:
+            if self.failure:
+                raise self.failure from None
+            return None
+        finally:
+            self._running = False
 
     @property
     def overwritten(self) -> bool:
         """Whether a tensor was changed in place after it was recorded."""
         return any(tensor._version != version for tensor, version in self.versions)
 
-    @contextmanager
-    def _hooked(self) -> Iterator[None]:
-        handles: list[Any] = []
-        try:
-            for layer, module in self.modules.items():
-                handles.append(after(module, lambda _m, _i, out, name=layer: self._pass(name, out)))
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
     def _pass(self, layer: str, output: Any) -> Any:
+        if not self._running:  # another pass of the same network
+            return None
         self.calls[layer] += 1
         at = (layer, self.calls[layer])
         if at not in self.pending and layer not in self.every:
@@ -328,10 +366,14 @@ class _Recorder:
         self.outputs[at] = output
         self._note(*at)
         self.pending.discard(at)
-        if not self.pending:
+        if not self.pending and not self.complete:
             raise _Done
         tensors = [tensor for _, tensor in tree_leaves(output)]
-        if self.copying or any(tensor.is_inference() for tensor in tensors):
+        if (
+            self.copying
+            or torch.is_inference_mode_enabled()
+            or any(tensor.is_inference() for tensor in tensors)
+        ):
             return tree_replace(output, Tensor.clone)  # so that nothing later overwrites what was recorded
         self.versions += [(tensor, tensor._version) for tensor in tensors]
         return None
@@ -348,12 +390,38 @@ class _Recorder:
                     self.failure = error
                     raise _Done from error
 
+    def has(self, place: LayerAddress) -> bool:
+        """Return whether the layer ran.
+
+        Args:
+            place: one of the addresses.
+
+        Returns:
+            True for the network's result.
+        """
+        return place.layer not in self.modules or (place.layer, self._call(place)) in self.outputs
+
+    def _call(self, place: LayerAddress) -> int:
+        return place.call or self.calls[place.layer]
+
     def tensor(self, place: LayerAddress, result: Any) -> Tensor:
+        """Return what was recorded.
+
+        Args:
+            place: one of the addresses.
+            result: what `run` returned.
+
+        Returns:
+            The activation, units on axis 1.
+
+        Raises:
+            PlaceError: the layer did not run, or the activation is complex or sparse.
+        """
         at = (place.layer, 1)
         if place.layer not in self.modules:
             value = result
         else:
-            at = (place.layer, place.call or self.calls[place.layer])
+            at = (place.layer, self._call(place))
             if at not in self.outputs:
                 raise PlaceError(
                     f"{place.layer} runs for these inputs",

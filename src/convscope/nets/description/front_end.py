@@ -1,15 +1,20 @@
 """The front end of a network of sounds: where it ends, and the frequencies and times of what it returns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 
+from convscope.errors import ConvscopeError, PlaceError
 from convscope.graph.analysis.readers import ACTIVATIONS, NORMALISATIONS
 from convscope.graph.graph import Graph
 from convscope.graph.layer import Layer
+from convscope.graph.layers.foreign import Foreign
 from convscope.graph.layers.worlds.sound.recurrent import Log
 from convscope.graph.layers.worlds.sound.spectrum import MFCC, Decibels, Framing, LogMel, MelScale
 from convscope.graph.spec import SOUND
+from convscope.nets.activations.recording import record
+from convscope.nets.description.description import describe
 from convscope.nets.modules.worlds.sound.spectrum import band_edges
 from convscope.nets.network import Net
 
@@ -33,15 +38,22 @@ class SpectrogramAxes:
 def front_end(net: Net) -> str | None:
     """Find the fixed front end with which a network of sounds begins: spectrum, mel bands, logarithm, MFCC.
 
+    A module without a graph is traced once. Its front end is the last module, if there is one, before which
+    are no weights and a Fourier transform, that returns rows over time, and through which everything passes.
+
     Args:
         net: any network.
 
     Returns:
-        The last of these layers; None without a graph, or where the network begins otherwise.
+        The last of these layers; None where the network begins otherwise.
     """
-    graph, found = net.graph, None
-    if graph is None or net.input_spec.kind != SOUND or len(graph.inputs) != 1:
+    if net.input_spec.kind != SOUND or len(net.input_specs) != 1:
         return None
+    return net.cache("front end", lambda: _of_module(net) if net.graph is None else _of_graph(net.graph))
+
+
+def _of_graph(graph: Graph) -> str | None:
+    found: str | None = None
     at, framed = next(iter(graph.inputs)), False
     while at not in graph.outputs:
         readers = [node for node in graph.nodes if at in node.inputs]
@@ -50,6 +62,56 @@ def front_end(net: Net) -> str | None:
         at, framed = readers[0].name, framed or isinstance(readers[0].layer, Framing)
         found = at if framed and at not in graph.outputs else found
     return found
+
+
+def _of_module(net: Net) -> str | None:
+    try:
+        description = describe(net)
+    except ConvscopeError:  # its code cannot be traced
+        return None
+    graph, weights = description.graph, {info.name: info.parameters for info in description.layers}
+    ends = dict[str, str]()
+    for name, _ in net.module.named_modules():
+        inside = [node.name for node in graph.nodes if f"{node.name}.".startswith(f"{name}.")]
+        if inside and len(graph.shapes[inside[-1]]) == 3:
+            ends.setdefault(inside[-1], name)  # the outermost of several that end here
+    for last in reversed([node.name for node in graph.nodes if node.name in ends]):
+        before = _fixed_before(graph, last, weights)
+        if before and any(map(_transforms, before)) and _is_real(net, ends[last]):
+            return ends[last]
+    return None
+
+
+def _fixed_before(graph: Graph, last: str, weights: Mapping[str, int]) -> list[Layer]:
+    """Return a layer and those of which it is computed; none if one has weights, or is read elsewhere."""
+    nodes, names, waiting = {node.name: node for node in graph.nodes}, {last}, [last]
+    while waiting:
+        sources = nodes[waiting.pop()].inputs
+        waiting += [name for name in sources if name in nodes and name not in names]
+        names.update(sources)
+    inside = names - {last}
+    passed_by = any(inside.intersection(node.inputs) for node in graph.nodes if node.name not in names)
+    pools = "pool" in nodes[last].layer.kind
+    if passed_by or pools or names.intersection(graph.outputs) or any(weights.get(name) for name in names):
+        return []
+    return [nodes[name].layer for name in names if name in nodes]
+
+
+def _transforms(layer: Layer) -> bool:
+    """Return whether a layer is a Fourier transform, by the kernels that it ran."""
+    return isinstance(layer, Framing) or (
+        isinstance(layer, Foreign) and any(kernel.startswith("_fft") for kernel in layer.uncounted)
+    )
+
+
+def _is_real(net: Net, name: str) -> bool:
+    """Return whether a layer's output can be attributed: a complex spectrum cannot."""
+    try:
+        with torch.no_grad():
+            record(net, net.example(), [name])
+    except PlaceError:
+        return False
+    return True
 
 
 def spectrogram_axes(net: Net, layer: str) -> SpectrogramAxes | None:

@@ -12,7 +12,7 @@ from convscope.nets.activations.address import LayerAddress
 from convscope.nets.activations.classifier_output import select_output
 from convscope.nets.activations.freezing import frozen
 from convscope.nets.activations.recording import record, resolve
-from convscope.nets.description.front_end import spectrogram_axes
+from convscope.nets.description.front_end import front_end, spectrogram_axes
 from convscope.nets.io.graph_module import GraphModule
 from convscope.nets.network import Net
 from convscope.nets.tracing.tracer import trace
@@ -128,7 +128,8 @@ def _spec(net: Net, layer: str, output: Tensor) -> TensorSpec:
     shape = tuple(output.shape[1:])
     kind, axes = DEFAULTS.get(len(shape), ("tensor", "c d h w"))
     if len(shape) == 3:
-        kind = "tensor" if spectrogram_axes(net, layer) is None else SPECTROGRAM
+        is_spectrogram = spectrogram_axes(net, layer) is not None or layer == front_end(net)
+        kind = SPECTROGRAM if is_spectrogram else "tensor"
     return TensorSpec(shape, kind, axes, value_range=(low, high if high > low else low + 1), name=layer)
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from convscope.errors import PlaceError, UsageError
+from convscope.errors import GraphError, PlaceError, UsageError
 from convscope.graph.spec import SOUND
 from convscope.nets import (
     GraphModule,
@@ -352,7 +352,14 @@ def make_task(
         goals, names, classes = zip(*(_resolved(net, one, inputs) for one in wanted), strict=True)
         task = AttributionTask(net, inputs, goals, names, classes)
         layer = _layer_named(net, wrt)
-        return task if layer is None else _behind(task, layer)
+        if layer is None:
+            return task
+        try:
+            return _behind(task, layer)
+        except (UsageError, GraphError):
+            if wrt or net.graph is not None:
+                raise
+            return task  # found in its code, what comes after cannot be run by itself: the waveform then
 
 
 def _layer_named(net: Net, wrt: str | LayerAddress | None) -> LayerAddress | None:

@@ -15,6 +15,8 @@ from .index.unit_index import Example as Example
 from .index.unit_index import UnitIndex as UnitIndex
 from .recipe import UnitRecipe as UnitRecipe
 from .recipe import UnitsRecipe as UnitsRecipe
+from .region import RegionUnit as RegionUnit
+from .region import units_in_region as units_in_region
 from .report import INDEXING as INDEXING
 from .report import Patch as Patch
 from .report import SyntheticImage as SyntheticImage

@@ -89,6 +89,12 @@ class SoundWorld(World):
         return self.open(files[(files.index(EXAMPLE) + index) % len(files)], spec)
 
     @override
+    def bundled_data(self, spec: TensorSpec) -> str:
+        """Return the sounds that are made by rule; they are resampled to the rate of the spec."""
+        del spec
+        return "chirps"
+
+    @override
     def folder_spec(self, root: str | Path) -> TensorSpec | None:
         from convscope.worlds.sound.folder import folder_spec
 

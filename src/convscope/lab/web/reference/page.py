@@ -66,15 +66,17 @@ def style() -> FileResponse:
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """Return an application's OpenAPI document, with the sections of docstrings where OpenAPI has them.
+    """Return an application's OpenAPI document, with types of answers and the sections of docstrings.
 
     Args:
-        app: the application; the document is made once.
+        app: the application, as `app.create` builds it; the document is made once.
 
     Returns:
         The document.
     """
     from fastapi.openapi.utils import get_openapi
+
+    from convscope.lab.web.reference.schemas import add_schemas
 
     found = getattr(app.state, "openapi", None)
     if found is None:
@@ -82,6 +84,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         for path in found["paths"].values():
             for operation in path.values():
                 _describe(operation)
+        add_schemas(found, app.state.answers)
         found["components"].setdefault("securitySchemes", {})["token"] = {"type": "http", "scheme": "bearer"}
         found["security"] = [{"token": []}]
         app.state.openapi = found

@@ -3,6 +3,7 @@
 import shlex
 from urllib.parse import quote
 
+from convscope.lab.folder import RUN, LabFolder, from_path
 from convscope.lab.web.access.session import TOKEN_VARIABLE
 
 CURL = """curl --data-binary @photo.jpg -H "Authorization: Bearer ${variable}" \\
@@ -23,22 +24,23 @@ with urlopen(request) as reply:
 """
 
 
-def snippets(net: str, base: str, runs: str) -> dict[str, str]:
+def snippets(net: str, base: str, folder: LabFolder) -> dict[str, str]:
     """Return programs that classify a file with a network.
 
     Args:
         net: its name in an address, with `~` for `/`.
         base: address of the server.
-        runs: folder of the trainings.
+        folder: where the trainings lie.
 
     Returns:
-        Language -> text.
+        Language -> text; that of the terminal is empty for a checkpoint of a training.
     """
     address = f"{base.rstrip('/')}/api/v1/networks/{quote(net, safe='~')}/classify"
-    name = net.replace("~", "/")
-    name = f"{runs}/{name.removeprefix('run:')}" if name.startswith("run:") else name
+    name = from_path(net)
+    checkpoint = name.startswith(RUN) and folder.run_and_checkpoint(name)[1]
+    command = f"convscope classify photo.jpg --net {shlex.quote(folder.reference(name))}"
     return {
         "curl": CURL.format(variable=TOKEN_VARIABLE, address=shlex.quote(address)),
         "python": PYTHON.format(variable=TOKEN_VARIABLE, address=address),
-        "terminal": f"convscope classify photo.jpg --net {shlex.quote(name)}",
+        "terminal": "" if checkpoint else command,
     }

@@ -10,6 +10,8 @@ from convscope.errors import PlaceError, nearest
 from convscope.lab.corrections_script import script
 from convscope.lab.data_sets import choices
 from convscope.lab.uploaded_sets import UploadedSets
+from convscope.lab.web.routes.answers.common import answers
+from convscope.lab.web.routes.answers.datasets import CorrectedSet, WorldChoices
 from convscope.lab.web.routes.jobs import UploadedFile
 from convscope.lab.web.state import Lab
 from convscope.lab.workers.requests import unique_paths
@@ -39,6 +41,7 @@ class CorrectionRequest(BaseModel):
 
 
 @router.post("", status_code=201)
+@answers(CorrectedSet)
 def add(request: SetRequest, lab: Lab) -> dict[str, Any]:
     """Note a folder whose files were uploaded; it can then be corrected, and named by jobs.
 
@@ -54,6 +57,7 @@ def add(request: SetRequest, lab: Lab) -> dict[str, Any]:
 
 
 @router.get("/{id}")
+@answers(CorrectedSet)
 def about(id: str, lab: Lab, version: Version = None) -> dict[str, Any]:
     """Return a folder as it is corrected.
 
@@ -89,6 +93,7 @@ def about(id: str, lab: Lab, version: Version = None) -> dict[str, Any]:
 
 
 @router.post("/{id}/corrections", status_code=201)
+@answers(CorrectedSet)
 def correct(id: str, request: CorrectionRequest, lab: Lab) -> dict[str, Any]:
     """Move a file to another class, or remove it from the data; the upload stays as it is.
 
@@ -111,6 +116,7 @@ def correct(id: str, request: CorrectionRequest, lab: Lab) -> dict[str, Any]:
 
 
 @router.delete("/{id}/corrections/{number}")
+@answers(CorrectedSet)
 def undo(id: str, number: int, lab: Lab, version: Version = None) -> dict[str, Any]:
     """Take a correction back.
 
@@ -150,6 +156,7 @@ def _places(sets: UploadedSets, id: str, version: int | None) -> tuple[list[str]
 
 
 @named.get("")
+@answers(list[WorldChoices])
 def datasets(lab: Lab) -> list[dict[str, Any]]:
     """List what can be trained on, by world.
 

@@ -12,6 +12,8 @@ from starlette.responses import FileResponse, Response
 
 from convscope.errors import PlaceError
 from convscope.lab.queue.job import QueuedJob
+from convscope.lab.web.routes.answers.common import answers
+from convscope.lab.web.routes.answers.datasets import Uploaded
 from convscope.lab.web.routes.jobs import within
 from convscope.lab.web.routes.networks import MEDIA, Format
 from convscope.lab.web.state import JobQueue, Lab
@@ -112,6 +114,7 @@ async def get_input(id: str, index: Number, format: Format, queue: JobQueue, lab
 
 
 @router.post("/inputs/{index}", status_code=201)
+@answers(Uploaded)
 async def upload_input(id: str, index: Number, queue: JobQueue, lab: Lab) -> dict[str, Any]:
     """Make an upload of one input, so that other pages and jobs can open it.
 

@@ -5,10 +5,22 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from convscope.lab.web.routes.answers.common import answers
+from convscope.lab.web.routes.answers.go import (
+    Compiling,
+    LoadedGame,
+    Position,
+    Reply,
+    SavedGame,
+    Score,
+    Searched,
+)
 from convscope.lab.web.state import Lab
 
 router = APIRouter(prefix="/go", tags=["go"])
 Vertex = Annotated[str, Field(max_length=6)]
+MAX_RECORD = 1_000_000
+"""Characters of a game record in base64, below the limit of a request's body."""
 
 
 class Game(BaseModel):
@@ -56,7 +68,7 @@ class Record(BaseModel):
     """A game record, its bytes in base64."""
 
     model_config = ConfigDict(extra="forbid")
-    sgf: str = Field(max_length=1_000_000)
+    sgf: str = Field(max_length=MAX_RECORD)
 
 
 async def _ask(lab: Lab, action: str, question: BaseModel) -> dict[str, Any]:
@@ -66,6 +78,7 @@ async def _ask(lab: Lab, action: str, question: BaseModel) -> dict[str, Any]:
 
 
 @router.post("/state")
+@answers(Position | Compiling)
 async def state(question: State, lab: Lab) -> dict[str, Any]:
     """Return a position: stones, legal points, hints if they are requested.
 
@@ -80,6 +93,7 @@ async def state(question: State, lab: Lab) -> dict[str, Any]:
 
 
 @router.post("/reply")
+@answers(Reply | Compiling)
 async def reply(question: Search, lab: Lab) -> dict[str, Any]:
     """Return the network's move; ask again until it is `done`.
 
@@ -94,6 +108,7 @@ async def reply(question: Search, lab: Lab) -> dict[str, Any]:
 
 
 @router.post("/analysis")
+@answers(Searched | Compiling)
 async def analysis(question: Analysis, lab: Lab) -> dict[str, Any]:
     """Return what a search has found so far; it stops by itself, and what it found stays.
 
@@ -108,6 +123,7 @@ async def analysis(question: Analysis, lab: Lab) -> dict[str, Any]:
 
 
 @router.post("/score")
+@answers(Score | Compiling)
 async def score(question: Question, lab: Lab) -> dict[str, Any]:
     """Return the area score, and the stones that random games call dead.
 
@@ -122,6 +138,7 @@ async def score(question: Question, lab: Lab) -> dict[str, Any]:
 
 
 @router.post("/save")
+@answers(SavedGame | Compiling)
 async def save(question: Question, lab: Lab) -> dict[str, Any]:
     """Return the game as SGF.
 
@@ -136,6 +153,7 @@ async def save(question: Question, lab: Lab) -> dict[str, Any]:
 
 
 @router.post("/load")
+@answers(LoadedGame)
 async def load(record: Record, lab: Lab) -> dict[str, Any]:
     """Read a game record.
 

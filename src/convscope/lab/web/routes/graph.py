@@ -6,6 +6,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from convscope.graph import describe, layer_usages, read_chain
+from convscope.lab.web.routes.answers.common import answers
+from convscope.lab.web.routes.answers.networks import GraphAnswer, LayerKind
 
 router = APIRouter(tags=["graph"])
 EMPTY = {"inputs": {}, "outputs": [], "layers": [], "edges": [], "parameters": 0, "macs": 0}
@@ -19,6 +21,7 @@ class GraphText(BaseModel):
 
 
 @router.post("/graph")
+@answers(GraphAnswer)
 def graph(given: GraphText) -> dict[str, Any]:
     """Return layers, costs and errors of a network that is given as text.
 
@@ -37,6 +40,7 @@ def graph(given: GraphText) -> dict[str, Any]:
 
 
 @router.get("/graph/kinds")
+@answers(list[LayerKind])
 def kinds() -> list[dict[str, str]]:
     """Return the kinds of layers that stand in a chain, each with its syntax.
 

@@ -17,6 +17,8 @@ from convscope.lab.queue.job import ENDED, QueuedJob, State
 from convscope.lab.uploaded_sets import UploadedSets
 from convscope.lab.web import jobs
 from convscope.lab.web.artifacts import SANDBOX, image_response
+from convscope.lab.web.routes.answers.common import Removed, answers
+from convscope.lab.web.routes.answers.jobs import Ablation, Job, JobId, JobState, JobSummary, RequestedAction
 from convscope.lab.web.state import Folder, JobQueue, Lab
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -60,6 +62,7 @@ class ControlRequest(BaseModel):
 
 
 @router.post("", status_code=201)
+@answers(JobId)
 def create_job(request: JobRequest, queue: JobQueue, folder: Folder) -> dict[str, str]:
     """Add a job to the queue; its settings are checked as the terminal checks them.
 
@@ -72,7 +75,7 @@ def create_job(request: JobRequest, queue: JobQueue, folder: Folder) -> dict[str
         `id` of the job.
     """
     uploads = {name: [_stored(f, folder) for f in files] for name, files in request.uploads.items()}
-    command = jobs.check_request(request.verb, request.settings, uploads)
+    command = jobs.check_request(request.verb, request.settings, uploads, folder)
     return {"id": queue.add(request.verb, request.settings, uploads=uploads, command=command)}
 
 
@@ -88,6 +91,7 @@ def _stored(given: UploadedFile | UploadedSet | str, folder: LabFolder) -> dict[
 
 
 @router.get("")
+@answers(list[JobSummary])
 def list_jobs(
     queue: JobQueue, state: State | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> list[dict[str, Any]]:
@@ -105,6 +109,7 @@ def list_jobs(
 
 
 @router.post("/clear")
+@answers(Removed)
 def clear_jobs(queue: JobQueue, folder: Folder) -> dict[str, int]:
     """Remove all jobs that have ended, with their results in the lab's own folder.
 
@@ -122,6 +127,7 @@ def clear_jobs(queue: JobQueue, folder: Folder) -> dict[str, int]:
 
 
 @router.get("/{id}")
+@answers(Job)
 def get_job(id: str, queue: JobQueue) -> dict[str, Any]:
     """Return a job with its document.
 
@@ -136,6 +142,7 @@ def get_job(id: str, queue: JobQueue) -> dict[str, Any]:
 
 
 @router.delete("/{id}")
+@answers(Removed)
 def remove_job(id: str, queue: JobQueue, folder: Folder) -> dict[str, str]:
     """Remove a job that has ended, with its result in the lab's own folder; a training's run stays.
 
@@ -152,6 +159,7 @@ def remove_job(id: str, queue: JobQueue, folder: Folder) -> dict[str, str]:
 
 
 @router.post("/{id}/cancel")
+@answers(JobState)
 def cancel_job(id: str, queue: JobQueue) -> dict[str, str]:
     """Ask a job to end; what it has made stays.
 
@@ -166,6 +174,7 @@ def cancel_job(id: str, queue: JobQueue) -> dict[str, str]:
 
 
 @router.post("/{id}/control", status_code=202)
+@answers(RequestedAction)
 def control_job(id: str, request: ControlRequest, queue: JobQueue) -> dict[str, str]:
     """Ask a running training for something; an event tells whether it was done.
 
@@ -225,7 +234,7 @@ async def stream_events(
         await asyncio.sleep(0 if found else POLL)
 
 
-@router.get("/{id}/artifacts/{index}")
+@router.get("/{id}/artifacts/{index}", response_class=FileResponse)
 def get_artifact(
     id: str,
     index: int,
@@ -255,7 +264,7 @@ def get_artifact(
     return FileResponse(path, media_type="application/octet-stream", filename=path.name)
 
 
-@router.get("/{id}/samples/{index}")
+@router.get("/{id}/samples/{index}", response_class=Response)
 async def get_test_sample(
     id: str,
     index: int,
@@ -285,6 +294,7 @@ async def get_test_sample(
 
 
 @router.get("/{id}/ablation")
+@answers(Ablation)
 async def get_ablation(
     id: str, unit: Annotated[str, Query(max_length=300)], queue: JobQueue, lab: Lab
 ) -> dict[str, Any]:

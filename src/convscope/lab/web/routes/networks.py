@@ -3,8 +3,12 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from convscope.lab.folder import from_path
+from convscope.lab.web.routes.answers.common import answers
+from convscope.lab.web.routes.answers.networks import Network, NetworkSummary, RegionUnits, Unit, UnitList
 from convscope.lab.web.state import Lab
 
 router = APIRouter(tags=["networks"])
@@ -16,19 +20,16 @@ Numbers = Annotated[str, Query(max_length=20_000)]
 """Numbers of units, like `1,5,7-9`."""
 
 
-def network_name(net: str) -> str:
-    """Return the name of a network from a path, where `/` is written `~`.
+class Region(BaseModel):
+    """A part of an upload as the network sees it: of each axis the first pixel and the one after the last."""
 
-    Args:
-        net: as it is in the path.
-
-    Returns:
-        The name, as the live worker knows it.
-    """
-    return net.replace("~", "/")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    upload: str = Field(pattern=r"^[0-9a-f]{64}$")
+    region: list[tuple[float, float]] = Field(min_length=1, max_length=3)
 
 
 @router.get("/networks")
+@answers(list[NetworkSummary])
 async def networks(lab: Lab) -> list[dict[str, Any]]:
     """List this package's networks and the trainings.
 
@@ -43,6 +44,7 @@ async def networks(lab: Lab) -> list[dict[str, Any]]:
 
 @addresses.get("/m/{net}.json")
 @router.get("/networks/{net}")
+@answers(Network)
 async def network(net: str, lab: Lab) -> dict[str, Any]:
     """Return the specification and the layers of a network.
 
@@ -53,11 +55,12 @@ async def network(net: str, lab: Lab) -> dict[str, Any]:
     Returns:
         The network.
     """
-    return (await lab.workers["live"].ask("network", net=network_name(net))).result
+    return (await lab.workers["live"].ask("network", net=from_path(net))).result
 
 
 @addresses.get("/m/{net}/{layer}.json")
 @router.get("/networks/{net}/layers/{layer}/units")
+@answers(UnitList)
 async def layer_units(net: str, layer: str, lab: Lab, units: Numbers = "") -> dict[str, Any]:
     """Return the units of a layer, each with its strongest real input; ask again until `indexed` is 1.
 
@@ -70,12 +73,13 @@ async def layer_units(net: str, layer: str, lab: Lab, units: Numbers = "") -> di
     Returns:
         The list.
     """
-    request = {"net": network_name(net), "layer": layer, "units": units}
+    request = {"net": from_path(net), "layer": layer, "units": units}
     return (await lab.workers["live"].ask("units", **request)).result
 
 
 @addresses.get("/m/{net}/{layer}/{unit}.json")
 @router.get("/networks/{net}/layers/{layer}/units/{unit}")
+@answers(Unit)
 async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
     """Return the card of a unit; its strongest real inputs come as soon as they are found.
 
@@ -88,7 +92,25 @@ async def unit(net: str, layer: str, unit: str, lab: Lab) -> dict[str, Any]:
     Returns:
         The card.
     """
-    return (await lab.workers["live"].ask("unit", net=network_name(net), address=f"{layer}:{unit}")).result
+    return (await lab.workers["live"].ask("unit", net=from_path(net), address=f"{layer}:{unit}")).result
+
+
+@router.post("/networks/{net}/layers/{layer}/region")
+@answers(RegionUnits)
+async def region(net: str, layer: str, question: Region, lab: Lab) -> dict[str, Any]:
+    """Return the units of a layer that respond most to a part of an upload; ask again until `indexed` is 1.
+
+    Args:
+        net: name of the network, with `~` for `/`.
+        layer: name of the layer.
+        question: the input and its part.
+        lab: the server's state.
+
+    Returns:
+        The units.
+    """
+    request = {"net": from_path(net), "layer": layer, "region": question.region}
+    return (await lab.workers["live"].ask("region", given={"upload": question.upload}, **request)).result
 
 
 @router.get("/networks/{net}/layers/{layer}/units/{unit}/visualization.{format}", response_class=Response)
@@ -105,7 +127,7 @@ async def visualization(net: str, layer: str, unit: str, format: Format, lab: La
     Returns:
         The file; 204 before the first step.
     """
-    request = {"net": network_name(net), "address": f"{layer}:{unit}", "format": format}
+    request = {"net": from_path(net), "address": f"{layer}:{unit}", "format": format}
     answer = await lab.workers["live"].ask("visualization", **request)
     headers = {"X-Fraction": str(answer.result["fraction"]), "Cache-Control": "no-store"}
     if not answer.data:
@@ -126,7 +148,7 @@ async def sample(net: str, index: int, format: Format, lab: Lab) -> Response:
     Returns:
         The file.
     """
-    answer = await lab.workers["live"].ask("sample", net=network_name(net), index=index, format=format)
+    answer = await lab.workers["live"].ask("sample", net=from_path(net), index=index, format=format)
     headers = {"Cache-Control": "private, max-age=3600"}
     return Response(answer.data, media_type=MEDIA[format], headers=headers)
 
@@ -145,7 +167,7 @@ async def upload_as_input(net: str, upload: str, format: Format, lab: Lab) -> Re
         The file, encoded anew.
     """
     answer = await lab.workers["live"].ask(
-        "upload_as_input", net=network_name(net), upload=upload, format=format
+        "upload_as_input", net=from_path(net), upload=upload, format=format
     )
     headers = {"Cache-Control": "private, max-age=3600"}
     return Response(answer.data, media_type=MEDIA[format], headers=headers)

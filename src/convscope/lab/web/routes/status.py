@@ -4,14 +4,16 @@ from importlib.metadata import version
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from typing_extensions import TypedDict
 
+from convscope.lab.web.routes.answers.common import answers, closed
 from convscope.lab.web.state import Lab
 
 router = APIRouter(tags=["status"])
 
 
-class Status(BaseModel):
+@closed
+class Status(TypedDict):
     """The state of the server."""
 
     version: str
@@ -19,9 +21,11 @@ class Status(BaseModel):
     torch_ready: bool
     workers: dict[str, str]
     lang_default: Literal["auto", "en", "zh"]
+    folder: str
 
 
 @router.get("/status")
+@answers(Status)
 def status(lab: Lab) -> Status:
     """Return the version, and the state of the workers: `starting`, `ready` or `stopped`.
 
@@ -29,7 +33,7 @@ def status(lab: Lab) -> Status:
         lab: the server's state.
 
     Returns:
-        The status; `device` is None until torch is ready.
+        The status; `device` is None until torch is ready, `folder` is that of the trainings.
     """
     live = lab.workers.get("live")
     return Status(
@@ -38,4 +42,5 @@ def status(lab: Lab) -> Status:
         torch_ready=live is not None and live.state == "ready",
         workers={name: worker.state for name, worker in lab.workers.items()},
         lang_default=lab.recipe.lang,
+        folder=str(lab.runs),
     )

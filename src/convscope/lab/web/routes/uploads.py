@@ -9,12 +9,15 @@ from fastapi import APIRouter, Header
 from starlette.requests import Request
 from starlette.responses import Response
 
+from convscope.lab.web.routes.answers.common import answers
+from convscope.lab.web.routes.answers.datasets import Uploaded
 from convscope.lab.web.state import Lab
 
 router = APIRouter(tags=["uploads"])
 
 
 @router.put("/uploads", status_code=201)
+@answers(Uploaded)
 async def upload(
     request: Request, lab: Lab, x_filename: Annotated[str, Header(max_length=2000)] = "file"
 ) -> dict[str, Any]:
@@ -32,6 +35,7 @@ async def upload(
 
 
 @router.get("/uploads/{number}")
+@answers(Uploaded)
 def get_upload(number: str, lab: Lab) -> dict[str, Any]:
     """Return what is known of an upload.
 

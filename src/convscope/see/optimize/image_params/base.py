@@ -185,7 +185,7 @@ class _FourierDecode:
 
     def rms(self, free: Float[Tensor, "b c *half 2"]) -> Float[Tensor, " b"]:
         """Return each image's root mean square before the sigmoid."""
-        return self.before_sigmoid(free).flatten(1).square().mean(1).sqrt()
+        return fourier.mean_square(free, self.size, self.decay, self.lowest, is_rgb=self.is_rgb).sqrt()
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ same.
 """
 
 from functools import lru_cache
+from math import prod
 
 import torch
 from jaxtyping import Float
@@ -111,6 +112,45 @@ def spectrum_from_image(
     size = tuple(image.shape[2:])
     waves = torch.fft.rfftn(image, dim=tuple(range(-len(size), 0)), norm="ortho")
     return torch.view_as_real(waves / scale(size, decay, image.device, lowest)).contiguous()
+
+
+def mean_square(
+    spectrum: Float[Tensor, "b c *half 2"],
+    size: tuple[int, ...],
+    decay: float,
+    lowest: float = 0.0,
+    *,
+    is_rgb: bool = False,
+) -> Float[Tensor, " b"]:
+    """Return the mean square of each image before the sigmoid, without making the image (Parseval's theorem).
+
+    Args:
+        spectrum: coefficients before scaling, real and imaginary part last.
+        size: spatial extent of the images.
+        decay: exponent of `scale`.
+        lowest: as for `scale`.
+        is_rgb: whether the channels are decorrelated colours, which count as RGB.
+
+    Returns:
+        One number for each image.
+    """
+    waves = spectrum * scale(size, decay, spectrum.device, lowest)[..., None]
+    products = 2 * _products(waves)  # of the half that is kept, and of its mirror image
+    for column in {0, *([size[-1] // 2] if size[-1] % 2 == 0 else [])}:  # these are their own mirror image
+        edge = waves.select(-2, column)
+        axes = tuple(range(2, edge.dim() - 1))
+        mirrored = edge.flip(axes).roll((1,) * len(axes), axes) if axes else edge
+        even = (edge + mirrored * edge.new_tensor((1.0, -1.0))) / 2  # the rest does not reach a real image
+        products = products + _products(even) - 2 * _products(edge)
+    colors = color_correlation(spectrum.device).to(products.dtype)
+    metric = colors.T @ colors if is_rgb else torch.eye(products.shape[1], device=products.device)
+    return (products * metric).sum((1, 2)) / (spectrum.shape[1] * prod(size))
+
+
+def _products(waves: Float[Tensor, "b c *rest"]) -> Float[Tensor, "b c c"]:
+    """Return the inner products of each image's channels."""
+    rows = waves.flatten(2)
+    return rows @ rows.mT
 
 
 def decorrelated_to_rgb(image: Float[Tensor, "b 3 *size"]) -> Float[Tensor, "b 3 *size"]:

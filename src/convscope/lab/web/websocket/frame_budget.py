@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Hashable
 
-FRAMES_PER_SECOND = 90.0
+FRAMES_PER_SECOND = 64.0
 """Frames of all tabs together while a job runs; one that draws at 60 a second is not slowed down."""
 WINDOW = 1.0
 """Seconds for which a tab counts as one that draws."""

@@ -79,13 +79,25 @@ class WordAttributions(Message):
     target: int | None = Field(None, ge=0, lt=2**31)
 
 
-class Jobs(Message):
-    """Ask for the events of jobs after a sequence number."""
+class Follow(Message):
+    """Ask for the events of a job, or of all, after a sequence number; of those to come if it is left out."""
 
-    type: Literal["jobs"]
-    after: int = Field(ge=0, lt=2**63)
+    type: Literal["follow"]
+    stream: int = Field(ge=0, lt=2**31)
+    """Number that the page gives to these events: each of them carries it."""
+    id: str | None = Field(None, max_length=40)
+    after: int | None = Field(None, ge=0, lt=2**63)
 
 
-AnyMessage = Annotated[Watch | Input | Steer | Inspect | WordAttributions | Jobs, Field(discriminator="type")]
+class Unfollow(Message):
+    """End the events of a stream."""
+
+    type: Literal["unfollow"]
+    stream: int = Field(ge=0, lt=2**31)
+
+
+AnyMessage = Annotated[
+    Watch | Input | Steer | Inspect | WordAttributions | Follow | Unfollow, Field(discriminator="type")
+]
 MESSAGES: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
 """Reads a message from its JSON text."""

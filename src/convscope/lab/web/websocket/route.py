@@ -16,20 +16,21 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.lab.queue.table import Queue
-from convscope.lab.web.frame_budget import FrameBudget
-from convscope.lab.web.routes.jobs import POLL
-from convscope.lab.web.routes.messages import (
+from convscope.lab.web.state import Lab
+from convscope.lab.web.websocket.frame_budget import FrameBudget
+from convscope.lab.web.websocket.job_streams import JobStreams
+from convscope.lab.web.websocket.messages import (
     MESSAGES,
     AnyMessage,
     Compared,
+    Follow,
     Input,
     Inspect,
-    Jobs,
     Steer,
+    Unfollow,
     Watch,
     WordAttributions,
 )
-from convscope.lab.web.state import Lab
 from convscope.lab.workers.supervisor import Worker
 
 router = APIRouter()
@@ -46,7 +47,7 @@ async def socket(websocket: WebSocket, lab: Lab) -> None:
     """
     await websocket.accept()
     tab = Tab(websocket, lab.workers["live"], lab.queue, lab.frame_budget)
-    tasks = {asyncio.create_task(part()) for part in (tab.answer, tab.receive, tab.follow_jobs)}
+    tasks = {asyncio.create_task(part()) for part in (tab.answer, tab.receive, tab.jobs.run)}
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -66,7 +67,8 @@ class Tab:
     """
 
     def __init__(self, websocket: WebSocket, live: Worker, queue: Queue, frame_budget: FrameBudget) -> None:
-        self.websocket, self.live, self.queue, self.frame_budget = websocket, live, queue, frame_budget
+        self.websocket, self.live, self.frame_budget = websocket, live, frame_budget
+        self.jobs = JobStreams(queue, websocket.send_json)
         self.net = "digits"
         self.layers: list[str] | None = None
         self.compared: Compared | None = None
@@ -74,8 +76,6 @@ class Tab:
         self.input: tuple[int, dict[str, Any], bytes] | None = None
         self._pending: dict[str, Any] = {}
         self._awake = asyncio.Event()
-        self._after: int | None = None
-        self._following = asyncio.Event()
         self._send = {
             "watch": self._send_watch,
             "maps": self._send_maps,
@@ -119,9 +119,10 @@ class Tab:
             self._ask("inspect", message.address)
         elif isinstance(message, WordAttributions):
             self._ask("word_attributions", message.target)
-        elif isinstance(message, Jobs):
-            self._after = message.after
-            self._following.set()
+        elif isinstance(message, Follow):
+            self.jobs.follow(message.stream, message.id, message.after)
+        elif isinstance(message, Unfollow):
+            self.jobs.unfollow(message.stream)
 
     def _ask(self, what: str, detail: Any = None) -> None:
         self._pending[what] = detail
@@ -149,6 +150,7 @@ class Tab:
 
     async def _send_maps(self, _detail: None) -> None:
         await asyncio.sleep(self.frame_budget.delay(self))
+        self._pending.pop("maps", None)  # what has come meanwhile is answered by this frame
         if self.input is None:
             return
         seq, given, data = self.input
@@ -190,21 +192,6 @@ class Tab:
             {"type": "inspected", "requested_address": address, "seq": seq, **found}
         )
 
-    async def follow_jobs(self) -> None:
-        """Send the events of jobs after the number that the tab has named, until it goes."""
-        await self._following.wait()
-        while True:
-            after = self._after or 0
-            found = await asyncio.to_thread(self.queue.events, after)
-            for event in found:
-                if self._after != after and event.seq > (self._after or 0):
-                    break  # the tab has asked anew meanwhile
-                await self.websocket.send_json({"type": "job", "seq": event.seq, **event.to_json()})
-            else:
-                if found and self._after == after:
-                    self._after = found[-1].seq
-            await asyncio.sleep(0 if found else POLL)
-
     async def _refuse(self, error: ConvscopeError, **question: Any) -> None:
         """Say why a message, or the `question` that it asked, has no answer."""
         await self.websocket.send_json({"type": "error", **question, **error.to_json()})
@@ -217,7 +204,7 @@ def _read(text: str) -> AnyMessage:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise UsageError(
-            "a message that the lab knows: watch, input, steer, inspect, word_attributions or jobs",
+            "a message: watch, input, steer, inspect, word_attributions, follow or unfollow",
             received=f"{where}: {first['msg']}"[:200],
         ) from None
 

@@ -1,0 +1,1 @@
+import{n as e}from"./index.js";import{t}from"./networks.svelte.js";var n=`run:`,r=e=>`${n}${e}`;function i(e){let r=t.list.some(t=>t.name===e);return e.startsWith(n)&&!r?e.replace(/@[^@]*$/,``):e}function a(t){return t.startsWith(n)?`${e.answer?.folder??`runs`}/${i(t).slice(4)}`:t}export{a as n,i as r,r as t};

@@ -1,0 +1,1 @@
+"""What the server answers, as types: tests check every answer, the page's types are generated from them."""
