@@ -263,7 +263,8 @@ def test_a_module_that_makes_a_spectrogram_is_explained_over_time_and_frequency(
 def test_a_spectrogram_behind_which_code_cannot_be_run_gives_way_to_the_waveform():
     net, x = of_sounds(Loud), wave(2)[..., :800]
     x[1] *= 4
-    assert explain(net, x, "saliency", 1).task.wrt is None
+    with pytest.warns(UserWarning, match="the waveform is explained"):
+        assert explain(net, x, "saliency", 1).task.wrt is None
     with pytest.raises(GraphError, match="not built"):
         explain(net, x, "saliency", 1, wrt="0")
 

@@ -1,5 +1,6 @@
 """What is attributed: the network, its inputs, and for each row of them the target."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -359,7 +360,12 @@ def make_task(
         except (UsageError, GraphError):
             if wrt or net.graph is not None:
                 raise
-            return task  # found in its code, what comes after cannot be run by itself: the waveform then
+            warnings.warn(
+                f"{layer} makes a spectrogram, but what comes after it cannot be run by itself: "
+                "the waveform is explained. --wrt names another layer.",
+                stacklevel=3,
+            )
+            return task
 
 
 def _layer_named(net: Net, wrt: str | LayerAddress | None) -> LayerAddress | None:
