@@ -105,7 +105,13 @@ def stylized(net: Any, x: Any, style: Any = None) -> Tensor:
     return torch.from_numpy(np.asarray(picture).astype(np.float32))
 
 
+def of_whole_region(net: cs.Net, image: Any) -> Tensor:
+    found = cs.see.units.units_in_region(net, image, "0", [(0, extent) for extent in net.input_spec.size])
+    return torch.tensor([one.value for one in found])
+
+
 FITTED: dict[str, Call] = {
+    "see.units.units_in_region": of_whole_region,
     "see.activations": lambda n, x: cs.see.activations(n, x, ["1"])["1"],
     "see.feature_maps": lambda n, x: next(iter(cs.see.feature_maps(n, x, ["1"]))).maps,
     "see.effective_receptive_field": lambda n, x: cs.see.effective_receptive_field(n, "1:2", x).influence,

@@ -68,6 +68,7 @@ NO_RESULTS = {
     "Progress": "a step on the way to a result",
     "Region": "a setting",
     "ReliabilityBins": "a part of an evaluation",
+    "RegionUnit": "a line of a list of units",
     "Report": "what pages are rendered of",
     "Section": "a part of a report",
     "StepOutput": "what a task hands to the trainer",
