@@ -135,6 +135,15 @@ def test_a_stop_of_one_process_stops_all_at_the_same_step(of_two) -> None:
 
 
 @pytest.mark.slow
+def test_threads_of_the_backend_end_with_the_group(of_two) -> None:
+    for rank in (0, 1):
+        threads = torch.load(of_two["folder"] / f"threads-{rank}.pt")
+        if not threads:
+            pytest.skip("this system does not name the threads of a process")
+        assert not [name for name in threads if "gloo" in name]
+
+
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_all_and_one_says_where_it_began(of_two) -> None:
     first, second = (found["message"] for found in of_two["broken"])
     assert "NaN or infinity in another process" in first

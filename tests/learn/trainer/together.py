@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import distributed, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from convscope import nets
@@ -159,3 +159,7 @@ if __name__ == "__main__":
     for one in names:
         if one in SCENARIOS:
             torch.save(SCENARIOS[one](Path(where)), Path(where) / f"{one}-{processes.rank()}.pt")
+    if distributed.is_initialized():
+        distributed.destroy_process_group()  # as at the end of every process
+        threads = [task.joinpath("comm").read_text().strip() for task in Path("/proc/self/task").glob("*")]
+        torch.save(threads, Path(where) / f"threads-{processes.rank()}.pt")

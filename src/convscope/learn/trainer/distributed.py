@@ -9,6 +9,7 @@ them in every process alike. Numbers of the host travel by gloo, tensors by the 
 """
 
 import atexit
+import importlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -240,6 +241,9 @@ def join(device: torch.device) -> Processes:
             )
         if device.type == "cuda":
             torch.cuda.set_device(device)
+        # Imported later, as by the first optimizer, it keeps references to the group, which then cannot end
+        # its threads; one that frees a tensor while the interpreter ends aborts the process.
+        importlib.import_module("torch._dynamo")
         with _reported():
             store, rank, count = next(distributed.rendezvous("env://"))
             # after a restart the store still has the addresses of the processes before
