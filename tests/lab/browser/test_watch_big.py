@@ -57,15 +57,6 @@ def overlapping(page: Any) -> list[float]:
     return [above[1] - below[0] for above, below in pairwise(edges) if above[1] > below[0] + 1]
 
 
-def wait_until_apart(page: Any, frames: int = 60) -> None:
-    """Wait until the rows that have come into view are laid out: none reaches into the next."""
-    for _ in range(frames):
-        page.wait_for_timeout(16)
-        if not overlapping(page):
-            return
-    assert not overlapping(page)
-
-
 def scroll_to(page: Any, layer: str) -> Any:
     """Scroll until a layer is in the page, as a hand does."""
     stage = page.locator(f"section[aria-labelledby='layer-{layer}'] .stage")
@@ -173,12 +164,15 @@ def test_all_maps_of_a_layer_can_be_drawn_and_the_rows_below_make_room(
     open_page: Open, photograph: Path
 ) -> None:
     page = opened(open_page, photograph)
-    layer = next(layer for layer in watchable(load(NET)) if len(layer.shape) == 3 and layer.shape[0] > 128)
+    # 144 maps instead of 128 may make the tiles smaller and the row lower; four times as many do not.
+    layer = next(layer for layer in watchable(load(NET)) if len(layer.shape) == 3 and layer.shape[0] > 512)
     scroll_to(page, layer.name)
     section = page.locator(f"section[aria-labelledby='layer-{layer.name}']")
+    before = section.bounding_box()["height"]
     section.get_by_role("button", name="All").click()
     section.get_by_role("button", name="Fewer").wait_for()
-    wait_until_apart(page)
+    assert section.bounding_box()["height"] > before
+    assert not overlapping(page)
 
 
 @pytest.mark.parametrize("width", [390, 700, 1280])
@@ -187,7 +181,8 @@ def test_rows_do_not_overlap_at_any_width(open_page: Open, photograph: Path, wid
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for _ in range(12):
         page.mouse.wheel(0, 900)
-        wait_until_apart(page)
+        page.wait_for_timeout(60)
+        assert not overlapping(page)
     assert not serious(page)
 
 
