@@ -12,7 +12,7 @@ from typing_extensions import override
 from convscope import nets
 from convscope.errors import DataError, UsageError
 from convscope.learn.style.crops import RandomCrops
-from convscope.learn.style.perceptual import LOSS_NETWORK, TINY, named, range_penalty, roughness
+from convscope.learn.style.perceptual import LOSS_NETWORK, TINY, frozen_copy, named, range_penalty, roughness
 from convscope.learn.style.style_tasks import (
     OUTSIDE,
     StyleLossWeights,
@@ -21,7 +21,8 @@ from convscope.learn.style.style_tasks import (
     reconstruction_cost,
 )
 from convscope.learn.tasks.task import EvalResult, StepOutput
-from convscope.nets import Net, frozen
+from convscope.nets import Net, frozen, record
+from convscope.nets.activations.address import LayerAddress
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.adain import AdaIN, moments, statistics
 from convscope.nets.zoo.adain import ADAIN
@@ -29,6 +30,11 @@ from convscope.worlds import Batch, UnlabelledImages
 from convscope.worlds.images.datasets.style_images import SMALLEST
 
 Images = Float[Tensor, "_ 3 _ _"]
+COARSE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+"""Layers of `hed-vgg16` in which styles are compared too, on images of half the size: there a layer sees
+structures twice as large, and the last sees more than the encoder does."""
+BLOCKS = 2
+"""Residual blocks of a fresh network's decoder."""
 EVERY = 3
 """One of so many style crops is of a photograph, the others are of paintings."""
 
@@ -87,7 +93,8 @@ class AdaINTask(StyleTransferTask):
     """
 
     def __init__(self, paintings: UnlabelledImages, scales: StyleLossWeights | None = None) -> None:
-        self.paintings, self.scales = paintings, scales or StyleLossWeights(style=5.0)
+        self.paintings, self.scales = paintings, scales or StyleLossWeights(style=20.0)
+        self.loss_net = frozen_copy(nets.load(LOSS_NETWORK))
 
     @classmethod
     @override
@@ -184,22 +191,25 @@ class AdaINTask(StyleTransferTask):
         with execution.autocast(photographs.device):
             with torch.no_grad():
                 features = module.encode(*net.normalise(execution.to_memory_format(photographs)))
-                style_levels = module.levels(*net.normalise(paintings))
-                style_moments = [moments(maps) for maps in style_levels]
-                target = module.exchange(features, statistics(style_levels[-1]))
-            painted = module.decode(target)
-            levels = module.levels(*net.normalise(execution.to_memory_format(painted.float())))
-        content = _mean_per_image(functional.mse_loss(levels[-1].float(), target, reduction="none"))
+                wanted = self._style_levels(net, paintings, execution)
+                target = module.exchange(features, statistics(wanted[0]))
+            painted = module.decode(target).float()
+            levels = self._style_levels(net, painted, execution)
+        content = _mean_per_image(functional.mse_loss(levels[0].float(), target, reduction="none"))
         content = content / (_mean_per_image(target.square()) + TINY)
-        style = torch.stack(
-            [_relative_distance(moments(a), w) for a, w in zip(levels, style_moments, strict=True)]
-        ).mean(0)
-        painted = painted.float()
+        style = torch.stack([_style_distance(a, w) for a, w in zip(levels, wanted, strict=True)]).mean(0)
         rough = roughness(painted)
         loss = scales.content * content + scales.style * style + scales.smooth * rough
         loss = loss + OUTSIDE * range_penalty(painted)
         parts = [loss, content, style, rough, torch.zeros_like(rough), torch.ones_like(rough)]
         return StepOutput(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
+
+    def _style_levels(self, net: Net, images: Images, execution: ExecutionConfig) -> list[Tensor]:
+        """Return the features that define style: of the encoder, whose last are first, and of `COARSE`."""
+        fine = _require_adain(net).levels(*net.normalise(execution.to_memory_format(images)))
+        half = execution.to_memory_format(functional.avg_pool2d(images, 2))
+        coarse = record(self.loss_net.to(net.device), half, [LayerAddress(name) for name in COARSE])
+        return [*reversed(fine), *coarse.values()]
 
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:
         """Stylize the centre crop of each photograph with that of a painting; the paintings take turns.
@@ -251,7 +261,7 @@ def fresh(photographs: UnlabelledImages, seed: int) -> Net:
     pretrained = nets.load(LOSS_NETWORK)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = AdaIN()
+        module = AdaIN(BLOCKS)
     weights = pretrained.module.state_dict()
     encoder_state = module.encoder.state_dict()
     module.encoder.load_state_dict({name: weights[_pretrained_name(name, weights)] for name in encoder_state})
@@ -289,9 +299,8 @@ def _mean_per_image(values: Tensor) -> Tensor:
     return values.flatten(1).mean(1)
 
 
-def _relative_distance(here: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
+def _style_distance(here: Tensor, wanted: Tensor) -> Tensor:
     """Compute the squared distance of means and deviations, relative to the sum of their squares, `[b]`."""
-    one, other = torch.cat(here, 1), torch.cat(wanted, 1)
-    return _mean_per_image((one - other).square()) / (
-        _mean_per_image(one.square()) + _mean_per_image(other.square()) + TINY
-    )
+    one, other = (torch.cat(moments(maps), 1) for maps in (here, wanted))
+    scale = _mean_per_image(one.square()) + _mean_per_image(other.square()) + TINY
+    return _mean_per_image((one - other).square()) / scale

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from convscope.nets.style.parts import Maps, UpsampleConv, any_size, convolution, last, unit
+from convscope.nets.style.parts import Maps, Residual, UpsampleConv, any_size, convolution, last, unit
 
 Statistic = Float[Tensor, "_ c 1 1"]
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -32,8 +32,9 @@ COLOUR, MIDDLE = 64.0, 0.45
 """Scale and offset of colour features: units of 1/255 that make 1, and the grey in [0, 1] that is about 0."""
 EPSILON, COLOUR_EPSILON = 1e-5, 0.02
 """Added to variances. More for those of colours: the noise of a grey photograph should not become colours."""
-HALO = 32
-"""Radius in pixels of the receptive field of encoder (13) and decoder (12), rounded up."""
+HALO, BLOCK_HALO = 32, 8
+"""Radius in pixels of the receptive field of encoder (13) and decoder (12), rounded up; and what each
+residual block adds to it."""
 
 
 class Statistics(NamedTuple):
@@ -54,12 +55,17 @@ class AdaIN(nn.Module):
     """AdaIN network with a fixed encoder, for photographs `[b 3 h w]` normalised as for hed-vgg16.
 
     The result is in [0, 1], not clipped.
+
+    Args:
+        blocks: residual blocks of the decoder, at a quarter of the size; the paper has none. They widen the
+            strokes that it can paint.
     """
 
     kind = "adain"
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: int = 0) -> None:
         super().__init__()
+        self.blocks = blocks
         self.encoder = nn.Sequential()
         for block, (channels, filters, count) in enumerate(
             ((3, 64, 2), (64, 128, 2), (128, 256, 1)), start=1
@@ -72,18 +78,23 @@ class AdaIN(nn.Module):
                 self.encoder.add_module(f"relu{block}_{number}", nn.ReLU())
         self.encoder.requires_grad_(False)
         self.decoder = nn.Sequential(
-            unit(256 + 3, 128, 3), UpsampleConv(128, 128), unit(128, 64, 3), UpsampleConv(64, 64), last(64, 3)
+            unit(256 + 3, 128, 3),
+            *(Residual(128) for _ in range(blocks)),
+            UpsampleConv(128, 128),
+            unit(128, 64, 3),
+            UpsampleConv(64, 64),
+            last(64, 3),
         )
 
     @property
     def options(self) -> dict[str, Any]:
-        """The arguments of the constructor, JSON-ready: none."""
-        return {}
+        """The arguments of the constructor, JSON-ready."""
+        return {"blocks": self.blocks}
 
     @property
     def halo(self) -> int:
         """Radius of the receptive field in pixels while the statistics are given, rounded up."""
-        return HALO
+        return HALO + BLOCK_HALO * self.blocks
 
     @property
     def numbers_per_pixel(self) -> int:
