@@ -3,10 +3,11 @@
     python scripts/train_adain.py ../shared/data runs/adain gcompris-paintings
 
 The photographs are those of train_styles.py, and so is the way in which an interrupted run goes on. Styles
-are random squares of paintings in the public domain and, one of three, of the photographs, their colours exchanged
-at random: those of `STYLES`, and all in the third folder, which scripts/unpack_paintings.py fills. The Great
-Wave there is left out, as is the Pieta, which is a sculpture: so the network is new to the four paintings by
-which benchmarks/fast_style_quality.py measures it. Writes src/convscope/nets/data/adain, in half precision.
+are random squares of paintings in the public domain, and one of three of a photograph, their colours
+exchanged at random. The paintings are those of `STYLES`, and all in the third folder, which
+scripts/unpack_paintings.py fills. The Great Wave there is left out, and the Pieta, which is a sculpture: so
+the network is new to the four paintings by which benchmarks/fast_style_quality.py measures it. Writes
+src/convscope/nets/data/adain, in half precision.
 """
 
 import sys

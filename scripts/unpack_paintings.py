@@ -3,9 +3,10 @@
     apt-get download gcompris-qt-data && dpkg-deb -x gcompris-qt-data_*.deb gcompris
     python scripts/unpack_paintings.py gcompris/usr/share/gcompris-qt/rcc/paintings.rcc paintings
 
-The 23 paintings are in the public domain; the package (3.1-2 of Debian 12) says that their reproductions
-come from the WebMuseum. They lie there as pieces of jigsaws, in Qt's format for resources; a board says where
-the centre of each piece belongs. Pieces are put together, and a border of 2 % is cut off.
+The paintings (22, one of them a sculpture) are in the public domain; the package (3.1-2 of Debian 12) says
+that their reproductions come from the WebMuseum. They lie there as pieces of jigsaws, in Qt's format for
+resources; a board says where the centre of each piece belongs. Pieces are put together, and a border of 2 %
+is cut off.
 """
 
 import io

@@ -10,6 +10,7 @@ from torch.nn import functional
 from convscope import nets
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import TensorSpec
+from convscope.nets.style.adain import AdaIN, statistics
 from convscope.nets.style.bank import PLAIN, StyleBank, StyleBankConfig
 from convscope.nets.style.johnson import Johnson, Size
 
@@ -22,6 +23,15 @@ def bank(styles=("wave", "scream", "night"), seed=0, **sizes):
     with torch.no_grad():  # nothing is an identity by accident
         for weight in made.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
+    return made
+
+
+def any_style(blocks=2, seed=0):
+    torch.manual_seed(seed)
+    made = AdaIN(blocks).eval()
+    with torch.no_grad():  # a residual block begins as the identity
+        for weight in made.decoder.parameters():
+            weight.add_(0.02 * torch.randn_like(weight))
     return made
 
 
@@ -96,6 +106,20 @@ def test_a_pixel_sees_no_further_than_the_halo():
     assert made.halo - 4 <= reached <= made.halo
 
 
+@pytest.mark.parametrize("blocks", [0, 2])
+def test_a_pixel_of_adain_sees_no_further_than_the_halo(blocks):
+    """Measured while the statistics are given: otherwise each pixel sees the whole image."""
+    made, images = any_style(blocks), pictures(1, 3, 192, 192)
+    given = statistics(made.encode(images))
+    images.requires_grad_()
+    encoded = made.encode(images)
+    painted = made.decode(made.exchange(encoded, given, given))
+    painted[0, :, 96:100, 96:100].sum().backward()
+    rows = images.grad[0].abs().sum((0, 2)).nonzero().flatten()
+    reached = max(96 - int(rows.min()), int(rows.max()) - 99)
+    assert made.halo - 10 <= reached <= made.halo
+
+
 def test_regions_are_their_styles_well_inside():
     made, images = bank(), pictures(1, 3, 40, 320)
     shares = torch.zeros(1, 3, 40, 320)
@@ -133,7 +157,7 @@ def test_an_unknown_style_names_the_nearest():
         bank().weights({"screm": 1.0})
 
 
-@pytest.mark.parametrize("make", [bank, lambda: Johnson(Size("wave", width=4, blocks=2)).eval()])
+@pytest.mark.parametrize("make", [bank, any_style, lambda: Johnson(Size("wave", width=4, blocks=2)).eval()])
 def test_what_is_saved_comes_back(make, tmp_path):
     net = nets.wrap(make(), SPEC, name="painter")
     nets.save(net, tmp_path / "net")
@@ -145,9 +169,20 @@ def test_what_is_saved_comes_back(make, tmp_path):
         assert torch.equal(net(images), again(images))
 
 
+def test_an_adain_network_saved_without_residual_blocks_comes_back(tmp_path):
+    nets.save(nets.wrap(any_style(0), SPEC), tmp_path)
+    path = tmp_path / "model.json"
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps({**written, "module": {"kind": "adain", "options": {}}}))
+    assert nets.load(tmp_path).module.blocks == 0
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        {"kind": "adain", "options": {"blocks": 10**6}},
+        {"kind": "adain", "options": {"blocks": -1}},
+        {"kind": "adain", "options": {"blocks": "x"}},
         {"kind": "os.system", "options": {}},
         {"kind": "stylebank", "options": {"styles": ["wave"], "width": 128}},
         {"kind": "stylebank", "options": {"styles": ["wave"], "width": "x"}},

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.functional import avg_pool2d
 
 from convscope import nets
 from convscope.errors import DataError, MissingError, UsageError
@@ -16,7 +17,9 @@ from convscope.learn.style.crops import RandomCrops
 from convscope.learn.style.perceptual import BLURS, PerceptualLoss, Tap, frozen_copy, palette
 from convscope.learn.style.style_tasks import StyleBankTask, StyleLossWeights, StyleTransferTask
 from convscope.learn.trainer.state import State
+from convscope.nets import record
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
+from convscope.nets.style.adain import statistics
 from convscope.nets.style.bank import StyleBank, StyleBankConfig
 from convscope.worlds import Batch, UnlabelledImages
 from convscope.worlds.images.datasets.style_images import painting
@@ -373,6 +376,54 @@ def test_precision_is_measured_once(judge, photographs, tmp_path, monkeypatch):
     assert task.choose_execution(net, ClassificationRecipe(batch=2), unused) == chosen
 
 
+def test_styles_are_compared_where_they_say(folder):
+    """Beside NumPy's means and deviations, of the encoder's layers, and of hed-vgg16's at half the size."""
+    styles = {"wave": str(folder / "wave.png")}
+    made = setup.setup_style_training("adain", folder / "photographs", styles, seed=4)
+    draw = torch.Generator().manual_seed(5)
+    photographs, paintings = (torch.rand(1, 3, 64, 64, generator=draw) for _ in range(2))
+    module = made.net.module.eval()
+    found = made.task.priced(made.net, Batch((photographs,), paintings), PLAIN).sums
+    with torch.no_grad():
+        target = module.encode(*made.net.normalise(photographs))
+        style = module.encode(*made.net.normalise(paintings))
+        painted = module.decode(module.exchange(target, statistics(style)))
+    vgg, distances = nets.load("hed-vgg16"), []
+    for layer in ("relu1_1", "relu2_1", "relu3_1", "relu4_1"):
+        pair = [
+            next(iter(record(vgg, avg_pool2d(image, 2), [layer]).values()))[0]
+            for image in (painted, paintings)
+        ]
+        distances.append(apart(*pair))
+    for fine in zip(*(module.levels(*made.net.normalise(x)) for x in (painted, paintings)), strict=True):
+        distances.append(apart(*(maps[0] for maps in fine)))
+    assert float(found[2]) == pytest.approx(np.mean(distances), rel=1e-3)
+
+
+def test_steps_on_one_pair_bring_it_nearer_to_photograph_and_painting(folder):
+    """Content and style, each by a tenth and more."""
+    styles = {"wave": str(folder / "wave.png")}
+    made = setup.setup_style_training("adain", folder / "photographs", styles, seed=4)
+    crop, style = (data.middles([0], 64).float() / 255 for data in (made.train, made.task.paintings))
+    optimizer = torch.optim.Adam(made.net.module.decoder.parameters(), lr=1e-3)
+    seen = []
+    for _ in range(40):
+        step = made.task.priced(made.net, Batch((crop,), style), PLAIN)
+        seen.append(step.sums[1:3])
+        optimizer.zero_grad()
+        step.loss.backward()
+        optimizer.step()
+    assert bool((seen[-1] < 0.9 * seen[0]).all()), (seen[0], seen[-1])
+
+
+def apart(*pair):
+    one, other = (
+        np.concatenate([maps.mean((1, 2)), np.sqrt(maps.var((1, 2)) + 1e-5)])
+        for maps in (x.detach().double().numpy() for x in pair)
+    )
+    return ((one - other) ** 2).mean() / ((one**2).mean() + (other**2).mean())
+
+
 def test_any_style_learns_and_goes_on_bit_for_bit(folder, tmp_path):
     """The encoder stays, the decoder learns; stopped and resumed it ends the same."""
     styles = {"wave": str(folder / "wave.png"), "hat": str(folder / "hat.png")}
@@ -391,9 +442,6 @@ def test_any_style_learns_and_goes_on_bit_for_bit(folder, tmp_path):
     loop = Trainer(whole.net, whole.train, whole.test, recipe, task=whole.task)
     list(loop)
     assert moved(whole.net, before) == {"decoder"}
-    fresh = training()
-    first, last = (one.task.evaluate(one.net, whole.test, PLAIN).metrics for one in (fresh, whole))
-    assert last["loss"] < 0.98 * first["loss"]
     half = training()
     loop = Trainer(half.net, half.train, half.test, recipe, task=half.task)
     loop.pause()

@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convscope.errors import UsageError
 from convscope.nets.style.parts import Maps, Residual, UpsampleConv, any_size, convolution, last, unit
 
 Statistic = Float[Tensor, "_ c 1 1"]
@@ -32,6 +33,7 @@ COLOUR, MIDDLE = 64.0, 0.45
 """Scale and offset of colour features: units of 1/255 that make 1, and the grey in [0, 1] that is about 0."""
 EPSILON, COLOUR_EPSILON = 1e-5, 0.02
 """Added to variances. More for those of colours: the noise of a grey photograph should not become colours."""
+MOST_BLOCKS = 16
 HALO, BLOCK_HALO = 32, 8
 """Radius in pixels of the receptive field of encoder (13) and decoder (12), rounded up; and what each
 residual block adds to it."""
@@ -59,12 +61,17 @@ class AdaIN(nn.Module):
     Args:
         blocks: residual blocks of the decoder, at a quarter of the size; the paper has none. They widen the
             strokes that it can paint.
+
+    Raises:
+        UsageError: there are more than 16 blocks.
     """
 
     kind = "adain"
 
     def __init__(self, blocks: int = 0) -> None:
         super().__init__()
+        if not isinstance(blocks, int) or not 0 <= blocks <= MOST_BLOCKS:
+            raise UsageError(f"0 to {MOST_BLOCKS} residual blocks", received=str(blocks))
         self.blocks = blocks
         self.encoder = nn.Sequential()
         for block, (channels, filters, count) in enumerate(
