@@ -1,4 +1,4 @@
-"""Train AdaIN: its decoder learns to invert features whose channel statistics were exchanged."""
+"""Train AdaIN: its decoder learns to invert features whose statistics were exchanged."""
 
 from collections.abc import Iterator
 from typing import Any, Self
@@ -93,7 +93,7 @@ class AdaINTask(StyleTransferTask):
     """
 
     def __init__(self, paintings: UnlabelledImages, scales: StyleLossWeights | None = None) -> None:
-        self.paintings, self.scales = paintings, scales or StyleLossWeights(style=20.0)
+        self.paintings, self.scales = paintings, scales or StyleLossWeights(style=4.0)
         self.loss_net = frozen_copy(nets.load(LOSS_NETWORK))
 
     @classmethod
@@ -188,11 +188,12 @@ class AdaINTask(StyleTransferTask):
         """
         photographs, paintings = batch.inputs[0], batch.targets
         module, scales = _require_adain(net), self.scales
+        with execution.autocast(photographs.device), torch.no_grad():
+            features = module.encode(*net.normalise(execution.to_memory_format(photographs)))
+            wanted = self._style_levels(net, paintings, execution)
+        with torch.no_grad():  # covariances and their roots are not for bf16
+            target = module.exchange(features.float(), statistics(wanted[0].float()))
         with execution.autocast(photographs.device):
-            with torch.no_grad():
-                features = module.encode(*net.normalise(execution.to_memory_format(photographs)))
-                wanted = self._style_levels(net, paintings, execution)
-                target = module.exchange(features, statistics(wanted[0]))
             painted = module.decode(target).float()
             levels = self._style_levels(net, painted, execution)
         content = _mean_per_image(functional.mse_loss(levels[0].float(), target, reduction="none"))

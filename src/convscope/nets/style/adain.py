@@ -6,9 +6,11 @@ Normalization", arXiv:1703.06868. Differences from the paper:
 - the encoder is a part of `hed-vgg16`, up to relu3_1 where the paper has relu4_1: less arithmetic, smaller
   strokes. Its filters were fine-tuned to detect edges and have lost much of the colours (linear regression
   of a photograph from its features reaches 14 dB), so the mean colours of blocks of 4 pixels are added as
-  three channels. Their whole covariance is exchanged, not only their variances, as in the whitening and
-  colouring transform of Li et al. 2017, arXiv:1705.08086: so the palette is the painting's. The decoder,
-  which mirrors the encoder, predicts a residual to these colours, upsampled;
+  three channels. The decoder, which mirrors the encoder but for its residual blocks, predicts a residual to
+  these colours, upsampled;
+- whole covariances are exchanged, of the features and of the colours, not only variances: the whitening and
+  colouring transform of Li et al. 2017, arXiv:1705.08086, "Universal Style Transfer via Feature Transforms".
+  So strokes are in it, which variances hardly hold, and the palette is the painting's;
 - encoder and decoder use reflection padding, where hed-vgg16 uses zeros: statistics should not depend
   on the border.
 """
@@ -31,8 +33,11 @@ BLOCK = 4
 """Side of the blocks whose mean colours are features, in pixels: two poolings by 2."""
 COLOUR, MIDDLE = 64.0, 0.45
 """Scale and offset of colour features: units of 1/255 that make 1, and the grey in [0, 1] that is about 0."""
-EPSILON, COLOUR_EPSILON = 1e-5, 0.02
-"""Added to variances. More for those of colours: the noise of a grey photograph should not become colours."""
+GROUPS = (slice(None, -3), slice(-3, None))
+"""The channels whose covariances are exchanged: features, and colours."""
+EPSILON, FEATURE_EPSILON, COLOUR_EPSILON = 1e-5, 0.01, 0.02
+"""Added to variances: of single channels, and of features and colours before roots are taken: the noise of a
+flat photograph should not become strokes, nor that of a grey one colours."""
 MOST_BLOCKS = 16
 HALO, BLOCK_HALO = 32, 8
 """Radius in pixels of the receptive field of encoder (13) and decoder (12), rounded up; and what each
@@ -44,13 +49,13 @@ class Statistics(NamedTuple):
 
     Attributes:
         mean: mean of each channel, `[b 259 1 1]`.
-        deviation: standard deviation of each channel but colours, `[b 256 1 1]`.
-        root: symmetric square root of the covariance of the colours, `[b 3 3]`.
+        root: symmetric square root of the covariance of the channels but colours, `[b 256 256]`, float64.
+        palette: symmetric square root of the covariance of the colours, `[b 3 3]`, float64.
     """
 
     mean: Statistic
-    deviation: Statistic
-    root: Float[Tensor, "_ 3 3"]
+    root: Float[Tensor, "_ 256 256"]
+    palette: Float[Tensor, "_ 3 3"]
 
 
 class AdaIN(nn.Module):
@@ -150,7 +155,7 @@ class AdaIN(nn.Module):
         return [*found[:-1], torch.cat([found[-1], colours(images)], 1)]
 
     def exchange(self, features: Maps, style: Statistics | None, own: Statistics | None = None) -> Maps:
-        """Replace the statistics of features by those of a style (adaptive instance normalisation).
+        """Replace means and covariances of features by those of a style (whitening and colouring).
 
         Args:
             features: features `[b 259 h w]`.
@@ -165,9 +170,9 @@ class AdaIN(nn.Module):
             return features
         own = own or statistics(features)
         centred = features.float() - own.mean
-        matrix = style.root @ torch.linalg.inv(own.root)
-        palette = torch.einsum("bij,bjhw->bihw", matrix.expand(len(centred), 3, 3), centred[:, -3:])
-        return torch.cat([centred[:, :-3] * (style.deviation / own.deviation), palette], 1) + style.mean
+        strokes = _changed(centred[:, :-3], own.root, style.root)
+        palette = _changed(centred[:, -3:], own.palette, style.palette)
+        return torch.cat([strokes, palette], 1) + style.mean
 
     def decode(self, features: Maps) -> Maps:
         """Decode features to images.
@@ -208,18 +213,19 @@ def moments(maps: Maps) -> tuple[Statistic, Statistic]:
 
 
 def statistics(features: Maps) -> Statistics:
-    """Return the statistics of features over all positions, in float32.
+    """Return the statistics of features over all positions, computed in float64.
 
     Args:
         features: features `[b 259 h w]`.
 
     Returns:
-        Means; deviations, and the root of the colours' covariance. `EPSILON` is added to variances, and
-        `COLOUR_EPSILON` to those of colours.
+        Means, and roots of the covariances of features and colours. `FEATURE_EPSILON` and `COLOUR_EPSILON`
+        are added to variances.
     """
-    mean, deviation = moments(features)
-    centred = (features[:, -3:].float() - mean[:, -3:]).flatten(2)
-    return Statistics(mean, deviation[:, :-3], _root(centred @ centred.transpose(1, 2) / centred.shape[2]))
+    flat = features.double().flatten(2)
+    mean = flat.mean(2, keepdim=True)
+    centred = flat - mean
+    return _statistics(mean, (_products(centred[:, part]) / flat.shape[2] for part in GROUPS))
 
 
 def statistics_of_parts(parts: Iterable[Maps]) -> Statistics:
@@ -231,18 +237,15 @@ def statistics_of_parts(parts: Iterable[Maps]) -> Statistics:
     Returns:
         Those of all positions, as from `statistics`.
     """
-    count, total, squares, products = 0, 0.0, 0.0, 0.0
+    count, total, products = 0, 0.0, [0.0, 0.0]
     for features in parts:
         flat = features.double().flatten(2)
         count += flat.shape[2]
         total = total + flat.sum(2, keepdim=True)
-        squares = squares + flat[:, :-3].square().sum(2, keepdim=True)
-        products = products + flat[:, -3:] @ flat[:, -3:].transpose(1, 2)
+        products = [one + _products(flat[:, part]) for one, part in zip(products, GROUPS, strict=True)]
     mean = torch.as_tensor(total) / count
-    variance = (torch.as_tensor(squares) / count - mean[:, :-3].square()).clamp_min(0)
-    covariance = torch.as_tensor(products) / count - mean[:, -3:] @ mean[:, -3:].transpose(1, 2)
-    deviation = (variance + EPSILON).sqrt()
-    return Statistics(mean[..., None].float(), deviation[..., None].float(), _root(covariance).float())
+    pairs = zip(products, GROUPS, strict=True)
+    return _statistics(mean, (torch.as_tensor(one) / count - _products(mean[:, part]) for one, part in pairs))
 
 
 def mixed(shares: Sequence[tuple[float, Statistics]]) -> Statistics:
@@ -252,12 +255,30 @@ def mixed(shares: Sequence[tuple[float, Statistics]]) -> Statistics:
         shares: weight and statistics of each style.
 
     Returns:
-        The sum of means, deviations and roots.
+        The sum of means and roots.
     """
     return Statistics(*(sum(share * one[part] for share, one in shares) for part in range(3)))  # pyright: ignore[reportArgumentType]
 
 
-def _root(covariance: Float[Tensor, "b 3 3"]) -> Float[Tensor, "b 3 3"]:
-    """Return the symmetric square root of covariance matrices, `COLOUR_EPSILON` added to each variance."""
+def _products(flat: Float[Tensor, "b c n"]) -> Float[Tensor, "b c c"]:
+    """Return the sums over positions of the products of each two channels."""
+    return flat @ flat.transpose(1, 2)
+
+
+def _statistics(mean: Float[Tensor, "b 259 1"], covariances: Iterable[Float[Tensor, "b c c"]]) -> Statistics:
+    """Return the statistics with these means, and with the roots of the covariances of both `GROUPS`."""
+    features, colours = covariances
+    roots = _root(features, FEATURE_EPSILON), _root(colours, COLOUR_EPSILON)
+    return Statistics(mean[..., None].float(), *roots)
+
+
+def _root(covariance: Float[Tensor, "b c c"], epsilon: float) -> Float[Tensor, "b c c"]:
+    """Return the symmetric square root of covariance matrices, `epsilon` added to each variance."""
     values, vectors = torch.linalg.eigh(covariance)
-    return (vectors * (values.clamp_min(0) + COLOUR_EPSILON).sqrt()[:, None]) @ vectors.transpose(1, 2)
+    return (vectors * (values.clamp_min(0) + epsilon).sqrt()[:, None]) @ vectors.transpose(1, 2)
+
+
+def _changed(centred: Maps, own: Float[Tensor, "b c c"], wanted: Float[Tensor, "b c c"]) -> Maps:
+    """Return features of mean 0 with another covariance, given the roots of their own and of the other."""
+    matrix = (wanted @ torch.linalg.inv(own)).to(centred.dtype)
+    return (matrix @ centred.flatten(2)).unflatten(2, centred.shape[2:])
