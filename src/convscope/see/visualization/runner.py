@@ -38,6 +38,9 @@ RATES = {
     ("adam", "maco"): 0.5,
 }
 """Default learning rate by optimizer and parameterization; 0.05 for all others."""
+FULL_RATE_STEPS = 32
+"""Steps beyond which normalised SGD's rate for spectra falls with the square root of their number: steps of
+fixed length add noise, and more of them get as far with shorter ones."""
 MOMENTUM = {"normalized_sgd": 0.5, "adam": 0.9}
 """Momentum (for Adam, beta 1) by optimizer."""
 
@@ -256,15 +259,16 @@ def optimizer_from_recipe(recipe: VisualizeRecipe, spatial: bool = True) -> Opti
     optimizer = recipe.optimizer
     if optimizer == "auto":
         optimizer = "normalized_sgd" if spectral else "adam"
-    rate = recipe.lr or RATES.get((optimizer, recipe.canvas), 0.05)
+    usual = (optimizer, recipe.canvas) == ("normalized_sgd", "fourier")
+    rate = RATES.get((optimizer, recipe.canvas), 0.05)
+    if usual and recipe.steps > FULL_RATE_STEPS:
+        rate *= (FULL_RATE_STEPS / recipe.steps) ** 0.5
     schedule = recipe.schedule
     if schedule == "auto":
-        schedule = (
-            "constant_then_linear"
-            if (optimizer, recipe.canvas) == ("normalized_sgd", "fourier")
-            else "linear"
-        )
-    return OptimizerConfig(lr=rate, optimizer=optimizer, momentum=MOMENTUM[optimizer], schedule=schedule)
+        schedule = "constant_then_linear" if usual else "linear"
+    return OptimizerConfig(
+        lr=recipe.lr or rate, optimizer=optimizer, momentum=MOMENTUM[optimizer], schedule=schedule
+    )
 
 
 def transforms_from_recipe(
