@@ -173,7 +173,7 @@ class Warp:
     any_part: bool = False
     """Show any part of an image that is enlarged, instead of its centre."""
     enlarged: float = 1.0
-    """Further scale factor by which the result grows too, so that an image that is enlarged is shown whole."""
+    """Further scale factor by which the result grows too, so that an enlarged image is shown whole."""
 
     def __call__(
         self, image: Float[Tensor, "b c *size"], generator: Generator
@@ -204,7 +204,7 @@ class RandomChoice:
         self, image: Float[Tensor, "b c *size"], generator: Generator
     ) -> Float[Tensor, "b c *other"]:
         """Return the images after the transform that is drawn."""
-        drawn = torch.multinomial(torch.tensor(self.weights), 1, generator=generator)
+        drawn = torch.multinomial(torch.tensor(self.weights, dtype=torch.float), 1, generator=generator)
         return self.transforms[int(drawn)](image, generator)
 
 
