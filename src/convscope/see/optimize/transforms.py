@@ -279,7 +279,7 @@ def lucid_transforms(value: float = 0.5) -> tuple[Transform, ...]:
     return Pad(12, value), Jitter(8), Scale(FACTORS), Rotate(DEGREES, value), Jitter(4)
 
 
-OWN_SCALE = 3 / 8
+OWN_SCALE = 1 / 4
 """Share of the steps that show a picture that is made to be enlarged at its own scale."""
 WHOLE_COST = 3 / 8
 """What showing such a picture whole costs, as a share of the time that all steps take at one size."""
