@@ -22,7 +22,7 @@ from convscope.see.optimize.transforms import (
 )
 from convscope.see.visualization import clean_scores
 from convscope.see.visualization.recipe import VisualizeRecipe
-from convscope.see.visualization.runner import enlargement, optimizer_from_recipe
+from convscope.see.visualization.runner import enlargement, optimizer_from_recipe, transforms_from_recipe
 
 GREY = TensorSpec((1, 32, 32))
 
@@ -97,7 +97,7 @@ def test_the_limit_of_contrast_is_that_of_the_image_before_the_sigmoid() -> None
         assert canvas.project is not None
         canvas.project(free)
         logits = canvas.images().double().logit()
-    assert float(logits[0].square().mean().sqrt()) == pytest.approx(1.5, rel=1e-3)
+    assert float(logits[0].square().mean().sqrt()) == pytest.approx(2.0, rel=1e-3)
     assert torch.equal(canvas.images()[1], before)
 
 
@@ -127,7 +127,7 @@ def test_an_enlarged_image_is_seen_at_both_scales_in_parts_and_whole() -> None:
     image = torch.linspace(0, 1, 64).expand(1, 1, 64, 64).contiguous()
     generator, counts = torch.Generator().manual_seed(0), {"own": 0, "part": 0, "whole": 0}
     for _ in range(1600):
-        (shown,) = apply_transforms(image, single_warp(2.0), generator)
+        (shown,) = apply_transforms(image, single_warp(2.0, 0.25), generator)
         if shown.shape[1] == 128:
             counts["whole"] += 1
             assert float(shown.max() - shown.min()) > 0.8
@@ -136,7 +136,20 @@ def test_an_enlarged_image_is_seen_at_both_scales_in_parts_and_whole() -> None:
             assert shown.shape == (1, 64, 64)
     shares = {name: count / 1600 for name, count in counts.items()}
     assert shares == pytest.approx({"own": 0.25, "part": 0.75 - 0.375 / 4, "whole": 0.375 / 4}, abs=0.04)
-    assert single_warp() == single_warp(1.0) == (Warp(6, FACTORS, DEGREES),)
+    assert single_warp() == single_warp(1.0, 0.25) == (Warp(6, FACTORS, DEGREES),)
+
+
+def test_few_steps_see_an_enlarged_image_in_parts_only() -> None:
+    def shares(steps: int) -> list[float]:
+        recipe = VisualizeRecipe.parse({"net": "a", "places": ["0:0"], "size": [128], "steps": steps})
+        net = wrap(nn.Sequential(nn.Conv2d(3, 1, 1)), TensorSpec((3, 224, 224)))
+        (choice,) = transforms_from_recipe(net, recipe, (3, 128, 128))
+        assert isinstance(choice, RandomChoice)
+        return [round(weight, 3) for weight in choice.weights]
+
+    assert shares(0) == shares(32) == [0.5, 0.5]
+    assert shares(128) == [0.25, round(0.75 - 0.375 / 1.75**2, 3), round(0.375 / 1.75**2, 3)]
+    assert shares(512)[0] == 0.125
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 20, 28), (2, 1, 24)])
@@ -153,7 +166,7 @@ def test_room_is_made_for_the_whole_view(small) -> None:
         goal, canvas = channel("conv2:1"), fft_image(small.input_spec, [0], size=(64, 64))
         return SampleRun(small, goal, canvas, OptimizerConfig(), transforms).bytes()
 
-    (choice,) = single_warp(2.0)
+    (choice,) = single_warp(2.0, 0.25)
     assert isinstance(choice, RandomChoice)
     own, part, whole = (needed((one,)) for one in choice.transforms)
     assert own == pytest.approx(part, rel=0.1) and whole > 2 * own

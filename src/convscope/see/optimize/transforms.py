@@ -279,32 +279,33 @@ def lucid_transforms(value: float = 0.5) -> tuple[Transform, ...]:
     return Pad(12, value), Jitter(8), Scale(FACTORS), Rotate(DEGREES, value), Jitter(4)
 
 
-OWN_SCALE = 1 / 4
-"""Share of the steps that show a picture that is made to be enlarged at its own scale."""
-WHOLE_COST = 3 / 8
-"""What showing such a picture whole costs, as a share of the time that all steps take at one size."""
+WHOLE_COST = 1.5
+"""What whole views of an enlarged picture cost, as a multiple of what is saved at its own scale."""
 
 
-def single_warp(enlarged: float = 1.0) -> tuple[Transform, ...]:
+def single_warp(enlarged: float = 1.0, own: float = 0.5) -> tuple[Transform, ...]:
     """Return one resampling with about Lucid's amounts: up to 6 pixels, 0.9 to 1.1, up to 10 degrees.
 
     An image that is to work at a further scale is shown at its own, and enlarged: a random part of it, which
-    costs no more, and now and then the whole of it, without which images of classes fall apart. The larger
-    it gets, the more seldom it is shown whole, so that steps take the same time on average.
+    costs no more, and now and then the whole of it, since a network answers otherwise to a part and its
+    borders. The larger the image gets, the more seldom it is whole, so that steps cost the same on average.
 
     Args:
         enlarged: the further scale.
+        own: share of the views at the image's own scale, up to 1/2; with 1/2 none is whole.
 
     Returns:
         The transform.
     """
-    own = Warp(6, FACTORS, DEGREES)
+    plain = Warp(6, FACTORS, DEGREES)
     if enlarged == 1.0:
-        return (own,)
+        return (plain,)
     part = Warp(6, tuple(enlarged * factor for factor in FACTORS), DEGREES, any_part=True)
-    whole = WHOLE_COST / enlarged**2
-    weights = (OWN_SCALE, 1 - OWN_SCALE - whole, whole)
-    return (RandomChoice((own, part, Warp(6, FACTORS, DEGREES, enlarged=enlarged)), weights),)
+    whole = WHOLE_COST * max(0.0, 0.5 - own) / enlarged**2
+    if not whole:
+        return (RandomChoice((plain, part), (own, 1 - own)),)
+    views = (plain, part, Warp(6, FACTORS, DEGREES, enlarged=enlarged))
+    return (RandomChoice(views, (own, 1 - own - whole, whole)),)
 
 
 def largest_views(transforms: tuple[Transform, ...]) -> tuple[Transform, ...]:
