@@ -39,9 +39,9 @@ RATES = {
 }
 """Default learning rate by optimizer and parameterization; 0.05 for all others."""
 FEW_STEPS = 32
-"""Steps from which on more of them go into detail: normalised SGD's rate in spectra, and the share of views at
-a small picture's own scale, fall with the square root of their number. Steps of fixed length add noise, and
-many get as far with shorter ones."""
+"""Steps beyond which more of them go into detail: normalised SGD's rate in spectra, and the share of views
+at a small picture's own scale, fall with the square root of their number. Steps of fixed length add noise,
+and many get as far with shorter ones."""
 MOMENTUM = {"normalized_sgd": 0.5, "adam": 0.9}
 """Momentum (for Adam, beta 1) by optimizer."""
 
