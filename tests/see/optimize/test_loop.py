@@ -26,7 +26,7 @@ from convscope.see import (
 from convscope.see.optimize import loop
 from convscope.see.optimize.objectives.activation_batch import ActivationBatch
 from convscope.see.optimize.objectives.objective import Objective, ObjectiveTerm
-from convscope.see.optimize.transforms import Jitter, Pad, lucid_transforms
+from convscope.see.optimize.transforms import Jitter, Pad, Warp, lucid_transforms
 
 
 def linear_net(weights: Tensor) -> Net:
@@ -393,3 +393,15 @@ def test_replayed_steps_are_those_of_the_network(monkeypatch) -> None:
         counts.append(len(calls))
     torch.testing.assert_close(images[0], images[1], rtol=0, atol=1e-4)
     assert counts[0] < 12 < 40 <= counts[1]
+
+
+def test_the_size_of_the_picture_is_what_is_recorded(monkeypatch) -> None:
+    """Views of another size, also the first one, leave the recording to those of the picture's own."""
+    body = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU6(), nn.Conv2d(8, 5, 1))
+    net, shapes = wrap(body, TensorSpec((3, 24, 24))), []
+    monkeypatch.setattr(loop, "recorded", lambda run, shown: shapes.append(tuple(shown.shape)))
+    whole, own = Warp(0, enlarged=1.5), Warp(0)
+    views = iter([whole, whole, own, whole, *[own] * 40])
+    transforms = (lambda image, generator: next(views)(image, generator),)
+    last(optimize_input(net, channel("2:1"), fft_image(net.input_spec, [0]), steps=32, transforms=transforms))
+    assert shapes == [(1, 3, 24, 24)]

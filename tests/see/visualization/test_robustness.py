@@ -8,10 +8,21 @@ from torch.nn.functional import interpolate
 from convscope.graph.spec import TensorSpec
 from convscope.nets import wrap
 from convscope.see import clipped_shares, fft_image, robust_scores, visualize
+from convscope.see.optimize.execution import SampleRun
+from convscope.see.optimize.loop import OptimizerConfig
 from convscope.see.optimize.objectives.activations import channel
-from convscope.see.optimize.transforms import Warp, single_warp
+from convscope.see.optimize.transforms import (
+    DEGREES,
+    FACTORS,
+    RandomChoice,
+    Transform,
+    Warp,
+    apply_transforms,
+    single_warp,
+)
 from convscope.see.visualization import clean_scores
-from convscope.see.visualization.runner import enlargement
+from convscope.see.visualization.recipe import VisualizeRecipe
+from convscope.see.visualization.runner import enlargement, optimizer_from_recipe, transforms_from_recipe
 
 GREY = TensorSpec((1, 32, 32))
 
@@ -86,7 +97,7 @@ def test_the_limit_of_contrast_is_that_of_the_image_before_the_sigmoid() -> None
         assert canvas.project is not None
         canvas.project(free)
         logits = canvas.images().double().logit()
-    assert float(logits[0].square().mean().sqrt()) == pytest.approx(1.5, rel=1e-3)
+    assert float(logits[0].square().mean().sqrt()) == pytest.approx(2.0, rel=1e-3)
     assert torch.equal(canvas.images()[1], before)
 
 
@@ -111,8 +122,62 @@ def test_any_part_of_an_enlarged_image_comes_into_view() -> None:
     torch.testing.assert_close(middle, expected, atol=1e-4, rtol=0)
 
 
-def test_both_scales_are_drawn_alike() -> None:
-    (warp,) = single_warp(1.75)
-    factors = torch.tensor(warp.factors)
-    assert (factors > 1.5).float().mean() == 0.5 and warp.any_part
-    assert single_warp() == single_warp(1.0) and not single_warp()[0].any_part
+def test_an_enlarged_image_is_seen_at_both_scales_in_parts_and_whole() -> None:
+    """A slope tells how much of it is in view; it is whole in fewer views the larger it gets."""
+    image = torch.linspace(0, 1, 64).expand(1, 1, 64, 64).contiguous()
+    generator, counts = torch.Generator().manual_seed(0), {"own": 0, "part": 0, "whole": 0}
+    for _ in range(1600):
+        (shown,) = apply_transforms(image, single_warp(2.0, 0.25), generator)
+        if shown.shape[1] == 128:
+            counts["whole"] += 1
+            assert float(shown.max() - shown.min()) > 0.8
+        else:
+            counts["part" if float(shown.max() - shown.min()) < 0.7 else "own"] += 1
+            assert shown.shape == (1, 64, 64)
+    shares = {name: count / 1600 for name, count in counts.items()}
+    assert shares == pytest.approx({"own": 0.25, "part": 0.75 - 0.375 / 4, "whole": 0.375 / 4}, abs=0.04)
+    assert single_warp() == single_warp(1.0, 0.25) == (Warp(6, FACTORS, DEGREES),)
+
+
+def test_few_steps_see_an_enlarged_image_in_parts_only() -> None:
+    def shares(steps: int) -> list[float]:
+        recipe = VisualizeRecipe.parse({"net": "a", "places": ["0:0"], "size": [128], "steps": steps})
+        net = wrap(nn.Sequential(nn.Conv2d(3, 1, 1)), TensorSpec((3, 224, 224)))
+        (choice,) = transforms_from_recipe(net, recipe, (3, 128, 128))
+        assert isinstance(choice, RandomChoice)
+        return [round(weight, 3) for weight in choice.weights]
+
+    assert shares(0) == shares(32) == [0.5, 0.5]
+    assert shares(128) == [0.25, round(0.75 - 0.375 / 1.75**2, 3), round(0.375 / 1.75**2, 3)]
+    assert shares(512)[0] == 0.125
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 20, 28), (2, 1, 24)])
+def test_a_whole_view_is_the_enlarged_image(shape: tuple[int, ...]) -> None:
+    image = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    shown = Warp(0, enlarged=1.75)(image, torch.Generator())
+    mode = "bilinear" if len(shape) == 4 else "linear"
+    expected = interpolate(image, scale_factor=1.75, mode=mode, align_corners=False)
+    torch.testing.assert_close(shown, expected, atol=1e-5, rtol=0)
+
+
+def test_room_is_made_for_the_whole_view(small) -> None:
+    def needed(transforms: tuple[Transform, ...]) -> float:
+        goal, canvas = channel("conv2:1"), fft_image(small.input_spec, [0], size=(64, 64))
+        return SampleRun(small, goal, canvas, OptimizerConfig(), transforms).bytes()
+
+    (choice,) = single_warp(2.0, 0.25)
+    assert isinstance(choice, RandomChoice)
+    own, part, whole = (needed((one,)) for one in choice.transforms)
+    assert own == pytest.approx(part, rel=0.1) and whole > 2 * own
+    assert needed((choice,)) == pytest.approx(whole, rel=0.1)
+
+
+@pytest.mark.parametrize(("steps", "rate"), [(1, 0.1), (32, 0.1), (128, 0.05), (512, 0.025)])
+def test_the_rate_falls_with_the_root_of_many_steps(steps: int, rate: float) -> None:
+    recipe = VisualizeRecipe.parse({"net": "digits", "places": ["conv1:0"], "steps": steps})
+    assert optimizer_from_recipe(recipe).lr == pytest.approx(rate)
+    given = recipe.model_copy(update={"lr": 0.3})
+    assert optimizer_from_recipe(given).lr == 0.3
+    adam = recipe.model_copy(update={"optimizer": "adam"})
+    assert optimizer_from_recipe(adam).lr == 0.05

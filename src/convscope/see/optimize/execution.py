@@ -15,7 +15,7 @@ from convscope.nets.inference.memory import step_bytes
 from convscope.see.optimize.image_params.base import ImageParameterization, pixel_image
 from convscope.see.optimize.loop import OptimizerConfig, optimize_input
 from convscope.see.optimize.objectives.objective import Objective
-from convscope.see.optimize.transforms import Transform
+from convscope.see.optimize.transforms import Transform, largest_views
 
 MANY = 1_000_000
 """Steps of a sample run: more than anybody takes."""
@@ -47,9 +47,10 @@ class SampleRun:
         return lambda: next(steps)
 
     def bytes(self) -> float:
-        """Return the bytes that one step takes beside the network's weights."""
+        """Return the most bytes that a step takes beside the network's weights."""
+        largest = largest_views(self.transforms)
         last = optimize_input(
-            self.net, self.goal, self.params, steps=0, config=self.config, transforms=self.transforms
+            self.net, self.goal, self.params, steps=0, config=self.config, transforms=largest
         )
         return step_bytes(self.net.module, lambda: next(last))
 

@@ -293,7 +293,8 @@ class _Evaluator:
         if self.tiles is not None:
             scores = tiled_scores(self.net, objective, shown, images, self.tiles)
             return images, shown, lambda: scores
-        if early and not refuse and torch.is_grad_enabled():
+        enlarged = shown.numel() > images.numel()  # which few views are
+        if early and not enlarged and not refuse and torch.is_grad_enabled():
             replay = self.replays.of(self._activations, shown)
             if replay is not None:
                 replayed = dict(zip(objective.places, replay(shown), strict=True))

@@ -122,7 +122,8 @@ def warp(
     shift: tuple[float, ...] = (),
     factor: float = 1.0,
     degrees: float = 0.0,
-) -> Float[Tensor, "b c *size"]:
+    size: tuple[int, ...] = (),
+) -> Float[Tensor, "b c *other"]:
     """Translate, scale and rotate images in a single bilinear resampling, with edges replicated.
 
     Args:
@@ -130,22 +131,27 @@ def warp(
         shift: what lies this many pixels from the centre along each axis moves to the centre.
         factor: scale about the centre; above 1 enlarges.
         degrees: rotation about the centre, counter-clockwise, in pixels on both axes; none in one dimension.
+        size: spatial size of the result, around the same centre; the images' own if left out.
 
     Returns:
-        Images of unchanged size, differentiable.
+        Images of that size, differentiable.
     """
     flat = image.dim() == 3
     image2d = image[:, :, None] if flat else image
     height, width = image2d.shape[2:]
+    tall, wide = ((1, *size) if flat else size) if size else (height, width)
     down, along = (0.0, *(shift or (0.0,))) if flat else shift or (0.0, 0.0)
     angle = 0.0 if flat else radians(degrees)
     c, s = cos(angle) / factor, sin(angle) / factor
     matrix = torch.tensor(
-        [[c, -s * height / width, 2 * along / width], [s * width / height, c, 2 * down / height]],
+        [
+            [c * wide / width, -s * tall / width, 2 * along / width],
+            [s * wide / height, c * tall / height, 2 * down / height],
+        ],
         dtype=image2d.dtype,
         device=image2d.device,
     )
-    grid = F.affine_grid(matrix.expand(1, 2, 3), [1, 1, height, width], align_corners=False)
+    grid = F.affine_grid(matrix.expand(1, 2, 3), [1, 1, tall, wide], align_corners=False)
     grid = grid.expand(len(image2d), -1, -1, -1)
     warped = F.grid_sample(image2d, grid, padding_mode="border", align_corners=False)
     return warped[:, :, 0] if flat else warped
@@ -155,7 +161,7 @@ def warp(
 class Warp:
     """`warp` images by random amounts.
 
-    Since the size never changes, the network's kernels are prepared for one shape only.
+    Since the size is always the same, the network's kernels are prepared for one shape only.
     """
 
     shift: int
@@ -166,14 +172,40 @@ class Warp:
     """Angles to draw from."""
     any_part: bool = False
     """Show any part of an image that is enlarged, instead of its centre."""
+    enlarged: float = 1.0
+    """Further scale factor by which the result grows too, so that an enlarged image is shown whole."""
 
-    def __call__(self, image: Float[Tensor, "b c *size"], generator: Generator) -> Float[Tensor, "b c *size"]:
-        """Return the images translated, scaled about the centre and rotated, of unchanged size."""
+    def __call__(
+        self, image: Float[Tensor, "b c *size"], generator: Generator
+    ) -> Float[Tensor, "b c *enlarged"]:
+        """Return the images translated, scaled about the centre and rotated, `enlarged` times as large."""
         factor = self.factors[_whole(len(self.factors) - 1, generator)]
         hidden = max(0.0, 1 - 1 / factor) if self.any_part else 0.0
         rooms = [self.shift + int(extent * hidden / 2) for extent in image.shape[2:]]
         shift = tuple(float(_whole(2 * room, generator) - room) for room in rooms)
-        return warp(image, shift, factor, self.degrees[_whole(len(self.degrees) - 1, generator)])
+        degrees = self.degrees[_whole(len(self.degrees) - 1, generator)]
+        size = tuple(round(extent * self.enlarged) for extent in image.shape[2:])
+        return warp(image, shift, factor * self.enlarged, degrees, size)
+
+
+@dataclass(frozen=True)
+class RandomChoice:
+    """Apply one of several transforms.
+
+    Attributes:
+        transforms: to draw from; the last one returns the largest images.
+        weights: for each transform, in proportion to how often it is drawn.
+    """
+
+    transforms: tuple[Transform, ...]
+    weights: tuple[float, ...]
+
+    def __call__(
+        self, image: Float[Tensor, "b c *size"], generator: Generator
+    ) -> Float[Tensor, "b c *other"]:
+        """Return the images after the transform that is drawn."""
+        drawn = torch.multinomial(torch.tensor(self.weights, dtype=torch.float), 1, generator=generator)
+        return self.transforms[int(drawn)](image, generator)
 
 
 @dataclass(frozen=True)
@@ -247,18 +279,45 @@ def lucid_transforms(value: float = 0.5) -> tuple[Transform, ...]:
     return Pad(12, value), Jitter(8), Scale(FACTORS), Rotate(DEGREES, value), Jitter(4)
 
 
-def single_warp(enlarged: float = 1.0) -> tuple[Transform, ...]:
+WHOLE_COST = 1.5
+"""What whole views of an enlarged picture cost, as a multiple of what is saved at its own scale."""
+
+
+def single_warp(enlarged: float = 1.0, own: float = 0.5) -> tuple[Transform, ...]:
     """Return one resampling with about Lucid's amounts: up to 6 pixels, 0.9 to 1.1, up to 10 degrees.
 
+    An image that is to work at a further scale is shown at its own, and enlarged: a random part of it, which
+    costs no more, and now and then the whole of it, since a network answers otherwise to a part and its
+    borders. The larger the image gets, the more seldom it is whole, so that steps cost the same on average.
+
     Args:
-        enlarged: a further scale at which the image is to work, as often as at its own size: a random part of
-            it is shown then, so that a step costs the same.
+        enlarged: the further scale.
+        own: share of the views at the image's own scale, up to 1/2; with 1/2 none is whole.
 
     Returns:
         The transform.
     """
-    further = () if enlarged == 1.0 else tuple(enlarged * factor for factor in FACTORS)
-    return (Warp(6, FACTORS + further, DEGREES, any_part=bool(further)),)
+    plain = Warp(6, FACTORS, DEGREES)
+    if enlarged == 1.0:
+        return (plain,)
+    part = Warp(6, tuple(enlarged * factor for factor in FACTORS), DEGREES, any_part=True)
+    whole = WHOLE_COST * max(0.0, 0.5 - own) / enlarged**2
+    if not whole:
+        return (RandomChoice((plain, part), (own, 1 - own)),)
+    views = (plain, part, Warp(6, FACTORS, DEGREES, enlarged=enlarged))
+    return (RandomChoice(views, (own, 1 - own - whole, whole)),)
+
+
+def largest_views(transforms: tuple[Transform, ...]) -> tuple[Transform, ...]:
+    """Return the transforms with each choice among several replaced by that of the largest images.
+
+    Args:
+        transforms: as they are applied at each step.
+
+    Returns:
+        What takes the most memory.
+    """
+    return tuple(one.transforms[-1] if isinstance(one, RandomChoice) else one for one in transforms)
 
 
 def translations(size: tuple[int, ...], amount: int, value: float) -> tuple[Transform, ...]:
