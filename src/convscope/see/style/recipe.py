@@ -79,7 +79,7 @@ class StyleRecipe(OnInput):
     )
     start: Literal["content", "noise"] = Field("content", description="what the coarsest picture starts from")
     steps: list[int] = Field(
-        [100, 60, 30],
+        [150, 90, 30],
         min_length=1,
         description="updates at each scale, from coarse to fine; the last for all further",
     )
