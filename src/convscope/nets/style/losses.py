@@ -2,8 +2,9 @@
 
 Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks", CVPR,
 equations 1 to 6; weighted by regions: Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style
-Transfer", arXiv:1611.07865, section 4; why not Gram matrices alone: Risser, Wilmot and Barnes 2017, "Stable and
-Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses", arXiv:1701.08893, section 3.
+Transfer", arXiv:1611.07865, section 4; why not Gram matrices alone: Risser, Wilmot and Barnes 2017,
+"Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses", arXiv:1701.08893,
+section 3.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor
 EVEN = 1.0
 """Share of the channels' mean standard deviation that is added to each one's before it is divided by."""
 LEAST = 0.01
-"""Least such divisor, as a share of the channels' mean, and least squared sum: of a style that is one flat colour."""
+"""Least such divisor, as a share of the channels' mean, and least squared sum: for styles of one colour."""
 
 
 def gram(
@@ -42,7 +43,7 @@ def moments(
 ) -> Float[Tensor, "b c c+1"]:
     """Compute the Gram matrix of features, and as one more column the mean of each channel.
 
-    Like Gram matrices, those of parts of an image, weighted by the parts' shares, add up to those of the whole.
+    Like Gram matrices, those of an image's parts, weighted by the parts' shares, add up to the whole's.
 
     Args:
         features: feature maps `[b c *size]`.
@@ -111,18 +112,18 @@ def correlation_loss(
 ) -> Float[Tensor, " b"]:
     """Compare how channels vary together, and their means, in units of the style's own variation.
 
-    Channels are shifted to have mean 0 in the style, and divided by their standard deviation there, of which those
-    that hardly vary get a share more (`EVEN`). A Gram matrix of rectified channels is nearly that of their means
-    alone: images can be within 1 % of it whose channels vary in quite another way. Without the means the
-    correlations are seen, and no channel counts for its size.
+    Channels are shifted to have mean 0 in the style, and divided by their standard deviation there plus a share
+    of its average (`EVEN`). A Gram matrix of rectified channels is nearly that of their means alone: images can
+    be within 1 % of it whose channels vary in quite another way. Without the means the correlations are seen,
+    and no channel counts for its size.
 
     Args:
         here: matrices from `moments`, `[b c c+1]`.
         wanted: matrices of the style, `[1 c c+1]` or `[b c c+1]`.
 
     Returns:
-        The loss of each image `[b]`: the correlations' squared distance, as a share of the style's squared sum,
-        and the mean squared distance of the means. 0 is the style; 1 has its means and no variation.
+        The loss of each image `[b]`: the correlations' squared distance, as a share of the style's squared
+        sum, and the mean squared distance of the means. 0 is the style; 1 has its means and no variation.
     """
     centre = wanted[..., -1]
     spread = (wanted[..., :-1].diagonal(dim1=-2, dim2=-1) - centre.square()).clamp_min(0).sqrt()

@@ -55,8 +55,8 @@ class ScaleObjective:
     Attributes:
         size: height and width.
         content: the content image at this size, in [0, 1]; grey where only luminance is changed.
-        begun: the content image in the colours of the paintings, where the scaling is `relative`: what is started
-            from, and whose detail is added.
+        begun: what is started from, and whose detail is added: the content image, in the colours of the
+            paintings where the scaling is `relative`.
         mask: how much of the style each pixel gets; None for all of it everywhere.
         style: style loss by layer, relative to what there is to reach.
         values: content loss by layer, relative to the energy of the target activations.
@@ -169,7 +169,7 @@ class StyleProblem:
     def _style(
         self, size: tuple[int, int], mask: Tensor | None
     ) -> tuple[dict[str, Objective], dict[str, float]]:
-        """Return the relative style losses by layer, and their weights: of correlations, or the papers' sums."""
+        """Return the relative style losses by layer, of correlations or Gram matrices, and their weights."""
         wanted = self._wanted(size)
         regions = None if self.guide is None else F.interpolate(self.guide[None], size=size, mode="area")[0]
         if mask is not None:

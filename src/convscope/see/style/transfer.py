@@ -53,9 +53,9 @@ class StyleLosses:
     """How far an image is from the content of one image and the style of others.
 
     Attributes:
-        style: style loss by layer, relative to what there is to reach: 0 is a perfect match. 1 is the loss of an
-            image with the style's mean activations and no variation (of `scaling` `relative`), or without any
-            activation (of the others).
+        style: style loss by layer, relative to what there is to reach: 0 is a perfect match. 1 is the loss of
+            an image with the style's mean activations and no variation (`scaling` `relative`), or without any
+            activation (the others).
         style_of_content: the same for the content image.
         values: content loss by layer, relative to the energy of the content's activations.
         score: the objective that was maximised, in float32.
