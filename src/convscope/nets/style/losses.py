@@ -3,8 +3,8 @@
 Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks", CVPR,
 equations 1 to 6; weighted by regions: Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style
 Transfer", arXiv:1611.07865, section 4; why not Gram matrices alone: Risser, Wilmot and Barnes 2017,
-"Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses", arXiv:1701.08893,
-section 3.
+"Stable and Controllable Neural Texture Synthesis and Style Transfer Using Histogram Losses",
+arXiv:1701.08893, section 3.
 """
 
 from typing import Any
@@ -112,10 +112,10 @@ def correlation_loss(
 ) -> Float[Tensor, " b"]:
     """Compare how channels vary together, and their means, in units of the style's own variation.
 
-    Channels are shifted to have mean 0 in the style, and divided by their standard deviation there plus a share
-    of its average (`EVEN`). A Gram matrix of rectified channels is nearly that of their means alone: images can
-    be within 1 % of it whose channels vary in quite another way. Without the means the correlations are seen,
-    and no channel counts for its size.
+    Channels are shifted to have mean 0 in the style, and divided by their standard deviation there plus a
+    share of its average (`EVEN`). A Gram matrix of rectified channels is nearly that of their means alone:
+    images can be within 1 % of it whose channels vary in quite another way. Without the means the
+    correlations are seen, and no channel counts for its size.
 
     Args:
         here: matrices from `moments`, `[b c c+1]`.
