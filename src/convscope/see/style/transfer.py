@@ -3,7 +3,8 @@
 The optimisation goes from coarse to fine: structures as large as a layer's receptive field are formed where
 the image is small and steps are cheap; each finer scale starts from the result of the coarser one.
 
-Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks", CVPR;
+Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks", CVPR, whose
+Gram matrices are compared with the scalings `gatys` and `neural-style`; `relative` compares correlations;
 scales: Gatys et al. 2017, arXiv:1611.07865, section 6.
 """
 
