@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.nets.style.losses import content_loss, gram, style_loss
+from convscope.nets.style.losses import EVEN, content_loss, correlation_loss, gram, moments, style_loss
 
 
 @pytest.fixture
@@ -69,6 +69,51 @@ def test_losses_are_neural_styles_up_to_its_scaling(chance):
     assert style_loss(gram(here), gram(there)).item() * 4 / 5**2 == pytest.approx(its_style, rel=1e-12)
     its_content = torch.nn.MSELoss()(here, there).item()
     assert content_loss(here, there).item() == pytest.approx(its_content, rel=1e-12)
+
+
+def standardised(here: np.ndarray, style: np.ndarray) -> np.ndarray:
+    """Channels in units of the style's deviations from its means, written out."""
+    spread = style.std(1, keepdims=True)
+    return (here - style.mean(1, keepdims=True)) / (spread + EVEN * spread.mean())
+
+
+def test_correlations_are_compared_as_numpy_finds_them_position_by_position(chance):
+    here = torch.randn(2, 5, 6, 7, generator=chance, dtype=torch.float64).relu()
+    there = (torch.randn(1, 5, 3, 8, generator=chance, dtype=torch.float64) * 2 + 3).relu()
+    style = there.numpy().reshape(5, 24)
+    goal = standardised(style, style) @ standardised(style, style).T / 24
+    for found, maps in zip(correlation_loss(moments(here), moments(there)), here.numpy(), strict=True):
+        units = standardised(maps.reshape(5, 42), style)
+        apart = ((units @ units.T / 42 - goal) ** 2).sum() / (goal**2).sum()
+        assert found.item() == pytest.approx(apart + (units.mean(1) ** 2).mean(), rel=1e-10)
+
+
+def test_the_style_has_no_distance_from_itself_and_its_means_alone_have_one(chance):
+    style = torch.randn(1, 5, 6, 7, generator=chance, dtype=torch.float64) + 4
+    shuffled = style.flatten(2)[..., torch.randperm(42, generator=chance)].view_as(style)
+    assert correlation_loss(moments(shuffled), moments(style)).item() < 1e-20
+    even = style.mean((2, 3), keepdim=True).expand_as(style)
+    assert correlation_loss(moments(even), moments(style)).item() == pytest.approx(1)
+    assert style_loss(gram(even), gram(style)) / style_loss(0 * gram(style), gram(style)) < 0.01
+
+
+def test_a_style_without_variation_gives_finite_losses():
+    flat = torch.full((1, 4, 5, 5), 3.0)
+    for style in (flat, 0 * flat):
+        assert correlation_loss(moments(style), moments(style)).item() < 1e-3
+        assert torch.isfinite(correlation_loss(moments(torch.rand(1, 4, 5, 5)), moments(style))).all()
+
+
+def test_moments_are_a_gram_and_means_with_their_gradients(chance):
+    features = torch.randn(2, 3, 2, 4, generator=chance, dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(2, 4, generator=chance, dtype=torch.float64)
+    for shares in (None, weights):
+        found = moments(features, shares)
+        torch.testing.assert_close(found[..., :-1], gram(features, shares))
+        even = torch.ones(2, 4, dtype=torch.float64) if shares is None else shares
+        torch.testing.assert_close(found[..., -1], (features * even).sum((2, 3)) / even.sum())
+        assert torch.autograd.gradcheck(lambda x, w=shares: moments(x, w), features)
+        assert torch.autograd.gradgradcheck(lambda x, w=shares: moments(x, w), features)
 
 
 def test_weights_choose_positions(chance):

@@ -8,7 +8,7 @@ from convscope.errors import DataError, GraphError, MissingError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import Net, describe, load, record, wrap
 from convscope.nets.network import Source
-from convscope.nets.style.losses import content_loss, gram, style_loss
+from convscope.nets.style.losses import content_loss, correlation_loss, gram, moments, style_loss
 from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.style import color, layers, problem, regions
 from convscope.see.style.objectives import gram_loss
@@ -55,8 +55,7 @@ def test_the_style_is_reached_and_the_score_is_the_sum_of_the_losses(net):
     acts = [record(net, image[None], ["relu1", "relu2"]) for image in (made.image, painting, content)]
     total = 0.0
     for depth, (place, here) in enumerate(acts[0].items(), start=1):
-        wanted = gram(acts[1][place])
-        share = (style_loss(gram(here), wanted) / style_loss(0 * wanted, wanted)).item()
+        share = correlation_loss(moments(here), moments(acts[1][place])).item()
         assert made.losses.style[str(place)] == pytest.approx(share, rel=1e-3)
         total += share * depth / 3
     (deep,) = made.losses.values
@@ -101,8 +100,9 @@ def test_two_paintings_are_their_mean(net):
     problem = StyleProblem(net, content, [one, two], recipe(style=["a", "b"], style_weight=[3, 1]))
     for objective in problem.scale_objective((40, 48)).style.values():
         (term,) = objective.terms
-        grams = [gram(record(net, p[None], [term.term.place]).popitem()[1])[0] for p in (one, two)]
-        torch.testing.assert_close(term.term.targets[0], 0.75 * grams[0] + 0.25 * grams[1])
+        maps = [record(net, p[None], [term.term.place]).popitem()[1] for p in (one, two)]
+        both = 0.75 * moments(maps[0])[0] + 0.25 * moments(maps[1])[0]
+        torch.testing.assert_close(term.term.targets[0], both)
 
 
 def test_outside_the_mask_nothing_moves_and_inside_something_does(net):
@@ -129,6 +129,18 @@ def test_colours_of_another_have_its_mean_and_covariance():
     torch.testing.assert_close(found.mean(1), wanted.flatten(1).mean(1))
     torch.testing.assert_close(found.cov(), wanted.flatten(1).cov(), rtol=2e-3, atol=2e-5)
     torch.testing.assert_close(color.same_colours(image, image), image)
+
+
+def test_it_starts_in_the_paintings_colours_and_the_papers_way_in_its_own(net):
+    content, one, two = 0.3 * picture(0) + 0.4, 0.5 * picture(1), 0.3 * picture(2) + 0.5
+    problem = StyleProblem(net, content, [one, two], recipe(style=["a", "b"], style_weight=[3, 1]))
+    begun = problem.scale_objective((40, 48)).begun[0]
+    wanted = 0.75 * color.same_colours(content, one) + 0.25 * color.same_colours(content, two)
+    torch.testing.assert_close(begun, wanted.clamp(0, 1))
+    assert (begun - content).abs().mean() > 0.1
+    for own in ({"scaling": "gatys"}, {"color": "histogram"}):
+        problem = StyleProblem(net, content, [one], recipe(**own))
+        torch.testing.assert_close(problem.scale_objective((40, 48)).begun[0], content)
 
 
 def test_a_guide_paints_each_region_in_its_own_style(net):
@@ -311,8 +323,8 @@ def test_what_is_wanted_is_the_same_part_by_part(monkeypatch):
     for whole_up_to in (10**6, 1):
         monkeypatch.setattr(problem, "WHOLE", whole_up_to)
         monkeypatch.setattr(problem, "PART", TileConfig(160 * 160))
-        whole = dict(problem.gram_targets(net, picture, wanted, None))
-        parted = dict(problem.gram_targets(net, picture, wanted, regions))
+        whole = dict(problem.moment_targets(net, picture, wanted, None))
+        parted = dict(problem.moment_targets(net, picture, wanted, regions))
         looked.append(
             [
                 *whole.values(),

@@ -72,13 +72,39 @@ def same_colours(image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]) 
     Returns:
         The changed image; values may leave the range.
     """
+    return recoloured(image, colour_map(image, wanted))
+
+
+def colour_map(image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]) -> Float[Tensor, "3 4"]:
+    """Compute the map of `same_colours`.
+
+    Args:
+        image: RGB image to change, in [0, 1].
+        wanted: RGB image whose statistics are matched.
+
+    Returns:
+        A matrix, and as a last column what is added; float64.
+    """
     flat, other = image.flatten(1).double(), wanted.flatten(1).double()
     mean, goal = flat.mean(1, keepdim=True), other.mean(1, keepdim=True)
     one, two = _covariance(flat - mean), _covariance(other - goal)
     root = _power(one, 0.5)
     back = _power(one, -0.5)
     matrix = back @ _power(root @ two @ root, 0.5) @ back
-    return (matrix @ (flat - mean) + goal).view_as(image).to(image.dtype)
+    return torch.cat([matrix, goal - matrix @ mean], 1)
+
+
+def recoloured(image: Float[Tensor, "3 h w"], by: Float[Tensor, "3 4"]) -> Float[Tensor, "3 h w"]:
+    """Apply a map of colours.
+
+    Args:
+        image: RGB image to change.
+        by: what `colour_map` returned, or a mean of several.
+
+    Returns:
+        The changed image; values may leave the range.
+    """
+    return (by[:, :3] @ image.flatten(1).double() + by[:, 3:]).view_as(image).to(image.dtype)
 
 
 def _covariance(free: Float[Tensor, "3 n"]) -> Float[Tensor, "3 3"]:

@@ -1,4 +1,4 @@
-"""Loss terms of style transfer as objectives: Gram matrix loss and content loss; smaller is closer."""
+"""Loss terms of style transfer as objectives: Gram matrices, correlations and content; smaller is closer."""
 
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from convscope.errors import GraphError
 from convscope.nets import LayerAddress, Net
-from convscope.nets.style.losses import content_loss, gram, style_loss
+from convscope.nets.style.losses import content_loss, correlation_loss, gram, moments, style_loss
 from convscope.see.optimize.objectives.activation_batch import ActivationBatch
 from convscope.see.optimize.objectives.activations import Additive
 from convscope.see.optimize.objectives.feature_matching import FeatureMatch
@@ -31,7 +31,7 @@ class GramLoss(LayerTerm):
         counts: weight of each region's loss.
     """
 
-    targets: Float[Tensor, "r c c"]
+    targets: Float[Tensor, "r c *d"]
     regions: Float[Tensor, "r h w"] | None = None
     counts: tuple[float, ...] = (1.0,)
 
@@ -53,25 +53,70 @@ class GramLoss(LayerTerm):
         return "sums"
 
     @override
-    def sums(self, scene: ActivationBatch) -> Float[Tensor, "b r c c"]:
-        """Return the contribution of these positions to each region's Gram matrix."""
+    def sums(self, scene: ActivationBatch) -> Float[Tensor, "b r c *d"]:
+        """Return the contribution of these positions to each region's matrix."""
         here, extent = scene[self.place], scene.extent(self.place)
         shares = at_positions(self.regions, extent)
         if shares is None:
-            return gram(here)[:, None] * (here[0, 0].numel() / scene.positions(self.place))
+            return self.of(here)[:, None] * (here[0, 0].numel() / scene.positions(self.place))
         parts = shares[(slice(None), *scene.window(self.place))]
         totals, here_of = shares.flatten(1).sum(1), parts.flatten(1).sum(1)
         scale = (here_of / totals.clamp_min(torch.finfo(totals.dtype).tiny))[None, :, None, None]
-        return torch.stack([gram(here, part) for part in parts], 1) * scale
+        return torch.stack([self.of(here, part) for part in parts], 1) * scale
 
     @override
-    def from_sums(self, sums: Float[Tensor, "b r c c"]) -> Float[Tensor, " b"]:
-        """Return the loss, from the Gram matrices of the whole image."""
+    def from_sums(self, sums: Float[Tensor, "b r c *d"]) -> Float[Tensor, " b"]:
+        """Return the loss, from the matrices of the whole image."""
         losses = [
-            count * style_loss(g, a[None])
+            count * self.compare(g, a[None])
             for count, g, a in zip(self.counts, sums.unbind(1), self.targets, strict=True)
         ]
         return sum(losses[1:], losses[0])
+
+    @staticmethod
+    def of(maps: Float[Tensor, "b c *size"], weights: Tensor | None = None) -> Float[Tensor, "b c *d"]:
+        """Return what is compared of feature maps: their Gram matrix.
+
+        Args:
+            maps: feature maps.
+            weights: weight of each position; all alike if None.
+
+        Returns:
+            A matrix for each image, a mean over positions.
+        """
+        return gram(maps, weights)
+
+    @staticmethod
+    def compare(here: Float[Tensor, "b c *d"], wanted: Float[Tensor, "1 c *d"]) -> Float[Tensor, " b"]:
+        """Return how far matrices are from the style's.
+
+        Args:
+            here: matrices from `of`.
+            wanted: the style's.
+
+        Returns:
+            The loss of each image.
+        """
+        return style_loss(here, wanted)
+
+
+@dataclass(frozen=True, eq=False)
+class CorrelationLoss(GramLoss):
+    """Distance of channels' correlations and means from a style's, summed over the regions of a guide.
+
+    Attributes:
+        targets: Gram matrix and means (`nets.style.losses.moments`) of each region of the style image.
+    """
+
+    @staticmethod
+    @override
+    def of(maps: Float[Tensor, "b c *size"], weights: Tensor | None = None) -> Float[Tensor, "b c *d"]:
+        return moments(maps, weights)
+
+    @staticmethod
+    @override
+    def compare(here: Float[Tensor, "b c *d"], wanted: Float[Tensor, "1 c *d"]) -> Float[Tensor, " b"]:
+        return correlation_loss(here, wanted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +174,26 @@ def gram_loss(
         An objective whose score is the loss; subtract it to minimise it.
     """
     return Objective.of(GramLoss(LayerAddress.parse(place), wanted.detach(), regions, counts))
+
+
+def correlation_match(
+    place: str | LayerAddress,
+    wanted: Float[Tensor, "r c c+1"],
+    regions: Float[Tensor, "r h w"] | None = None,
+    counts: tuple[float, ...] = (1.0,),
+) -> Objective:
+    """Return the distance of one layer's correlations and means as an objective; see `CorrelationLoss`.
+
+    Args:
+        place: the layer.
+        wanted: target Gram matrix and means of each region.
+        regions: weight of each position in each region; None for a single region that is the whole image.
+        counts: weight of each region's loss.
+
+    Returns:
+        An objective whose score is the loss; subtract it to minimise it.
+    """
+    return Objective.of(CorrelationLoss(LayerAddress.parse(place), wanted.detach(), regions, counts))
 
 
 def content_match(place: str | LayerAddress, activation: Float[Tensor, "*shape"]) -> Objective:

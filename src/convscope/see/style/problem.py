@@ -18,7 +18,7 @@ from convscope.see.optimize.tiling.evaluate import iter_tiled_activations
 from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.style import color, regions
 from convscope.see.style.layers import Layers, adapted, chosen
-from convscope.see.style.objectives import GramLoss, content_match, gram_loss
+from convscope.see.style.objectives import CorrelationLoss, content_match, correlation_match, gram_loss
 from convscope.see.style.recipe import StyleRecipe
 from convscope.worlds import InputLike, open_mask, open_whole, photos
 
@@ -29,6 +29,8 @@ formed at all."""
 LOOSE = 0.2
 """Share of the content weight at the coarsest of several scales, where the style arranges large shapes; the
 content's detail is added later (`transfer.with_detail_of`)."""
+COLOURED = 256
+"""Longer side in pixels to which images are reduced before their colours are compared."""
 STRENGTH = 100.0
 """neural-style's weight of style; its weight of content is 5."""
 STEP = 256.0
@@ -53,14 +55,17 @@ class ScaleObjective:
     Attributes:
         size: height and width.
         content: the content image at this size, in [0, 1]; grey where only luminance is changed.
+        begun: what is started from, and whose detail is added: the content image, in the colours of the
+            paintings where the scaling is `relative`.
         mask: how much of the style each pixel gets; None for all of it everywhere.
-        style: style loss by layer, relative to the energy of the target Gram matrices.
+        style: style loss by layer, relative to what there is to reach.
         values: content loss by layer, relative to the energy of the target activations.
         goal: the objective to maximise: the negative weighted sum of all losses.
     """
 
     size: tuple[int, int]
     content: Float[Tensor, "1 3 h w"]
+    begun: Float[Tensor, "1 3 h w"]
     mask: Float[Tensor, "1 1 h w"] | None
     style: dict[str, Objective]
     values: dict[str, Objective]
@@ -106,10 +111,19 @@ class StyleProblem:
             raise DataError("a mask with some white", received="only black", hint="White is where to paint.")
         self.picture = opened(picture)
         self.paintings = [_coloured(opened(one), self.picture, recipe.color) for one in paintings]
+        self.palette = None
+        if recipe.scaling == "relative" and recipe.color == "style" and guide is None:
+            self.palette = self._palette()
         self.sizes = sizes((self.picture.shape[1], self.picture.shape[2]), recipe)
         self.guide, self.style_guides, self.colours = None, [], 1
         if guide is not None:
             self._set_guides(opened(guide), [opened(one) for one in style_guides])
+
+    def _palette(self) -> Tensor:
+        """Return the map from the content image's colours to those of the paintings, as if these were one."""
+        picture = _at_most(self.picture)
+        maps = [color.colour_map(picture, _at_most(painting)) for painting in self.paintings]
+        return torch.stack([share * one for share, one in zip(self.recipe.shares, maps, strict=True)]).sum(0)
 
     def _set_guides(self, guide: Tensor, style_guides: Sequence[Tensor]) -> None:
         """Divide the images into regions of one colour."""
@@ -134,6 +148,9 @@ class StyleProblem:
         content = resized(self.picture[None], size)
         if self.recipe.color == "luminance":
             content = color.luminance(content).expand(-1, 3, -1, -1)
+        begun = content
+        if self.palette is not None:
+            begun = color.recoloured(content[0], self.palette.to(content.device)).clamp(0, 1)[None]
         mask = None if self.mask is None else resized(self.mask[None], size)
         style, weights = self._style(size, mask)
         values, more = self._content(content)
@@ -147,19 +164,24 @@ class StyleProblem:
             goal = goal - content_weight * more[name] * objective
         if recipe.smooth:
             goal = goal - recipe.smooth * self._smoothness(content) * total_variation()
-        return ScaleObjective(size, content, mask, style, values, goal.resolve(self.net))
+        return ScaleObjective(size, content, begun, mask, style, values, goal.resolve(self.net))
 
     def _style(
         self, size: tuple[int, int], mask: Tensor | None
     ) -> tuple[dict[str, Objective], dict[str, float]]:
-        """Return the relative style losses by layer, and their weights."""
+        """Return the relative style losses by layer, of correlations or Gram matrices, and their weights."""
         wanted = self._wanted(size)
         regions = None if self.guide is None else F.interpolate(self.guide[None], size=size, mode="area")[0]
         if mask is not None:
             regions = mask[0] if regions is None else regions * mask[0]
         counts = (1.0,) if regions is None else _shares(regions)
         found, weights = {}, {}
-        for place, grams, depth in zip(wanted, wanted.values(), depth_weights(len(wanted)), strict=True):
+        for place, moments, depth in zip(wanted, wanted.values(), depth_weights(len(wanted)), strict=True):
+            if self.recipe.scaling == "relative":
+                found[str(place)] = correlation_match(place, moments, regions, counts)
+                weights[str(place)] = depth
+                continue
+            grams = moments[..., :-1]
             energy = sum(
                 count * float(style_loss(torch.zeros_like(a)[None], a[None]))
                 for count, a in zip(counts, grams, strict=True)
@@ -168,14 +190,13 @@ class StyleProblem:
             found[str(place)] = share * gram_loss(place, grams, regions, counts)
             filters = grams.shape[-1]
             weights[str(place)] = {
-                "relative": depth,
                 "gatys": energy / len(wanted),
                 "neural-style": STRENGTH * 4 / filters**2 * energy,
             }[self.recipe.scaling]
         return found, weights
 
     def _wanted(self, size: tuple[int, int]) -> dict[LayerAddress, Tensor]:
-        """Return the target Gram matrices `[r c c]` of each layer: a weighted mean over style images."""
+        """Return each layer's target moments `[r c c+1]`: a weighted mean over style images."""
         longest = max(size) * self.recipe.style_scale
         totals: dict[LayerAddress, Tensor] = {}
         sums = torch.zeros(self.colours)
@@ -185,8 +206,8 @@ class StyleProblem:
             here = torch.ones(1) if region is None else (region.flatten(1).mean(1) >= regions.LEAST).float()
             sums += share * here
             looked_at, memory = resized(painting[None], own), self.recipe.memory
-            for place, grams in gram_targets(self.net, looked_at, self.layers, region, memory):
-                weighed = grams * (share * here).to(grams.device)[:, None, None]
+            for place, found in moment_targets(self.net, looked_at, self.layers, region, memory):
+                weighed = found * (share * here).to(found.device)[:, None, None]
                 totals[place] = totals[place] + weighed if place in totals else weighed
         scale = (1 / sums.clamp_min(TINY))[:, None, None]
         return {place: total * scale.to(total.device) for place, total in totals.items()}
@@ -234,7 +255,7 @@ def opened(image: InputLike) -> Float[Tensor, "3 h w"]:
 def depth_weights(count: int) -> list[float]:
     """Return the weights of style layers: the k-th counts k times as much as the first.
 
-    Shallow layers reach the painting's Gram matrices in a few steps, by grain; strokes and swirls are seen in
+    Shallow layers reach the painting's correlations in a few steps, by grain; strokes and swirls are seen in
     deep ones, whose gradients are smaller.
 
     Args:
@@ -246,10 +267,16 @@ def depth_weights(count: int) -> list[float]:
     return [2 * (k + 1) / (count * (count + 1)) for k in range(count)]
 
 
-def gram_targets(
+def _at_most(image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 y x"]:
+    """Return an image, reduced to `COLOURED` pixels along its longer side where it is larger."""
+    own = (image.shape[1], image.shape[2])
+    return resized(image[None], fitted(own, min(max(own), COLOURED)))[0]
+
+
+def moment_targets(
     net: Net, picture: Float[Tensor, "1 3 h w"], layers: Layers, regions: Tensor | None, memory: str = ""
-) -> Iterator[tuple[LayerAddress, Float[Tensor, "r c c"]]]:
-    """Compute Gram matrices of an image's regions in the style layers, tile by tile where the image is large.
+) -> Iterator[tuple[LayerAddress, Float[Tensor, "r c c+1"]]]:
+    """Compute the moments of an image's regions in the style layers, tile by tile where the image is large.
 
     Args:
         net: the network.
@@ -259,7 +286,7 @@ def gram_targets(
         memory: memory limit like `4GB`; empty for none.
 
     Yields:
-        Each layer with the Gram matrix of each region.
+        Each layer with the Gram matrix and the means (`nets.style.losses.moments`) of each region.
     """
     sums: dict[LayerAddress, Tensor] = {}
     for scene in iter_tiled_activations(
@@ -267,8 +294,8 @@ def gram_targets(
     ):
         for place in layers.style:
             filters = scene[place].shape[1]
-            nothing = torch.zeros(1 if regions is None else len(regions), filters, filters)
-            here = GramLoss(place, nothing, regions, (1.0,) * len(nothing)).sums(scene)[0]
+            nothing = torch.zeros(1 if regions is None else len(regions), filters, filters + 1)
+            here = CorrelationLoss(place, nothing, regions, (1.0,) * len(nothing)).sums(scene)[0]
             sums[place] = sums[place] + here if place in sums else here
     yield from sums.items()
 

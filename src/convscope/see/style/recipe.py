@@ -27,10 +27,10 @@ class StyleRecipe(OnInput):
         [], description="how much each painting counts beside the others; all alike if left out"
     )
     content_weight: float = Field(
-        0.1, ge=0, le=1e9, description="how much content counts beside style; more keeps more of the picture"
+        0.15, ge=0, le=1e9, description="how much content counts beside style; more keeps more of the picture"
     )
     smooth: float = Field(
-        0.1, ge=0, le=1e9, description="how much differences of neighbouring pixels are avoided"
+        0.15, ge=0, le=1e9, description="how much differences of neighbouring pixels are avoided"
     )
     size: int | None = Field(
         None,
@@ -74,12 +74,13 @@ class StyleRecipe(OnInput):
     )
     scaling: Literal["relative", "gatys", "neural-style"] = Field(
         "relative",
-        description="what losses are measured in: shares of what there is to reach, which suits any network, "
-        "or the sums of the paper or of neural-style, with weights to go with them",
+        description="what is compared: correlations of standardised filters as shares of what there is to "
+        "reach, which suits any network, or Gram matrices in the sums of the paper or of neural-style, with "
+        "weights to go with them",
     )
     start: Literal["content", "noise"] = Field("content", description="what the coarsest picture starts from")
     steps: list[int] = Field(
-        [100, 60, 30],
+        [150, 90, 30],
         min_length=1,
         description="updates at each scale, from coarse to fine; the last for all further",
     )

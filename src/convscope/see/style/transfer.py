@@ -1,9 +1,10 @@
-"""Neural style transfer: match the features of one image and the Gram matrices of others.
+"""Neural style transfer: match the features of one image and how features vary together in others.
 
 The optimisation goes from coarse to fine: structures as large as a layer's receptive field are formed where
 the image is small and steps are cheap; each finer scale starts from the result of the coarser one.
 
-Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks", CVPR;
+Source: Gatys, Ecker and Bethge 2016, "Image Style Transfer Using Convolutional Neural Networks", CVPR, whose
+Gram matrices are compared with the scalings `gatys` and `neural-style`; `relative` compares correlations;
 scales: Gatys et al. 2017, arXiv:1611.07865, section 6.
 """
 
@@ -42,7 +43,7 @@ NOISE = 0.1
 """Standard deviation of the noise in a start from noise, around middle grey."""
 COPIES = 32
 """Number of copies of the image that are held in memory by L-BFGS and around it."""
-DETAIL = 0.8
+DETAIL = 0.9
 """Share of the content's detail that is added at each finer scale; all of it would stay a photograph."""
 EXACT = 0.25
 """Share of the finest scale's steps that are taken in float32, where the others are not."""
@@ -53,8 +54,9 @@ class StyleLosses:
     """How far an image is from the content of one image and the style of others.
 
     Attributes:
-        style: style loss by layer, relative to the energy of the target Gram matrices: 0 is a perfect match,
-            1 is the loss of an image without any activation.
+        style: style loss by layer, relative to what there is to reach: 0 is a perfect match. 1 is the loss of
+            an image with the style's mean activations and no variation (`scaling` `relative`), or without any
+            activation (the others).
         style_of_content: the same for the content image.
         values: content loss by layer, relative to the energy of the content's activations.
         score: the objective that was maximised, in float32.
@@ -114,9 +116,9 @@ class _Run:
         """Return the parameters at this size: the best image so far with content detail, or the start."""
         channels = 1 if self.recipe.color == "luminance" else 3
         if self.best is not None:
-            start = with_detail_of(scale_objective.content[:, :channels], self.best)
+            start = with_detail_of(scale_objective.begun[:, :channels], self.best)
         elif self.recipe.start == "content":
-            start = scale_objective.content[:, :channels]
+            start = scale_objective.begun[:, :channels]
         else:
             start = 0.5 + NOISE * noise((channels, *scale_objective.size), [self.recipe.seed])
         start = start.detach().clone().to(self.problem.net.device).clamp(0, 1)
