@@ -57,7 +57,7 @@ def run(recipe: EmbedRecipe, workspace: Workspace) -> Steps:
         MissingError: UMAP is not installed, and was asked for (exit code 4).
     """
     net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
-    data = inputs.all_samples(recipe.data, net, recipe, workspace)
+    data = inputs.samples(recipe.data, net, recipe, workspace, all_parts=True)
     with workspace.folder(f"embed-{net.name}-{recipe.layer}") as folder, soft_interrupt() as request:
         document = yield from save_results(
             _embedded(net, data, recipe, request, folder),
