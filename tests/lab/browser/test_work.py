@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.lab.browser.running import drop, until
-
-from convscope.worlds import digits
+from tests.lab.browser.running import drop, handwritten_seven, until
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
@@ -139,12 +137,7 @@ def test_a_dream_is_stopped_reloaded_and_restored(open_page: Open, photo: Path, 
 
 @pytest.fixture
 def digit(tmp_path: Path) -> Path:
-    """A handwritten 7 of the bundled test data, as ink on paper."""
-    data = digits.test()
-    index = next(i for i in range(len(data)) if int(data.labels[i]) == 7)
-    pixels = 255 - (255 * data.inputs([index])[0][0]).byte().numpy()
-    Image.fromarray(pixels).resize((112, 112)).save(tmp_path / "seven.png")
-    return tmp_path / "seven.png"
+    return handwritten_seven(tmp_path)
 
 
 def test_methods_explain_a_digit_side_by_side(open_page: Open, digit: Path) -> None:
