@@ -103,7 +103,7 @@ def _stoppable(
 
 def _draw(embedding: "InputEmbedding", folder: ResultFolder) -> "Iterator[Progress[InputEmbedding | None]]":
     """Draw the sheets of thumbnails."""
-    from convscope.see.activation_atlas import PROJECTED, RECORDED
+    from convscope.see.activation_atlas import PROJECTED_FRACTION, RECORDED_FRACTION
     from convscope.show.images import thumbnails
 
     ink, levels = _levels(embedding)
@@ -115,7 +115,7 @@ def _draw(embedding: "InputEmbedding", folder: ResultFolder) -> "Iterator[Progre
     sheets = thumbnails.iter_thumbnail_sheets(pictures, levels, ink=ink)
     for count, sheet in enumerate(sheets, 1):
         (place / f"{sheet.side}-{sheet.number}.{thumbnails.file_format(ink)}").write_bytes(sheet.encoded())
-        done = RECORDED + (PROJECTED - RECORDED) * count / total
+        done = RECORDED_FRACTION + (PROJECTED_FRACTION - RECORDED_FRACTION) * count / total
         yield Progress(done, f"drawing {len(embedding):,} thumbnails", lambda: None)
 
 

@@ -45,7 +45,7 @@ class BadFile:
 
 @dataclass(frozen=True)
 class DatasetReport(Result):
-    """The result of `check`.
+    """The result of `check_data`.
 
     Attributes:
         folder: the folder or file that was checked.
@@ -161,7 +161,7 @@ class CheckedFile:
     digest: str = ""
 
 
-def check(
+def check_images(
     folder: str | Path,
     *,
     duplicates: bool = True,
