@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.result import Result, Target, spread
-from convscope.worlds.go import ALPHAGO, SMALL, GameRecord, GameRecords, GoPositions, encode
+from convscope.worlds.go import ALPHAGO_PLANES, SMALL_PLANES, GameRecord, GameRecords, GoPositions, encode
 from convscope.worlds.go.rules.compiled import compiled
 from convscope.worlds.go.rules.engine import (
     PASS,
@@ -43,9 +43,13 @@ def run() -> Result:
             if step is not None:
                 work[f"legal lists, {size}x{size}: {name}"] = step
     records = recorded(19, 200)
-    for name, planes in (("4 planes", ALPHAGO[:4]), ("20 planes", SMALL), ("48 planes", ALPHAGO)):
+    for name, planes in (
+        ("4 planes", ALPHAGO_PLANES[:4]),
+        ("20 planes", SMALL_PLANES),
+        ("48 planes", ALPHAGO_PLANES),
+    ):
         work[f"{name}, 19x19: convscope"] = encoder(records, planes)
-    work["4 planes, 19x19, of boards at hand: convscope"] = held(records, ALPHAGO[:4])
+    work["4 planes, 19x19, of boards at hand: convscope"] = held(records, ALPHAGO_PLANES[:4])
     if (step := openspiel_planes(19)) is not None:
         work["4 planes, 19x19, of boards at hand: OpenSpiel"] = step
     for name, step in work.items():

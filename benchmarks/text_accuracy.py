@@ -111,7 +111,7 @@ def measured(name: str, variant: str, number: int) -> dict[str, float]:
         train, test = fold(worlds.open(name, root=root), number)
     net = nets.load(recipe.network, seed=recipe.seed)
     started = time.process_time()
-    net, train, test, _ = learn.with_words_of(net, train, test, recipe)
+    net, train, test, _ = learn.with_vocabulary_of(net, train, test, recipe)
     rest, held = learn.hold_out(train, recipe.validation_share, recipe.seed)
     trainer = learn.iter_train(net, rest, None, recipe, validation=held)
     epochs = [event for event in trainer if isinstance(event, learn.Epoch)]

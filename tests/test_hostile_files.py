@@ -129,7 +129,7 @@ def in_folder(root: Path, make: Callable[[Path], None]) -> None:
     make(root / "set/a/bad.png")
     folder = worlds.ImageFolder(root / "set")
     folder.pixels(list(range(len(folder))))
-    report = worlds.check(root / "set")
+    report = worlds.check_images(root / "set")
     assert report.total == 1 and len(folder.readable()) == 1
     raise DataError("counted")
 

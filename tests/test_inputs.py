@@ -127,7 +127,9 @@ FITTED: dict[str, Call] = {
     "see.iter_visualize": iter_visualized,
     "see.visualization.iter_journey": spectrum_of_journey,
     "use.classify": lambda n, x: torch.tensor(cs.use.classify(n, x, 4).probabilities),
-    "use.classifying": lambda n, x: torch.tensor(next(cs.use.classifying(n, [x], top=4)).probabilities),
+    "use.iter_predictions": lambda n, x: torch.tensor(
+        next(cs.use.iter_predictions(n, [x], top=4)).probabilities
+    ),
     "worlds.open_sample": lambda n, x: open_sample(x, n.input_spec).input,
     "worlds.open_inputs": lambda n, x: open_inputs(x, n.input_specs)[0],
 }

@@ -10,13 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from convscope.lab.web.routes.answers.common import Refused
-from convscope.lab.web.routes.answers.embedding import Embedding
+from convscope.lab.web.routes.answers.documents import DOCUMENTS
 from convscope.lab.web.routes.answers.jobs import JobEvent
 from convscope.lab.web.routes.answers.live import FrameHeader, LiveAnswer
 from convscope.lab.web.routes.answers.training import Training
 
-DOCUMENTS: dict[str, Any] = {"training": TypeAdapter(Training)}
-"""Fields of documents of jobs that have types."""
+TRAINING = TypeAdapter(Training)
+"""The field `training` of documents."""
 
 
 class AnswerChecks:
@@ -33,7 +33,7 @@ class AnswerChecks:
         self.routes = [(method, _pattern(path), TypeAdapter(kind)) for (path, method), kind in typed.items()]
         self.messages = TypeAdapter(JobEvent | LiveAnswer)
         self.header, self.refused = TypeAdapter(FrameHeader), TypeAdapter(Refused)
-        self.embedding = TypeAdapter(Embedding)
+        self.documents = {verb: TypeAdapter(kind) for verb, kind in DOCUMENTS.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -69,10 +69,10 @@ class AnswerChecks:
             answer = json.loads(body)
             self._compare(found[2], f"{method} {path}", answer)
             document = answer.get("document") if isinstance(answer, dict) else None
-            for name in DOCUMENTS.keys() & (document or {}).keys():
-                self._compare(DOCUMENTS[name], f"{method} {path}, {name}", (document or {})[name])
-            if document and isinstance(answer, dict) and answer.get("verb") == "embed":
-                self._compare(self.embedding, f"{method} {path}, document", document)
+            if document and "training" in document:
+                self._compare(TRAINING, f"{method} {path}, training", document["training"])
+            if document and answer.get("verb") in self.documents:
+                self._compare(self.documents[answer["verb"]], f"{method} {path}, document", document)
 
     def _websocket(self, message: Message) -> None:
         if message["type"] != "websocket.send":

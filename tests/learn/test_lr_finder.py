@@ -8,7 +8,7 @@ from tests.reference import fastai_suggestions
 from torch.utils.data import DataLoader, Dataset
 
 from convscope.errors import TrainingError, UsageError
-from convscope.learn import ClassificationRecipe, Trainer, find_lr, iter_find_lr, train, with_found_lr
+from convscope.learn import ClassificationRecipe, Trainer, find_lr, iter_find_lr, train, with_suggested_lr
 from convscope.learn.optimization.lr_finder import steepest, valley
 from convscope.show.results import drawing
 
@@ -155,7 +155,7 @@ def test_it_suggests_what_learns_and_shows_it(train_images):
     assert f"{found.steepest:.2g}" in found.summary
     picture = drawing(found).image
     assert picture is not None and picture.size == (720, 400)
-    recipe = with_found_lr(PLAIN.model_copy(update={"find_lr": True}), found)
+    recipe = with_suggested_lr(PLAIN.model_copy(update={"find_lr": True}), found)
     assert (recipe.lr, recipe.find_lr) == (float(f"{found.steepest:.2g}"), False)
 
 
@@ -163,7 +163,7 @@ def test_nothing_is_suggested_where_the_loss_does_not_fall(train_images):
     net = small_net()
     found = find_lr(net, train_images, PLAIN, span=(1e-12, 1e-11), steps=20)
     assert found.suggestion is None and "hardly falls" in found.summary
-    assert with_found_lr(PLAIN, found).lr == PLAIN.lr
+    assert with_suggested_lr(PLAIN, found).lr == PLAIN.lr
     assert drawing(found).image is not None
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import Net, wrap
-from convscope.use import Prediction, classify, classifying
+from convscope.use import Prediction, classify, iter_predictions
 from convscope.use.recipe import ClassifyRecipe
 
 
@@ -58,7 +58,7 @@ def test_a_softmax_is_not_taken_twice(net: Net, green: Path) -> None:
 def test_bad_files_do_not_stop_the_others(net: Net, green: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"\x89PNG\r\n\x1a\n nothing more")
-    answers = list(classifying(net, [bad, green, tmp_path / "absent.png", green], batch=3))
+    answers = list(iter_predictions(net, [bad, green, tmp_path / "absent.png", green], batch=3))
     assert [isinstance(answer, Prediction) for answer in answers] == [False, True, False, True]
     assert isinstance(answers[0], DataError) and answers[1] == answers[3]
     with pytest.raises(DataError):

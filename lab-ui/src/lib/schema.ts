@@ -802,6 +802,12 @@ export interface components {
             /** @constant */
             type: "word_attributions";
         };
+        /** @description A file that cannot be used. */
+        BadFile: {
+            kind: string;
+            path: string;
+            reason: string;
+        };
         /** @description Other weights of a training. */
         Checkpoint: {
             /** @enum {string} */
@@ -817,6 +823,26 @@ export interface components {
             milliseconds: number;
             net: string;
             top: components["schemas"]["ClassProbability"][];
+        };
+        /** @description What a network answers to a file, or why it cannot be read. */
+        ClassifiedFile: {
+            /** @description How many times, where the picture is much smaller than the network's input. */
+            enlarged?: number;
+            error?: string;
+            image: string;
+            notes?: string[];
+            top?: components["schemas"]["ClassProbability"][];
+        };
+        /** @description The document of `classify`. */
+        ClassifyDocument: {
+            answers: components["schemas"]["ClassifiedFile"][];
+            net: string;
+            note?: string;
+            out?: string;
+            recipe: {
+                [key: string]: unknown;
+            };
+            verb: string;
         };
         /** @description One of the most probable classes. */
         ClassProbability: {
@@ -873,6 +899,15 @@ export interface components {
             to?: string;
             version?: number | null;
         };
+        /** @description The document of `data check`. */
+        DataCheckDocument: {
+            out?: string;
+            recipe: {
+                [key: string]: unknown;
+            };
+            report: components["schemas"]["DatasetReport"];
+            verb: string;
+        };
         /** @description A part of the data. */
         DataPart: {
             count: number;
@@ -887,6 +922,40 @@ export interface components {
             ready: boolean;
             /** @description The folder in which the files of a published set lie; empty for none. */
             root: string;
+        };
+        /** @description What is wrong in data: `worlds.DatasetReport`. */
+        DatasetReport: {
+            duplicates: components["schemas"]["Duplicate"][];
+            empty_classes: string[];
+            faults: string[];
+            folder: string;
+            formats: {
+                [key: string]: number;
+            };
+            hidden: number;
+            /** @description Number of bad files by kind. */
+            kinds: {
+                [key: string]: number;
+            };
+            modes: {
+                [key: string]: number;
+            };
+            ok: boolean;
+            /** @description Number of readable things by split and class. */
+            pictures: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            problems: components["schemas"]["BadFile"][];
+            remarks: string[];
+            sizes: {
+                [key: string]: number;
+            };
+            stray: string[];
+            thing: string;
+            things: string;
+            total: number;
         };
         /** @description How inputs and maps are drawn. */
         Display: {
@@ -903,6 +972,12 @@ export interface components {
             stream: number;
             /** @constant */
             type: "job";
+        };
+        /** @description Files of the same content. */
+        Duplicate: {
+            across_classes: boolean;
+            across_splits: boolean;
+            paths: string[];
         };
         /** @description What passes from one layer to another. */
         Edge: {
@@ -935,6 +1010,72 @@ export interface components {
             thumbnails: components["schemas"]["Thumbnails"];
             units: number;
             world: string;
+        };
+        /** @description The document of `explain`. */
+        ExplainDocument: {
+            explanations: components["schemas"]["Explanation"][];
+            image: string;
+            net: string;
+            out?: string;
+            recipe: {
+                [key: string]: unknown;
+            };
+            /** @description Sentences that summarise the result. */
+            said: string[];
+            said_zh: string[];
+            verb: string;
+            verdicts: components["schemas"]["MethodVerdict"][];
+        };
+        /** @description The attribution of one target by one method. */
+        Explanation: {
+            checks: components["schemas"]["Faithfulness"];
+            /** @description Its probability if all targets are classes, else the value. */
+            degree: number;
+            /** @description Finished share of the method. */
+            done: number;
+            heat?: components["schemas"]["SpectrogramHeat"];
+            /** @description For class activation maps; else empty. */
+            layer: string;
+            method: string;
+            /** @description Name of the file. */
+            picture: string;
+            seconds: number;
+            settings: {
+                [key: string]: unknown;
+            };
+            target: string;
+            /** @description The target's value. */
+            value: number;
+            words?: [
+                string,
+                number
+            ][];
+            /** @description With respect to what: `input`, or the layer whose output is attributed. */
+            wrt: string;
+        };
+        /** @description Metrics of a heatmap: `see.Explanation.faithfulness`; those that do not apply are left out. */
+        Faithfulness: {
+            area_inside?: number;
+            baseline?: string;
+            completeness_gap?: number;
+            deletion?: number;
+            /** @description Mean of random heatmaps. */
+            deletion_chance?: number;
+            deletion_curve?: number[];
+            difference?: number;
+            drop?: number;
+            /** @description Whether little of the heatmap is left with random weights. */
+            fades?: boolean;
+            heat_inside?: number;
+            increase?: boolean;
+            insertion?: number;
+            insertion_chance?: number;
+            insertion_curve?: number[];
+            pointing_hit?: boolean;
+            /** @description How many, at each step. */
+            randomised_layers?: number[];
+            rank_correlations?: (number | null)[];
+            sum?: number;
         };
         /** @description A setting of a verb, as a form needs it. */
         FieldSchema: {
@@ -1302,6 +1443,25 @@ export interface components {
             /** @constant */
             type: "job";
         };
+        /** @description Which methods the metrics favour for a target: `see.attribution.MethodComparison`. */
+        MethodVerdict: {
+            /** @description Names of methods. */
+            best: string[];
+            chance: {
+                [key: string]: number;
+            };
+            margin: {
+                [key: string]: number;
+            };
+            passing: string[];
+            /** @description By method and baseline. */
+            scores: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            target: string;
+        };
         /** @description A metric of the training's task. */
         Metric: {
             heading: string;
@@ -1571,6 +1731,15 @@ export interface components {
         /** @description The files of a folder. */
         SetRequest: {
             files: components["schemas"]["UploadedFile"][];
+        };
+        /** @description A heatmap over a spectrogram. */
+        SpectrogramHeat: {
+            /** @description Of each row; empty for an MFCC. */
+            hertz: number[];
+            /** @description Of each column. */
+            seconds: number[];
+            /** @description A list for each row, low frequencies first. */
+            values: number[][];
         };
         /** @description Which position it is; with the policy's probabilities, and with the planes that the network sees. */
         State: {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { Inspection } from './live.svelte';
-import { indicesOfLargest, nextPosition, channelTerms } from './terms';
+import { channelTerms, indicesOfLargest, nearestPosition, nextPosition, positionOf } from './terms';
 
 const found = {
   shape: [2, 1, 2],
@@ -27,4 +27,20 @@ test('positions go round row by row', () => {
   expect(nextPosition({ row: 0, column: 2 }, 1, 2, 3)).toEqual({ row: 1, column: 0 });
   expect(nextPosition({ row: 1, column: 2 }, 1, 2, 3)).toEqual({ row: 0, column: 0 });
   expect(nextPosition({ row: 0, column: 0 }, -1, 2, 3)).toEqual({ row: 1, column: 2 });
+});
+
+test('an address names a position, along two axes or one', () => {
+  expect(positionOf('conv1:3@4,7')).toEqual({ row: 4, column: 7 });
+  expect(positionOf('conv1:3@7')).toEqual({ row: 0, column: 7 });
+  expect(positionOf('dense1:3')).toBeNull();
+});
+
+test('the window nearest to a place in the input is found, and stays in the map', () => {
+  // 3x3 windows, two apart, without padding: that of row r is centred at 2 r + 1
+  const taps = [[2, 3, 4], [4, 5, 6]];
+  const near = (row: number, column: number) => nearestPosition([row, column], taps, { row: 1, column: 2 }, [2, 2], [5, 5]);
+  expect(near(3, 5)).toEqual({ row: 1, column: 2 });
+  expect(near(7, 1)).toEqual({ row: 3, column: 0 });
+  expect(near(0, 100)).toEqual({ row: 0, column: 4 });
+  expect(nearestPosition([9, 8], [[4, 5, 6]], { row: 0, column: 4 }, [1], [1, 9])).toEqual({ row: 0, column: 7 });
 });

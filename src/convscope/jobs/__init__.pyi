@@ -4,7 +4,7 @@ from .job import run as run
 from .output.controls import Controls as Controls
 from .output.controls import Outcome as Outcome
 from .output.dialogue import Dialogue as Dialogue
-from .output.dialogue import Script as Script
+from .output.dialogue import ScriptedDialogue as ScriptedDialogue
 from .output.workspace import Artifact as Artifact
 from .output.workspace import ResultFolder as ResultFolder
 from .output.workspace import Workspace as Workspace

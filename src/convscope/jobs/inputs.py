@@ -210,7 +210,9 @@ def short_name(given: str, most: int = 30) -> str:
     return plain[:most].strip("-.") or "text"
 
 
-def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) -> "LabelledDataset":
+def samples(
+    reference: str, net: "Net", recipe: "OnData", workspace: Workspace, *, all_parts: bool = False
+) -> "LabelledDataset":
     """Open labelled data in the network's input format, and log its notes about odd classes and small images.
 
     Args:
@@ -218,6 +220,7 @@ def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) 
         net: the network; its spec gives shape and value range.
         recipe: the recipe with `split` and `root`.
         workspace: logs the notes.
+        all_parts: whether to open all parts as one, where the recipe names no `split`.
 
     Returns:
         The data set.
@@ -229,42 +232,13 @@ def samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) 
     """
     from convscope import worlds
 
-    found = worlds.open(reference, recipe.split, root=recipe.root, spec=net.input_spec)
-    data = worlds.require_labelled(found)
-    _say_what_is_odd(data, net, workspace)
-    return data
-
-
-def all_samples(reference: str, net: "Net", recipe: "OnData", workspace: Workspace) -> "LabelledDataset":
-    """Open one part of labelled data as `samples` does, or all of its parts as one where none is named.
-
-    Args:
-        reference: name of a data set, or a folder of images, as `worlds.open` takes it.
-        net: the network; its spec gives shape and value range.
-        recipe: the recipe with `split` and `root`.
-        workspace: logs the notes.
-
-    Returns:
-        The data set.
-
-    Raises:
-        UsageError: there is no such data set, folder or split.
-        MissingError: the published data set is not there.
-        DataError: the folder holds no images, or files are damaged.
-    """
-    from convscope import worlds
-
-    data = worlds.open_all(reference, recipe.split, root=recipe.root, spec=net.input_spec)
-    _say_what_is_odd(data, net, workspace)
-    return data
-
-
-def _say_what_is_odd(data: "LabelledDataset", net: "Net", workspace: Workspace) -> None:
-    """Log the notes of a data set, and that its images are small."""
+    opened = worlds.open_all if all_parts else worlds.open
+    data = worlds.require_labelled(opened(reference, recipe.split, root=recipe.root, spec=net.input_spec))
     say_notes(data, workspace)
     fit = _fit(data, net)
     if fit is not None and fit.note:
         workspace.log(fit.note)
+    return data
 
 
 def input_fit(data: "LabelledDataset", net: "Net") -> dict[str, object] | None:

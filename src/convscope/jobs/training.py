@@ -140,7 +140,7 @@ def run(
     found = None
     if followed.find_lr:
         found = yield from _found_lr(followed, setup, workspace)
-        recipe = followed = learn.with_found_lr(followed, found)
+        recipe = followed = learn.with_suggested_lr(followed, found)
     place = Path(workspace.out or recipe.resume or results.named(f"{recipe.verb}-{setup.net.name}"))
     view = TrainingView(followed, setup, place, workspace)
     done = Training(followed, setup, place, [], found, view=view)

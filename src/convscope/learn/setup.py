@@ -96,7 +96,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         if recipe.size is not None:
             net = nets.with_input_size(net, recipe.size, recipe.seed)
         train, test = open_data(recipe, net.input_spec)
-        net, train, test, texts = with_words_of(net, sampled(train, recipe), test, recipe)
+        net, train, test, texts = with_vocabulary_of(net, sampled(train, recipe), test, recipe)
         if len(train.specs) == len(net.input_specs) == 1:
             net = replace(net, input_specs=(_uncropped(net.input_spec, train),))
         if getattr(recipe, "from_", None) is not None:
@@ -122,7 +122,7 @@ def _notes_of(data: Dataset, train: Dataset) -> tuple[str, ...]:
     return data.notes if data is train else tuple(note for note in data.notes if note not in train.notes)
 
 
-def with_words_of(
+def with_vocabulary_of(
     net: Net, train: Dataset, test: Dataset, recipe: TaskRecipe
 ) -> tuple[Net, Dataset, Dataset, tuple[str, ...]]:
     """Give a network of texts without a vocabulary that of the training data, and word vectors.

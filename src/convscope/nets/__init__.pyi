@@ -19,8 +19,8 @@ from .description.front_end import spectrogram_axes as spectrogram_axes
 from .description.table import description_table as description_table
 from .inference.execution import ExecutionConfig as ExecutionConfig
 from .io.after_layer import after_layer as after_layer
-from .io.export import ENDINGS as ENDINGS
-from .io.export import TOLERANCE as TOLERANCE
+from .io.export import EXPORT_SUFFIXES as EXPORT_SUFFIXES
+from .io.export import EXPORT_TOLERANCE as EXPORT_TOLERANCE
 from .io.export import Exported as Exported
 from .io.export import export as export
 from .io.folder import open_folder as open_folder
@@ -32,7 +32,7 @@ from .io.input_size import with_input_size as with_input_size
 from .io.loading import NetLike as NetLike
 from .io.loading import as_net as as_net
 from .io.loading import is_network as is_network
-from .io.loading import known as known
+from .io.loading import list_networks as list_networks
 from .io.loading import load as load
 from .io.replaced_head import Head as Head
 from .io.replaced_head import find_head as find_head

@@ -17,7 +17,7 @@ from .deepdream import iter_dream as iter_dream
 from .features import EffectiveReceptiveField as EffectiveReceptiveField
 from .features import FeatureMaps as FeatureMaps
 from .features import Filters as Filters
-from .features import Following as Following
+from .features import FollowingLayer as FollowingLayer
 from .features import UnitTerms as UnitTerms
 from .features import activation_sum as activation_sum
 from .features import activations as activations

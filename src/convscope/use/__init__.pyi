@@ -1,7 +1,7 @@
 from . import go as go
 from .classification import Prediction as Prediction
 from .classification import classify as classify
-from .classification import classifying as classifying
+from .classification import iter_predictions as iter_predictions
 from .feed_forward import Region as Region
 from .feed_forward import choose_execution as choose_execution
 from .feed_forward import is_painting as is_painting

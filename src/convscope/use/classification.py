@@ -57,13 +57,13 @@ def classify(net: NetLike, picture: InputLike, top: int = 3) -> Prediction:
         DataError: the picture is missing or damaged or does not fit, or the output is not finite.
         UsageError: the network is no classifier of images, or `top` is not positive.
     """
-    answer = next(classifying(net, [picture], top=top))
+    answer = next(iter_predictions(net, [picture], top=top))
     if isinstance(answer, DataError):
         raise answer
     return answer
 
 
-def classifying(
+def iter_predictions(
     net: NetLike, pictures: Iterable[InputLike], *, top: int = 3, batch: int = 32
 ) -> Iterator[Prediction | DataError]:
     """Classify images in batches, as they are read.

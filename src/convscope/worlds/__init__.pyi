@@ -25,7 +25,7 @@ from .datasets.table import ColumnDataset as ColumnDataset
 from .images import photos as photos
 from .images.adapt import scaled as scaled
 from .images.checking.check import DatasetReport as DatasetReport
-from .images.checking.check import check as check
+from .images.checking.check import check_images as check_images
 from .images.checking.recipe import DataCheckRecipe as DataCheckRecipe
 from .images.datasets.folder import ImageFolder as ImageFolder
 from .images.datasets.labelled import ImageTensorDataset as ImageTensorDataset

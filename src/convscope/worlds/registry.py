@@ -17,7 +17,7 @@ from convscope.graph.spec import IMAGE, TensorSpec
 from convscope.worlds.arrays import ArrayWorld, open_array, open_arrays
 from convscope.worlds.datasets.digit_world import DigitWorld
 from convscope.worlds.go.world import GoWorld
-from convscope.worlds.images.checking.check import DatasetReport, check
+from convscope.worlds.images.checking.check import DatasetReport, check_images
 from convscope.worlds.images.decode import MOST_PIXELS
 from convscope.worlds.images.listing import files_below
 from convscope.worlds.images.world import ImageWorld
@@ -146,7 +146,7 @@ def check_data(
         raise UsageError("a kind of data", received=kind, hint=nearest(kind, WORLDS))
     world = _world_of_files(Path(root)) if kind == "auto" else WORLDS[kind]
     if isinstance(world, ImageWorld):
-        return check(root, duplicates=duplicates, most_pixels=most_pixels)
+        return check_images(root, duplicates=duplicates, most_pixels=most_pixels)
     return world.check(root, duplicates=duplicates)
 
 

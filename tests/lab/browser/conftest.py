@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.lab.browser.running import Lab, opening, running
+from tests.lab.browser.running import Lab, enter, opening, running
 from tests.lab.browser.wheel import TOKEN, installed_wheel
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -56,11 +56,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def cookies(lab: Lab, browser: Any) -> Any:
     """What a browser has after it opened the link, which works once."""
-    context = browser.new_context()
-    context.new_page().goto(lab.link)
-    found = context.storage_state()
-    context.close()
-    return found
+    return enter(browser, lab)
 
 
 @pytest.fixture
@@ -86,11 +82,7 @@ def wheel_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def wheel_cookies(wheel_lab: Lab, browser: Any) -> Any:
     """What a browser has after it opened the link of the wheel's lab."""
-    context = browser.new_context()
-    context.new_page().goto(wheel_lab.link)
-    found = context.storage_state()
-    context.close()
-    return found
+    return enter(browser, wheel_lab)
 
 
 @pytest.fixture

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+
+from convscope.worlds import digits
 
 LAB_UI = Path(__file__).resolve().parents[3] / "lab-ui"
 SEVEN = [(0.25, 0.25), (0.5, 0.25), (0.75, 0.24), (0.62, 0.5), (0.5, 0.68), (0.44, 0.84)]
@@ -37,7 +40,7 @@ def running(folder: Path, env: Mapping[str, str] = os.environ) -> Iterator[Lab]:
     with (folder / "log.txt").open("w+") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env=env)
         try:
-            yield Lab(_link(process, folder / "log.txt"), folder / "runs")
+            yield Lab(printed_link(process, folder / "log.txt"), folder / "runs")
         finally:
             process.send_signal(2)
             try:
@@ -46,8 +49,8 @@ def running(folder: Path, env: Mapping[str, str] = os.environ) -> Iterator[Lab]:
                 process.kill()
 
 
-def _link(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    """Return the address that the lab prints."""
+def printed_link(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Wait for the address that a lab prints into its log."""
     for _ in range(600):
         found = re.search(r"https?://\S+", log.read_text())
         if found:
@@ -55,6 +58,15 @@ def _link(process: "subprocess.Popen[bytes]", log: Path) -> str:
         assert process.poll() is None, log.read_text()
         time.sleep(0.1)
     raise AssertionError(log.read_text())
+
+
+def enter(browser: Any, lab: Lab) -> Any:
+    """Open the link of a lab, which works once; return what the browser has then: its cookies."""
+    context = browser.new_context()
+    context.new_page().goto(lab.link)
+    found = context.storage_state()
+    context.close()
+    return found
 
 
 @contextmanager
@@ -101,6 +113,15 @@ def drop(page: Any, file: Path, name: str) -> None:
     page.locator("section.out").dispatch_event("drop", {"dataTransfer": transfer})
 
 
+def begin(page: Any, verb: str, **settings: Any) -> str:
+    """Put a job into the queue, as the page does; return its id."""
+    return page.evaluate(
+        """body => fetch('/api/v1/jobs', {method: 'POST', body: JSON.stringify(body),
+        headers: {'Content-Type': 'application/json'}}).then(answer => answer.json()).then(({id}) => id)""",
+        {"verb": verb, "settings": settings, "uploads": {}},
+    )
+
+
 def stroke(page: Any, points: Sequence[tuple[float, float]]) -> None:
     """Draw on the pad with the mouse, as a hand does: in many small moves."""
     box = page.locator(".pad canvas").bounding_box()
@@ -112,6 +133,15 @@ def stroke(page: Any, points: Sequence[tuple[float, float]]) -> None:
     page.mouse.up()
 
 
+def handwritten_seven(folder: Path) -> Path:
+    """Save a 7 of the bundled test data as ink on paper, larger than the network's input."""
+    data = digits.test()
+    index = next(i for i in range(len(data)) if int(data.labels[i]) == 7)
+    pixels = 255 - (255 * data.inputs([index])[0][0]).byte().numpy()
+    Image.fromarray(pixels).resize((112, 112)).save(folder / "seven.png")
+    return folder / "seven.png"
+
+
 def answer(page: Any) -> str:
     return page.locator(".answers .name.best").inner_text()
 
@@ -120,10 +150,13 @@ def wait_for_answer(page: Any, name: str) -> None:
     page.locator(".answers .name.best", has_text=re.compile(f"^{name}$")).wait_for()
 
 
-def until(page: Any, condition: str) -> None:
-    """Wait until a condition holds; the page's policy forbids to evaluate it in there again and again."""
+def until(page: Any, condition: str | Callable[[], bool]) -> None:
+    """Wait until a condition holds, in JavaScript or in Python.
+
+    It is asked for again and again from here: the page's policy forbids to evaluate a text in there.
+    """
     for _ in range(300):
-        if page.evaluate(condition):
+        if page.evaluate(condition) if isinstance(condition, str) else condition():
             return
         page.wait_for_timeout(100)
     raise AssertionError(condition)

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lab.browser.running import serious, until
 
-AXE = Path(__file__).resolve().parents[3] / "lab-ui" / "node_modules" / "axe-core" / "axe.min.js"
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
 
@@ -44,14 +43,6 @@ def drawn(page: Any) -> int:
     """How many thumbnails are on the map; told a moment after it came to rest."""
     page.wait_for_timeout(500)
     return int(page.get_by_role("application").get_attribute("data-drawn"))
-
-
-def until(page: Any, true: Callable[[], bool]) -> None:
-    for _ in range(60):
-        if true():
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("in vain")
 
 
 def middle(page: Any) -> tuple[float, float]:
@@ -178,15 +169,11 @@ def test_it_fits_a_phone_and_a_tap_chooses(open_page: Open, atlas: str, locale: 
 
 
 def test_axe_finds_nothing_serious(open_page: Open, atlas: str) -> None:
-    if not AXE.exists():
-        pytest.skip("needs axe-core: npm ci in lab-ui")
     page = look(open_page, atlas)
     page.get_by_role("application").focus()
     page.keyboard.press("Shift+ArrowRight")
     page.wait_for_timeout(500)
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run().then(found => found.violations)")
-    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    assert not serious(page)
 
 
 def test_without_motion_the_map_is_at_its_place_at_once(open_page: Open, atlas: str) -> None:

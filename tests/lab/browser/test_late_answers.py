@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.lab.browser.running import Lab, stroke, until, wait_for_answer
+from tests.lab.browser.running import Lab, begin, stroke, until, wait_for_answer
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
@@ -23,11 +23,8 @@ class Held:
         page.route(address, lambda route: self.routes.append(route))
 
     def wait(self, page: Any) -> Any:
-        for _ in range(300):
-            if self.routes:
-                return self.routes[0]
-            page.wait_for_timeout(50)
-        raise AssertionError("nothing was asked")
+        until(page, lambda: bool(self.routes))
+        return self.routes[0]
 
 
 def picture(colour: str) -> bytes:
@@ -49,17 +46,12 @@ def test_all_files_that_were_chosen_together_are_handed_over(open_page: Open, tm
 
 def test_a_refused_action_on_a_job_is_said_and_stays(open_page: Open, lab: Lab) -> None:
     page = open_page("/")
-    body = {"verb": "classify", "settings": {"net": "digits"}, "uploads": {}}
-    begin = """body => fetch('/api/v1/jobs', {method: 'POST', body: JSON.stringify(body),
-        headers: {'Content-Type': 'application/json'}}).then(answer => answer.json())"""
-    job = page.evaluate(
-        begin, {**body, "verb": "visualize", "settings": {"net": "digits", "places": ["conv9:0"]}}
-    )
+    job = begin(page, "visualize", net="digits", places=["conv9:0"])
     page.goto(lab.base + "/jobs")
-    row = page.locator(".job", has=page.locator(f"a[href='/jobs/{job['id']}']")).first
+    row = page.locator(".job", has=page.locator(f"a[href='/jobs/{job}']")).first
     row.get_by_text("failed").wait_for(timeout=120_000)
     page.route(
-        f"**/api/v1/jobs/{job['id']}",
+        f"**/api/v1/jobs/{job}",
         lambda route: route.fulfill(status=409, content_type="application/json", body=json.dumps(REFUSAL)),
     )
     with page.expect_response("**/api/v1/jobs?limit=1000"):

@@ -1,17 +1,16 @@
 """The server is killed under an open page: it comes back by itself, and a paused training stays paused."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lab.browser.running import printed_link
 
 pytestmark = pytest.mark.slow
 
@@ -29,13 +28,7 @@ class Restarted:
         command = [sys.executable, "-m", "convscope", "lab", "--port", str(self.port), "--no-browser"]
         with (self.folder / "log.txt").open("w") as log:
             self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
-        for _ in range(600):
-            found = re.search(r"https?://\S+", (self.folder / "log.txt").read_text())
-            if found:
-                return found[0]
-            assert self.process.poll() is None, (self.folder / "log.txt").read_text()
-            time.sleep(0.1)
-        raise AssertionError((self.folder / "log.txt").read_text())
+        return printed_link(self.process, self.folder / "log.txt")
 
     def end(self, with_signal: int) -> None:
         """End it by a signal."""

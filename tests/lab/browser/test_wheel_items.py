@@ -18,10 +18,17 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.lab.browser.running import SEVEN, Lab, drop, stroke, until, wait_for_answer
+from tests.lab.browser.running import (
+    SEVEN,
+    Lab,
+    begin,
+    drop,
+    handwritten_seven,
+    stroke,
+    until,
+    wait_for_answer,
+)
 from tests.lab.browser.wheel import TOKEN
-
-from convscope.worlds import digits
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
@@ -36,31 +43,12 @@ def done(page: Any, seconds: int = 120) -> None:
 
 def all_loaded(page: Any, pictures: str) -> None:
     """Wait until all pictures of a selector are there and whole."""
-    for _ in range(300):
-        if page.locator(pictures).evaluate_all(LOADED):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(pictures)
-
-
-def begin(page: Any, verb: str, **settings: Any) -> str:
-    """Put a job into the queue, as the page does; return its id."""
-    return page.evaluate(
-        """body => fetch('/api/v1/jobs', {method: 'POST', body: JSON.stringify(body),
-        headers: {'Content-Type': 'application/json'}}).then(answer => answer.json()).then(({id}) => id)""",
-        {"verb": verb, "settings": settings, "uploads": {}},
-    )
+    until(page, lambda: page.locator(pictures).evaluate_all(LOADED))
 
 
 @pytest.fixture(scope="module")
 def digit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A handwritten 7 of the bundled test data, as ink on paper."""
-    data = digits.test()
-    index = next(i for i in range(len(data)) if int(data.labels[i]) == 7)
-    pixels = 255 - (255 * data.inputs([index])[0][0]).byte().numpy()
-    file = tmp_path_factory.mktemp("digit") / "seven.png"
-    Image.fromarray(pixels).resize((112, 112)).save(file)
-    return file
+    return handwritten_seven(tmp_path_factory.mktemp("digit"))
 
 
 def test_1_every_layer_is_watched_and_a_unit_is_understood(open_wheel: Open, keep: Keep) -> None:

@@ -18,7 +18,7 @@ from convscope.lab.live.background import Background
 from convscope.lab.live.formulas import formula
 from convscope.lab.live.networks import watchable
 from convscope.lab.live.units import STEPS, Units, inspect_unit, unit_numbers
-from convscope.learn import TaskRecipe, with_words_of
+from convscope.learn import TaskRecipe, with_vocabulary_of
 from convscope.system.progress import Progress
 
 
@@ -158,7 +158,7 @@ def test_units_of_networks_without_data_and_of_texts_are_listed(units: Units) ->
     assert questions["indexed"] is questions["units"][0]["visualization"] is None
     data = worlds.require_labelled(worlds.open("phrases", "test"))
     fresh, recipe = nets.load("kim_cnn", seed=0), TaskRecipe.parse({"network": "kim_cnn", "data": "phrases"})
-    words = with_words_of(fresh, worlds.open("phrases", "train"), data, recipe)[0]
+    words = with_vocabulary_of(fresh, worlds.open("phrases", "train"), data, recipe)[0]
     layer = next(layer.name for layer in watchable(words) if "conv" in layer.name)
     found = units.layer(words, "words", layer, "0-3")
     while found["indexed"] < 1:

@@ -11,7 +11,7 @@ from convscope import nets
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.learn import ClassificationRecipe, Epoch, Trainer, TrainProgress, evaluate, iter_train
-from convscope.learn.optimization.schedules import rate
+from convscope.learn.optimization.schedules import lr_factor
 from convscope.learn.recipe import SMALL
 from convscope.nets.activations.classifier_output import PROBABILITIES
 
@@ -65,7 +65,7 @@ def test_it_is_the_loop_one_writes_by_hand(train_images, name, make, extra):
     for epoch in range(2):
         for step, batch in enumerate(loop.batch_source.batches(epoch, 0)):
             for group in optimizer.param_groups:
-                group["lr"] = 0.01 * rate(recipe, 6 * epoch + step, 12)
+                group["lr"] = 0.01 * lr_factor(recipe, 6 * epoch + step, 12)
             loss = functional.cross_entropy(
                 twin(*batch.inputs), batch.targets, label_smoothing=recipe.label_smoothing
             )

@@ -24,7 +24,7 @@ from convscope.learn import (
     iter_train_run,
     train,
 )
-from convscope.learn.optimization.schedules import rate
+from convscope.learn.optimization.schedules import lr_factor
 from convscope.learn.transfer.layer_decay import layer_lr_scales
 from convscope.nets.inference.execution import ExecutionConfig
 
@@ -95,7 +95,7 @@ def test_it_is_what_a_plain_loop_without_a_cache_computes(train_images, optimize
         for indices in order.split(100):
             images = train_images.images[indices].float() / 255
             for group in optim.param_groups:
-                group["lr"] = 0.02 * rate(settings, step, steps)
+                group["lr"] = 0.02 * lr_factor(settings, step, steps)
             loss = functional.cross_entropy(module(images), train_images.labels[indices])
             optim.zero_grad()
             loss.backward(inputs=[head.weight, head.bias])

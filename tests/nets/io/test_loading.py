@@ -60,9 +60,9 @@ class TestNames:
         assert hint in str(caught.value)
 
     def test_known_names_open(self):
-        from convscope.nets.io.loading import known
+        from convscope.nets.io.loading import list_networks
 
-        names = known()
+        names = list_networks()
         assert {"digits", "lenet5", "efficientnet_lite0", "torchvision/resnet50", "timm/resnet50"} <= {*names}
         assert len(names) == len(set(names)) > 1000
 

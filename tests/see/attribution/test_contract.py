@@ -17,7 +17,7 @@ from convscope.see.attribution.method import Method
 from convscope.see.attribution.methods.cam import GradientCam
 from convscope.see.attribution.methods.gradient import InputXGradient
 from convscope.see.attribution.metrics.completeness import completeness_gap
-from convscope.see.attribution.metrics.faithfulness import ALL
+from convscope.see.attribution.metrics.faithfulness import METRICS
 from convscope.see.attribution.registry import METHODS, get_method, method_class
 from convscope.see.attribution.target import make_task
 from convscope.worlds.datasets import digits
@@ -66,7 +66,7 @@ def test_any_network_is_explained_or_told_what_would(name, kind):
         "Swallowing": "output:0",
     }.get(kind.__name__, 1)
     try:
-        found = explain(net, inputs, name, target, checks=ALL, **FEW.get(name, {}))
+        found = explain(net, inputs, name, target, checks=METRICS, **FEW.get(name, {}))
     except UsageError as error:
         assert error.hint, error
         assert name.endswith(("cam", "cam++")) or name in ("guided", "deconvnet", "lrp")
@@ -100,7 +100,7 @@ def test_nothing_is_left_altered_when_it_is_stopped(name):
     before = state(net.module)
     with pytest.raises(KeyboardInterrupt):
         for _ in range(9):
-            explain(net, pictures(net), name, 1, checks=ALL, **FEW.get(name, {}))
+            explain(net, pictures(net), name, 1, checks=METRICS, **FEW.get(name, {}))
     assert same(before, state(net.module))
     assert torch.is_grad_enabled()
     assert torch.overrides._get_current_function_mode_stack() == []
@@ -111,7 +111,7 @@ def test_between_two_parts_of_the_work_nothing_is_held(name):
     net = convolutional()
     before = state(net.module)
     task, method = make_task(net, pictures(net), 1), get_method(name, **FEW.get(name, {}))
-    for progress in iter_explain(task, method, checks=ALL):
+    for progress in iter_explain(task, method, checks=METRICS):
         assert same(before, state(net.module))
         assert torch.overrides._get_current_function_mode_stack() == []
         assert 0 <= progress.fraction <= 1
@@ -194,7 +194,7 @@ def test_every_method_explains_digits_better_than_chance_and_forgets(name):
     settings = {"rise": {"samples": 300}, "smoothgrad": {"samples": 8}, "integrated": {"steps": 16}}.get(
         name, {}
     )
-    found = explain(net, images, name, samples.labels[:12].tolist(), checks=ALL, **settings)
+    found = explain(net, images, name, samples.labels[:12].tolist(), checks=METRICS, **settings)
     ours = [
         r.deletion_insertion.curves.insertion_area - r.deletion_insertion.curves.deletion_area
         for r in found.faithfulness
@@ -235,13 +235,13 @@ def test_one_dimension_five_channels_and_vectors():
     )
     vector = wrap(nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), TensorSpec((6,)))
     for name in METHODS:
-        found = explain(signal, torch.rand(1, 5, 20), name, 1, checks=ALL, **FEW.get(name, {}))
+        found = explain(signal, torch.rand(1, 5, 20), name, 1, checks=METRICS, **FEW.get(name, {}))
         assert found.heatmap.shape == (1, 20)
         if name.endswith(("cam", "cam++")):
             with pytest.raises(UsageError, match="maps"):
                 explain(vector, torch.rand(1, 6), name, 1)
             continue
-        found = explain(vector, torch.rand(1, 6), name, 1, checks=ALL, **FEW.get(name, {}))
+        found = explain(vector, torch.rand(1, 6), name, 1, checks=METRICS, **FEW.get(name, {}))
         assert found.heatmap.shape == (1, 6)
         assert found.heatmap.abs().max() > 0
 

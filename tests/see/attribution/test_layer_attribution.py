@@ -13,7 +13,7 @@ from convscope.errors import GraphError, PlaceError, UsageError
 from convscope.graph import chain
 from convscope.graph.spec import SOUND, TensorSpec
 from convscope.nets import Net, build, load, spectrogram_axes, wrap
-from convscope.see.attribution import ALL, explain, make_task
+from convscope.see.attribution import METRICS, explain, make_task
 from convscope.see.attribution.registry import METHODS
 
 torch.set_num_threads(1)
@@ -218,7 +218,7 @@ def test_filtering_out_the_hottest_band_takes_the_class_away_and_the_band_alone_
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_has_heat_over_time_and_frequency_and_measures_there(name):
     net = load("spoken-digits")
-    found = explain(net, wave(2), name, [3, 5], checks=ALL, **{"rise": {"samples": 24}}.get(name, {}))
+    found = explain(net, wave(2), name, [3, 5], checks=METRICS, **{"rise": {"samples": 24}}.get(name, {}))
     assert str(found.task.wrt) == "log_mel" and found.heatmap.shape == (2, 40, 51)
     assert torch.equal(found.task.whole.inputs[0], wave(2))
     torch.testing.assert_close(found.scores, net(wave(2))[[0, 1], [3, 5]].detach())
@@ -283,6 +283,6 @@ def test_a_network_is_left_as_it_was():
     net = load("spoken-digits")
     net.module.train()
     before = {name: value.clone() for name, value in net.module.state_dict().items()}
-    explain(net, wave(), "lrp", 3, checks=ALL)
+    explain(net, wave(), "lrp", 3, checks=METRICS)
     assert all(m.training and not m._forward_hooks for m in net.module.modules())
     assert all(torch.equal(before[name], value) for name, value in net.module.state_dict().items())

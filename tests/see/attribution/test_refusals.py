@@ -18,7 +18,7 @@ from convscope.see import layer, output
 from convscope.see.attribution.explanation import explain
 from convscope.see.attribution.gradients.passes import stored
 from convscope.see.attribution.methods.cam import resolve_cam_layer
-from convscope.see.attribution.metrics.faithfulness import ALL
+from convscope.see.attribution.metrics.faithfulness import METRICS
 from convscope.see.attribution.target import make_task
 from convscope.system.progress import last_item
 
@@ -41,7 +41,7 @@ def test_one_number_is_explained_itself_with_its_sign(after, target):
     x = images().requires_grad_()
     answer = net.module(x)
     (slope,) = torch.autograd.grad(answer.sum(), x)
-    found = explain(net, x, "saliency", target, checks=ALL)
+    found = explain(net, x, "saliency", target, checks=METRICS)
     assert torch.allclose(found.scores, answer.detach().flatten())
     assert (answer < 0).any()
     assert torch.allclose(found.attribution, slope, atol=1e-7)
@@ -273,8 +273,8 @@ def test_checks_of_every_kind_work_in_double_and_half_precision():
     for dtype in (torch.float64, torch.float16, torch.bfloat16):
         net = convolutional()
         net.module.to(dtype)
-        found = explain(net, pictures(net), "gradcam", 1, checks=ALL)
-        plain = explain(convolutional(), pictures(net), "gradcam", 1, checks=ALL)
+        found = explain(net, pictures(net), "gradcam", 1, checks=METRICS)
+        plain = explain(convolutional(), pictures(net), "gradcam", 1, checks=METRICS)
         for one, other in zip(found.faithfulness, plain.faithfulness, strict=True):
             assert one.deletion_insertion.curves.deletion == pytest.approx(
                 other.deletion_insertion.curves.deletion, abs=0.02

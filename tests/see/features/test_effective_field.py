@@ -10,7 +10,7 @@ from convscope.errors import DataError, PlaceError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, wrap
 from convscope.see import effective_receptive_field
-from convscope.see.units.report import field_of
+from convscope.see.units.report import receptive_field
 
 
 def linear(*kernels):
@@ -53,7 +53,7 @@ def test_nothing_outside_the_analytic_field_moves_a_unit(digit_net):
     for place in ("conv2:3", "pool2", "dense1:2", "output:1"):
         found = effective_receptive_field(digit_net, place, torch.rand(6, 1, 28, 28))
         place_ = LayerAddress.parse(found.place)
-        (y0, y1), (x0, x1) = field_of(digit_net, place_).box(place_.position or ())
+        (y0, y1), (x0, x1) = receptive_field(digit_net, place_).box(place_.position or ())
         inside = found.influence[y0:y1, x0:x1].sum()
         assert float(inside) == pytest.approx(1.0)
         assert float(found.influence.sum()) == pytest.approx(1.0)

@@ -367,14 +367,16 @@ def test_findings_are_of_images_only(classified):
 
 
 def test_the_learning_rate_is_that_of_the_schedule(classified):
-    from convscope.learn import rate
+    from convscope.learn import lr_factor
 
     run = classified[0]
     curve = training._rates(run)
     weights = sum(weight.numel() for weight in run.setup.net.module.parameters())
     assert curve.span == (0, 3)
     assert max(curve.series["train"]) == pytest.approx(run.recipe.max_lr(weights), rel=0.02)
-    assert curve.series["train"][0] == pytest.approx(run.recipe.max_lr(weights) * rate(run.recipe, 0, 600))
+    assert curve.series["train"][0] == pytest.approx(
+        run.recipe.max_lr(weights) * lr_factor(run.recipe, 0, 600)
+    )
 
 
 def test_the_curve_of_the_learning_rate_has_the_phases_of_a_probe(tmp_path):

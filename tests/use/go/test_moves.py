@@ -8,7 +8,7 @@ from tests.use.go.positions import board_of, is_own_eye
 
 from convscope.use.go import (
     candidates,
-    choose,
+    choose_move,
     dead_stones,
     play_out,
     random_player,
@@ -117,7 +117,7 @@ def test_random_players_end_their_games_and_keep_their_eyes(seed: int) -> None:
     board = Board(5 + seed % 2, Rules(0.5))
     players = {1: random_player(seed), 2: random_player(seed + 100)}
     while not board.is_over:
-        point, colour = choose(players[board.to_play], board).point, board.to_play
+        point, colour = choose_move(players[board.to_play], board).point, board.to_play
         assert point is None or not is_own_eye(board, *point, colour)
         board.play(point)
     assert 10 < len(board.history) <= 3 * board.size**2 + 2

@@ -21,7 +21,7 @@ from convscope.use.go import (
     TreeSearch,
     UniformPolicy,
     build_player,
-    choose,
+    choose_move,
 )
 from convscope.use.go.recipe import PlayRecipe
 from convscope.worlds.go import Board, Rules, encode, plane_names
@@ -43,15 +43,15 @@ SHARES = np.array([0.05, 0.1, 0.05, 0.1, 0.4, 0.1, 0.05, 0.1, 0.05])
 
 def test_the_most_probable_legal_move_is_chosen() -> None:
     board = Board(3)
-    assert choose(PolicyPlayer(Fixed(SHARES)), board).point == (1, 1)
+    assert choose_move(PolicyPlayer(Fixed(SHARES)), board).point == (1, 1)
     board.play((1, 1))
-    assert choose(PolicyPlayer(Fixed(SHARES)), board).point == (0, 1)
+    assert choose_move(PolicyPlayer(Fixed(SHARES)), board).point == (0, 1)
 
 
 @pytest.mark.parametrize(("temperature", "share"), [(1.0, 0.4), (0.5, 0.16 / 0.21), (2.0, 0.2211)])
 def test_draws_follow_the_probabilities(temperature: float, share: float) -> None:
     player = PolicyPlayer(Fixed(SHARES), temperature, seed=1)
-    drawn = Counter(choose(player, Board(3)).point for _ in range(800))
+    drawn = Counter(choose_move(player, Board(3)).point for _ in range(800))
     weights = SHARES ** (1 / temperature)
     assert drawn[1, 1] / 800 == pytest.approx(weights[4] / weights.sum(), abs=0.05)
     assert weights[4] / weights.sum() == pytest.approx(share, abs=0.01)
@@ -61,7 +61,7 @@ def test_the_same_seed_draws_the_same() -> None:
     def game(seed: int) -> list:
         player, board = PolicyPlayer(UniformPolicy(), 1.0, seed), Board(5)
         while len(board.history) < 15:
-            board.play(choose(player, board).point)
+            board.play(choose_move(player, board).point)
         return [move.point for move in board.history]
 
     assert game(3) == game(3) != game(4)
@@ -77,8 +77,8 @@ def test_a_search_finds_what_the_policy_overlooks() -> None:
         def __call__(self, boards) -> Evaluation:
             return Evaluation(np.tile(np.log(shares), (len(boards), 1)), super().__call__(boards).value)
 
-    assert choose(PolicyPlayer(Blind()), board).point == (4, 4)
-    assert choose(SearchPlayer(TreeSearch(Blind(), SearchConfig(300))), board).point == (1, 3)
+    assert choose_move(PolicyPlayer(Blind()), board).point == (4, 4)
+    assert choose_move(SearchPlayer(TreeSearch(Blind(), SearchConfig(300))), board).point == (1, 3)
 
 
 def test_who_loses_resigns_and_who_wins_does_not() -> None:
@@ -90,12 +90,12 @@ def test_who_loses_resigns_and_who_wins_does_not() -> None:
                 return Evaluation(super().__call__(boards).logits, np.array(of))
 
         few = SearchPlayer(TreeSearch(Sure(), SearchConfig(31)), resign=0.1)
-        assert not choose(few, Board(5)).resigns, "a few visits say little"
+        assert not choose_move(few, Board(5)).resigns, "a few visits say little"
         player = SearchPlayer(TreeSearch(Sure(), SearchConfig(64)), resign=0.1)
-        choice = choose(player, Board(5))
+        choice = choose_move(player, Board(5))
         assert choice.resigns == resigns
         assert choice.winrate == pytest.approx((1 + value) / 2)
-        assert not choose(SearchPlayer(TreeSearch(Sure(), SearchConfig(64))), Board(5)).resigns
+        assert not choose_move(SearchPlayer(TreeSearch(Sure(), SearchConfig(64))), Board(5)).resigns
 
 
 def test_moves_are_drawn_in_the_opening_alone() -> None:
@@ -104,7 +104,7 @@ def test_moves_are_drawn_in_the_opening_alone() -> None:
     for drawn, several in ((2, True), (1, False)):
         search = TreeSearch(Shuffled(), SearchConfig(60))
         player = SearchPlayer(search, temperature=1.0, drawn=drawn)
-        chosen = {choose(player, board).point for _ in range(12)}
+        chosen = {choose_move(player, board).point for _ in range(12)}
         assert (len(chosen) > 1) == several
         if not several:
             assert chosen == {search.search(board).moves[0].point}

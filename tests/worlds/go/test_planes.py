@@ -10,8 +10,8 @@ from tests.reference.go_rules import SlowBoard
 
 from convscope.errors import UsageError
 from convscope.worlds.go import (
-    ALPHAGO,
-    SMALL,
+    ALPHAGO_PLANES,
+    SMALL_PLANES,
     Board,
     GameRecord,
     GameRecords,
@@ -66,17 +66,19 @@ def test_plane_agrees_with_slow_reference(name, compared):
 
 
 def test_order_is_that_of_the_paper():
-    assert len(ALPHAGO) == 48
-    assert ALPHAGO[:5] == ("own", "opponent", "empty", "ones", "age1")
-    assert [ALPHAGO.index(n) for n in ("age8", "liberties1", "captures0", "self_atari1", "after1")] == [
+    assert len(ALPHAGO_PLANES) == 48
+    assert ALPHAGO_PLANES[:5] == ("own", "opponent", "empty", "ones", "age1")
+    assert [
+        ALPHAGO_PLANES.index(n) for n in ("age8", "liberties1", "captures0", "self_atari1", "after1")
+    ] == [
         11,
         12,
         20,
         28,
         36,
     ]
-    assert ALPHAGO[44:] == ("ladder_capture", "ladder_escape", "sensible", "zeros")
-    assert len(SMALL) == 20 and set(SMALL) <= set(NAMES)
+    assert ALPHAGO_PLANES[44:] == ("ladder_capture", "ladder_escape", "sensible", "zeros")
+    assert len(SMALL_PLANES) == 20 and set(SMALL_PLANES) <= set(NAMES)
 
 
 def test_ages_leak_nothing_of_the_next_move():
@@ -103,7 +105,7 @@ def test_planes_by_name_are_those_of_all():
     for vertex in ("E5", "D5", "E6", "D6", "F4"):
         board.play(vertex)
     every = encode(board, NAMES)
-    assert np.array_equal(encode(board, SMALL), every[[NAMES.index(name) for name in SMALL]])
+    assert np.array_equal(encode(board, SMALL_PLANES), every[[NAMES.index(name) for name in SMALL_PLANES]])
     out = np.full((2, 9, 9), 7, np.uint8)
     assert encode(board, ("white", "own"), out) is out
     assert out.max() == 1

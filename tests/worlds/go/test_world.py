@@ -11,7 +11,15 @@ import torch
 from convscope import nets, worlds
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.worlds.go import ALPHAGO, SMALL, Board, draw_board, encode, plane_names, write_sgf
+from convscope.worlds.go import (
+    ALPHAGO_PLANES,
+    SMALL_PLANES,
+    Board,
+    draw_board,
+    encode,
+    plane_names,
+    write_sgf,
+)
 
 SPEC = TensorSpec((20, 9, 9), kind="go")
 DIAGRAM = """
@@ -41,11 +49,11 @@ def played(tmp_path):
 def test_records_are_opened_at_their_end_or_after_a_move(played):
     board, path = played
     sample = worlds.open_sample(path, SPEC)
-    assert torch.equal(sample.input, torch.from_numpy(encode(board, SMALL)).float())
+    assert torch.equal(sample.input, torch.from_numpy(encode(board, SMALL_PLANES)).float())
     board.undo()
     board.undo()
     earlier = worlds.open_sample(f"{path}@3", SPEC)
-    assert torch.equal(earlier.input, torch.from_numpy(encode(board, SMALL)).float())
+    assert torch.equal(earlier.input, torch.from_numpy(encode(board, SMALL_PLANES)).float())
     assert np.array_equal(earlier.original.stones, board.stones)
     assert worlds.open_sample(f"{path}@0", SPEC).input[2].all()
     with pytest.raises(DataError, match="move from 0 to 5"):
@@ -89,8 +97,8 @@ def test_other_sizes_and_other_things_are_refused(played, tmp_path):
 
 
 def test_planes_follow_from_names_or_number():
-    assert plane_names(SPEC) == SMALL
-    assert plane_names(TensorSpec((48, 9, 9), kind="go")) == ALPHAGO
+    assert plane_names(SPEC) == SMALL_PLANES
+    assert plane_names(TensorSpec((48, 9, 9), kind="go")) == ALPHAGO_PLANES
     named = TensorSpec((2, 9, 9), kind="go", vocabulary=("own", "white"))
     assert plane_names(named) == ("own", "white")
     assert worlds.open_sample(Board(9), named).input.shape == (2, 9, 9)

@@ -8,7 +8,7 @@ from tests.worlds.images.test_folder import plain, tree, truncated
 from tests.worlds.images.test_photos import gigantic
 
 from convscope.errors import DataError
-from convscope.worlds import check
+from convscope.worlds import check_images
 
 
 def corrupt() -> bytes:
@@ -45,7 +45,7 @@ def test_every_kind_of_trouble_is_counted(tmp_path):
             ".git/config": b"",
         },
     )
-    report = check(tmp_path)
+    report = check_images(tmp_path)
     assert report.pictures == {"test": {"cat": 1, "dog": 1}, "train": {"bird": 0, "cat": 2, "dog": 3}}
     assert report.total == 7 and not report.ok
     kinds = {"empty": 1, "not an image": 1, "corrupt": 1, "truncated": 1, "too large": 1}
@@ -66,17 +66,17 @@ def test_every_kind_of_trouble_is_counted(tmp_path):
 
 
 def test_a_good_folder(tmp_path):
-    report = check(tree(tmp_path, {"a/1.png": 1, "b/1.png": 2}))
+    report = check_images(tree(tmp_path, {"a/1.png": 1, "b/1.png": 2}))
     assert report.ok and report.kinds == {} and report.duplicates == ()
 
 
 def test_only_bad_files_is_a_report_not_an_error(tmp_path):
-    report = check(tree(tmp_path, {"a/1.png": b"", "b/1.png": b"?"}))
+    report = check_images(tree(tmp_path, {"a/1.png": b"", "b/1.png": b"?"}))
     assert report.total == 0 and not report.ok and len(report.problems) == 2
 
 
 def test_an_empty_folder(tmp_path):
-    assert not check(tmp_path).ok
+    assert not check_images(tmp_path).ok
 
 
 def test_names_that_are_no_utf8(tmp_path):
@@ -85,25 +85,25 @@ def test_names_that_are_no_utf8(tmp_path):
         (tmp_path / "a" / b"\xff\xfe.png".decode("utf-8", "surrogateescape")).write_bytes(b"text")
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    json.dumps(check(tmp_path).to_json()).encode()
-    str(check(tmp_path)).encode()
+    json.dumps(check_images(tmp_path).to_json()).encode()
+    str(check_images(tmp_path)).encode()
 
 
 def test_duplicates_can_be_left_out(tmp_path):
-    assert check(tree(tmp_path, {"a/1.png": 1, "a/2.png": 1, "b/1.png": 2}), duplicates=False).ok
+    assert check_images(tree(tmp_path, {"a/1.png": 1, "a/2.png": 1, "b/1.png": 2}), duplicates=False).ok
 
 
 def test_the_limit_can_be_lowered(tmp_path):
-    assert check(tree(tmp_path, {"a/1.png": 1}), most_pixels=63).kinds == {"too large": 1}
+    assert check_images(tree(tmp_path, {"a/1.png": 1}), most_pixels=63).kinds == {"too large": 1}
 
 
 def test_no_folder(tmp_path):
     with pytest.raises(DataError):
-        check(tmp_path / "nowhere")
+        check_images(tmp_path / "nowhere")
 
 
 def test_real_photographs(shared_data):
-    report = check(shared_data / "flowers")
+    report = check_images(shared_data / "flowers")
     assert {split: sum(counts.values()) for split, counts in report.pictures.items()} == {
         "train": 500,
         "val": 200,
@@ -149,15 +149,15 @@ def pictures(*names: str) -> dict[str, object]:
     ],
 )
 def test_what_makes_results_meaningless_is_said_and_is_no_success(tmp_path, files, said):
-    report = check(tree(tmp_path, files))
+    report = check_images(tree(tmp_path, files))
     assert not report.ok
     assert said in str(report)
 
 
 def test_a_single_picture_in_a_class_is_remarked(tmp_path):
-    report = check(tree(tmp_path, pictures("a/1.png", "a/2.png", "b/1.png")))
+    report = check_images(tree(tmp_path, pictures("a/1.png", "a/2.png", "b/1.png")))
     assert report.ok and report.remarks[0].startswith("a single picture in b:")
-    more = check(
+    more = check_images(
         tree(tmp_path / "more", pictures("train/a/1.png", "train/b/2.png", "test/a/3.png", "test/b/4.png"))
     )
     assert more.ok and more.remarks == ()
@@ -166,13 +166,13 @@ def test_a_single_picture_in_a_class_is_remarked(tmp_path):
 def test_a_link_to_a_folder_in_a_class_is_remarked(tmp_path):
     tree(tmp_path, pictures("d/a/1.png", "d/a/2.png", "d/b/1.png", "d/b/2.png", "else/3.png"))
     (tmp_path / "d/a/more").symlink_to(tmp_path / "else")
-    report = check(tmp_path / "d")
+    report = check_images(tmp_path / "d")
     assert report.ok and "not followed: a/more" in report.remarks[0]
 
 
 def test_names_are_printed_as_one_line(tmp_path):
     tree(tmp_path, pictures("a\n\x1b[31m/1.png", "a\n\x1b[31m/2.png", "b/1.png", "b/2.png"))
-    assert len(str(check(tmp_path)).splitlines()) == 2 and "\x1b" not in str(check(tmp_path))
+    assert len(str(check_images(tmp_path)).splitlines()) == 2 and "\x1b" not in str(check_images(tmp_path))
 
 
 def test_a_folder_to_learn_from_says_the_same(tmp_path):

@@ -322,7 +322,7 @@ def _whole_name(word: str) -> str:
 
     if _is_certain(word) or not word:
         return word
-    return next((name for name in nets.known() if name.rpartition("/")[2] == word), word)
+    return next((name for name in nets.list_networks() if name.rpartition("/")[2] == word), word)
 
 
 def _needed_flags(schema: Any, given: set[str]) -> list[str]:

@@ -48,12 +48,12 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
         DataError: no image at all can be read (exit code 3); the error of the first one.
         UsageError: the network does not take one image (exit code 2).
     """
-    from convscope.use import classifying
+    from convscope.use import iter_predictions
 
     net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
     listed = list(_listed(recipe.images, net, workspace))
     readable = (path for path, error in listed if error is None)
-    found = classifying(net, readable, top=recipe.top, batch=recipe.batch)
+    found = iter_predictions(net, readable, top=recipe.top, batch=recipe.batch)
     answers, first = [], None
     document: Document = {"net": net.name, "answers": answers}
     for number, (path, error) in enumerate(listed):

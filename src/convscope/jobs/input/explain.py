@@ -94,13 +94,13 @@ def _explained(
     workspace: Workspace,
 ) -> "Iterator[Progress[list[Explanation]]]":
     """Run each method; one that does not suit the network is left out, unless it is the only one."""
-    from convscope.see.attribution import ALL, iter_explain
+    from convscope.see.attribution import METRICS, iter_explain
 
     made: list[Explanation] = []
     for number, method in enumerate(methods):
         last = None
         try:
-            for last in iter_explain(task, method, checks=ALL if recipe.checks else (), boxes=boxes):
+            for last in iter_explain(task, method, checks=METRICS if recipe.checks else (), boxes=boxes):
                 so_far = [*made, last.result()]
                 yield Progress(
                     (number + last.fraction) / len(methods),

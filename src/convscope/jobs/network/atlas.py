@@ -79,11 +79,11 @@ def _mapped(
 ) -> "Iterator[Progress[Map | None]]":
     """Run the atlas; the first stop while activations are collected ends that alone."""
     from convscope.nets import frozen
-    from convscope.see.activation_atlas import COLLECTED, iter_atlas
+    from convscope.see.activation_atlas import COLLECTED_FRACTION, iter_atlas
 
     with frozen(net.module):
         for step in iter_atlas(net, data, recipe, enough=lambda: request.asked):
-            request.heard = step.fraction < COLLECTED
+            request.heard = step.fraction < COLLECTED_FRACTION
             try:
                 yield step
             except KeyboardInterrupt:

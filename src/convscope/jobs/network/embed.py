@@ -57,7 +57,7 @@ def run(recipe: EmbedRecipe, workspace: Workspace) -> Steps:
         MissingError: UMAP is not installed, and was asked for (exit code 4).
     """
     net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
-    data = inputs.all_samples(recipe.data, net, recipe, workspace)
+    data = inputs.samples(recipe.data, net, recipe, workspace, all_parts=True)
     with workspace.folder(f"embed-{net.name}-{recipe.layer}") as folder, soft_interrupt() as request:
         document = yield from save_results(
             _embedded(net, data, recipe, request, folder),
@@ -103,7 +103,7 @@ def _stoppable(
 
 def _draw(embedding: "InputEmbedding", folder: ResultFolder) -> "Iterator[Progress[InputEmbedding | None]]":
     """Draw the sheets of thumbnails."""
-    from convscope.see.activation_atlas import PROJECTED, RECORDED
+    from convscope.see.activation_atlas import PROJECTED_FRACTION, RECORDED_FRACTION
     from convscope.show.images import thumbnails
 
     ink, levels = _levels(embedding)
@@ -115,7 +115,7 @@ def _draw(embedding: "InputEmbedding", folder: ResultFolder) -> "Iterator[Progre
     sheets = thumbnails.iter_thumbnail_sheets(pictures, levels, ink=ink)
     for count, sheet in enumerate(sheets, 1):
         (place / f"{sheet.side}-{sheet.number}.{thumbnails.file_format(ink)}").write_bytes(sheet.encoded())
-        done = RECORDED + (PROJECTED - RECORDED) * count / total
+        done = RECORDED_FRACTION + (PROJECTED_FRACTION - RECORDED_FRACTION) * count / total
         yield Progress(done, f"drawing {len(embedding):,} thumbnails", lambda: None)
 
 

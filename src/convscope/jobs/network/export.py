@@ -64,7 +64,7 @@ def run(recipe: ExportRecipe, workspace: Workspace) -> Steps:
     """
     from convscope import nets
 
-    out = _place(recipe, workspace.out, nets.ENDINGS)
+    out = _place(recipe, workspace.out, nets.EXPORT_SUFFIXES)
     yield Progress(0.0, f"loading {recipe.net}", lambda: None)
     net = inputs.network(recipe.net, recipe, workspace).to("cpu")  # where it is traced and compared
     yield Progress(0.1, f"exporting {net.name}", lambda: None)

@@ -55,12 +55,12 @@ def run(recipe: NetsRecipe, workspace: Workspace) -> Steps:
 
 
 def _search(word: str) -> Progress[Document]:
-    from convscope.nets import known
+    from convscope.nets import list_networks
 
-    names = [name for name in known() if word.lower() in name.lower()]
+    names = [name for name in list_networks() if word.lower() in name.lower()]
     if not names:
         raise UsageError(
-            "a word that occurs in the name of a network", received=word, hint=nearest(word, known())
+            "a word that occurs in the name of a network", received=word, hint=nearest(word, list_networks())
         )
     return finished({"names": names})
 

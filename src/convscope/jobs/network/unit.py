@@ -91,9 +91,16 @@ def _indexed(
     net: "Net", data: "LabelledDataset", recipe: UnitRecipe
 ) -> "Generator[Progress[Document | None], None, UnitIndex]":
     """Return the index that is named or cached; else index this layer into the user's cache."""
-    from convscope.see.units import INDEXING, iter_index_units, known_index, one_unit, open_index, storage
+    from convscope.see.units import (
+        INDEXED_FRACTION,
+        find_cached_index,
+        iter_index_units,
+        open_index,
+        resolve_unit,
+        storage,
+    )
 
-    place = one_unit(net, recipe.place)
+    place = resolve_unit(net, recipe.place)
     if recipe.index:
         index = open_index(recipe.index, net, data)
         kept = index.fingerprint.get("k")
@@ -104,14 +111,14 @@ def _indexed(
                 hint=f"Ask for --top-k {kept}, or leave out --index.",
             )
         return index
-    found = known_index(net, data, place, recipe.top_k)
+    found = find_cached_index(net, data, place, recipe.top_k)
     if found is not None:
         return found
     wanted = {"places": [str(place.layer_only)], "k": recipe.top_k, "batch": recipe.batch}
     folder = storage.cache_dir(net, data) / storage.cache_key(wanted)
     steps = iter_index_units(net, data, [place.layer_only], k=recipe.top_k, batch=recipe.batch, folder=folder)
     stopped = partial(_stopped, folder)
-    return (yield from result_of(steps, stopped, share=INDEXING))
+    return (yield from result_of(steps, stopped, share=INDEXED_FRACTION))
 
 
 def _stopped(folder: Path, done: str) -> str:

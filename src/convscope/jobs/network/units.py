@@ -146,7 +146,7 @@ def _unit_pages(net: "Net", recipe: UnitsRecipe, place: Path) -> dict[str, str]:
     Returns:
         Address of a unit -> place of its page, relative to the folder.
     """
-    from convscope.see.units import one_unit
+    from convscope.see.units import resolve_unit
     from convscope.show.images import png
 
     found: dict[str, str] = {}
@@ -158,7 +158,7 @@ def _unit_pages(net: "Net", recipe: UnitsRecipe, place: Path) -> dict[str, str]:
         with contextlib.suppress(ConvscopeError):
             made = png.recipe_in(folder / "unit.png")
             if (made.get("verb"), made.get("net"), made.get("data")) == ("unit", recipe.net, recipe.data):
-                address = str(one_unit(net, str(made.get("place"))))
+                address = str(resolve_unit(net, str(made.get("place"))))
                 found[address] = f"../{quote(folder.name)}/unit.html"
     return found
 

@@ -52,7 +52,7 @@ class Dialogue(Protocol):
         ...
 
 
-class Script:
+class ScriptedDialogue:
     """A conversation of which one side is known beforehand: for programs and tests.
 
     Args:

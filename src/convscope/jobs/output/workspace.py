@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from convscope.jobs.output import results
 from convscope.jobs.output.controls import Controls
-from convscope.jobs.output.dialogue import Dialogue, Script
+from convscope.jobs.output.dialogue import Dialogue, ScriptedDialogue
 from convscope.system import signals
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Workspace:
     log: Callable[[str], None] = _silent
     artifacts: list[Artifact] = field(default_factory=list)
     pending: Path | None = None
-    dialogue: Dialogue = field(default_factory=Script)
+    dialogue: Dialogue = field(default_factory=ScriptedDialogue)
     controls: Controls = field(default_factory=Controls)
 
     @contextlib.contextmanager

@@ -19,7 +19,7 @@ from convscope.errors import UsageError
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.output import results
 from convscope.jobs.output.workspace import Artifact, Workspace
-from convscope.learn import RUNS, RunsRecipe
+from convscope.learn import RUNS_FOLDER, RunsRecipe
 
 if TYPE_CHECKING:
     from convscope.learn import RunComparison
@@ -60,7 +60,7 @@ def run(recipe: RunsRecipe, workspace: Workspace) -> Steps:
                 received=f"{len(recipe.runs)} with --out {page}",
                 hint=f"Write: convscope runs FIRST SECOND --out {page}",
             )
-        yield finished(learn.list_runs(recipe.runs[0] if recipe.runs else RUNS).to_json())
+        yield finished(learn.list_runs(recipe.runs[0] if recipe.runs else RUNS_FOLDER).to_json())
         return
     if page is not None:
         results.free(page)

@@ -19,7 +19,7 @@ from convscope.lab.live.networks import Networks
 from convscope.nets import Net
 from convscope.system.progress import Progress
 from convscope.use.go import (
-    SHIPPED,
+    SHIPPED_NETWORKS,
     Evaluator,
     PlayRecipe,
     PolicyPlayer,
@@ -47,11 +47,11 @@ MAX_VISITS = 20_000
 SUGGESTED_MOVES = 10
 """Moves of a position or an analysis that are listed."""
 COMPILE_RULES = (
-    "from convscope.use.go import PlayRecipe, build_player, choose, dead_stones\n"
+    "from convscope.use.go import PlayRecipe, build_player, choose_move, dead_stones\n"
     "from convscope.worlds.go import Board, packaged\n"
     "from convscope import nets\n"
     "board = Board(9); board.play('E5'); board.legal_moves(); dead_stones(board)\n"
-    "choose(build_player(PlayRecipe.parse({'visits': 8}), 9, nets.load), board)\n"
+    "choose_move(build_player(PlayRecipe.parse({'visits': 8}), 9, nets.load), board)\n"
 )
 
 
@@ -102,10 +102,10 @@ class GoService:
             UsageError: none ships for the size.
         """
         size = int(game.get("size", 9))
-        if name is None and size not in SHIPPED:
-            sizes = ", ".join(f"{n}x{n}" for n in SHIPPED)
+        if name is None and size not in SHIPPED_NETWORKS:
+            sizes = ", ".join(f"{n}x{n}" for n in SHIPPED_NETWORKS)
             raise UsageError(f"a board of {sizes}, or a network for it", received=f"{size}x{size}")
-        return name or SHIPPED[size]
+        return name or SHIPPED_NETWORKS[size]
 
     def answer(
         self, action: str, game: Mapping[str, Any], net: str | None = None, **options: Any

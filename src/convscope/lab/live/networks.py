@@ -16,7 +16,17 @@ from convscope.graph import Graph
 from convscope.lab.folder import CHECKPOINT, RUN, LabFolder
 from convscope.lab.recent import LRUCache
 from convscope.learn import list_checkpoints, load_checkpoint
-from convscope.nets import ZOO, Description, LayerInfo, Net, ZooEntry, describe, known, layer_shapes, load
+from convscope.nets import (
+    ZOO,
+    Description,
+    LayerInfo,
+    Net,
+    ZooEntry,
+    describe,
+    layer_shapes,
+    list_networks,
+    load,
+)
 from convscope.system.files import read_json
 from convscope.worlds import world_of
 
@@ -182,7 +192,9 @@ class Networks:
         if name.startswith(RUN):
             return self._folder(name)
         if name not in (*ZOO, PHOTOGRAPHS) and not name.startswith(("torchvision/", "timm/")):
-            raise UsageError("the name of a network", received=name[:100], hint=nearest(name[:100], known()))
+            raise UsageError(
+                "the name of a network", received=name[:100], hint=nearest(name[:100], list_networks())
+            )
         return None, ""
 
     def checkpoints(self, name: str) -> Sequence[dict[str, Any]]:

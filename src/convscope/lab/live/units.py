@@ -26,11 +26,11 @@ from convscope.see.units import (
     RedundantUnit,
     UnitIndex,
     UnitRecipe,
-    field_of,
+    find_cached_index,
     iter_index_units,
     iter_redundancy,
-    known_index,
-    one_unit,
+    receptive_field,
+    resolve_unit,
     storage,
     units_in_region,
 )
@@ -82,7 +82,7 @@ class Units:
             PlaceError: there is no such unit.
             UsageError: the layer cannot be watched.
         """
-        place = one_unit(net, address)
+        place = resolve_unit(net, address)
         layer = _watchable_layer(net, place.layer)
         node = next(node for node in describe(net).graph.nodes if node.name == layer.name)
         weights, bias = _weights(net, place.layer, int(place.unit or 0))
@@ -119,13 +119,13 @@ class Units:
         index, fraction = self._index(net, address, data)
         if index is None:
             return [], fraction
-        place = one_unit(net, address)
-        field = field_of(net, place)
+        place = resolve_unit(net, address)
+        field = receptive_field(net, place)
         return [_top_input(net, name, one, field, data) for one in index.entry(place, TOP_INPUTS).top], 1.0
 
     def _index(self, net: Net, address: str, data: LabelledDataset) -> tuple[UnitIndex | None, float]:
         """Return the index of a unit's layer, None until it is made, and the share of the data seen."""
-        key = ("index", net, str(one_unit(net, address).layer_only))
+        key = ("index", net, str(resolve_unit(net, address).layer_only))
         work = self.background.get_or_start(key, lambda: _index_steps(_copy(net), data, address))
         index: UnitIndex | None = work.result() if work.done else None
         return index, 1.0 if index is not None else min(work.fraction, 0.99)
@@ -150,7 +150,7 @@ class Units:
             PlaceError: there is no such layer or unit.
             UsageError: the layer cannot be watched, or `units` is no list of numbers, or too long.
         """
-        place = one_unit(net, f"{layer}:0").layer_only
+        place = resolve_unit(net, f"{layer}:0").layer_only
         described, data = _watchable_layer(net, str(place)), bundled_dataset(net.input_spec)
         numbers = unit_numbers(units, str(place), described.shape[0])
         index, indexed = self._index(net, f"{place}:0", data) if data is not None else (None, None)
@@ -201,7 +201,7 @@ class Units:
             UsageError: it has no feature maps that lie over the input, or the part is outside.
         """
         data = bundled_dataset(net.input_spec)
-        place = one_unit(net, f"{layer}:0").layer_only
+        place = resolve_unit(net, f"{layer}:0").layer_only
         index, indexed = self._index(net, f"{place}:0", data) if data is not None else (None, None)
         found = units_in_region(net, image[None], place, region, index=index)
         units = [{**vars(one), "address": f"{place}:{one.unit}"} for one in found]
@@ -233,7 +233,7 @@ class Units:
             PlaceError: there is no such unit.
             UsageError: nothing can be optimised: the input is a text, or there is no gradient.
         """
-        place = str(one_unit(net, address))
+        place = str(resolve_unit(net, address))
         if net.input_spec.is_integer:
             raise UsageError(
                 "a network of pictures, boards or sounds",
@@ -294,7 +294,7 @@ def _statistics(
     values, images, spots = (
         part[rows, 0].tolist() for part in (tops.values, tops.images, tops.flat_positions)
     )
-    field = field_of(net, one_unit(net, f"{layer}:0"))
+    field = receptive_field(net, resolve_unit(net, f"{layer}:0"))
 
     def statistics(unit: int) -> dict[str, Any]:
         if not seen[unit]:
@@ -382,8 +382,8 @@ def _copy(net: Net) -> Net:
 
 def _index_steps(net: Net, data: LabelledDataset, address: str) -> Iterator[Progress[UnitIndex | None]]:
     """Find the strongest inputs of all units of a layer; the index is kept in the user's cache."""
-    place = one_unit(net, address)
-    known = known_index(net, data, place, TOP_INPUTS)
+    place = resolve_unit(net, address)
+    known = find_cached_index(net, data, place, TOP_INPUTS)
     if known is not None:
         yield Progress(1.0, "known", lambda: known)
         return

@@ -130,7 +130,7 @@ def find_lr(
     return last_result(sweep, "find_lr")
 
 
-def with_found_lr(recipe: AnyRecipe, found: LRFinderResult) -> AnyRecipe:
+def with_suggested_lr(recipe: AnyRecipe, found: LRFinderResult) -> AnyRecipe:
     """Return a recipe with the suggested learning rate.
 
     Args:

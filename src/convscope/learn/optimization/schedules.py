@@ -105,7 +105,7 @@ def extends(recipe: TrainRecipe) -> bool:
     return recipe.schedule == "constant" and not recipe.warmup
 
 
-def rate(recipe: TrainRecipe, step: int, steps: int) -> float:
+def lr_factor(recipe: TrainRecipe, step: int, steps: int) -> float:
     """Return the learning rate at a step, as a share of the highest one.
 
     The rate rises linearly during the warm-up and then follows the schedule.

@@ -13,7 +13,7 @@ from typing import Any
 
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.learn.recipe import TaskRecipe, TrainRecipe
-from convscope.learn.runs.recipe import RUNS
+from convscope.learn.runs.recipe import RUNS_FOLDER
 from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.registry import TASKS, find_schema, find_task, is_registered
 from convscope.learn.trainer.events import Epoch
@@ -170,7 +170,7 @@ class RunList(Result):
         }
 
 
-def list_runs(folder: str | Path = RUNS) -> RunList:
+def list_runs(folder: str | Path = RUNS_FOLDER) -> RunList:
     """List the runs below a folder.
 
     Results of other verbs are left out. Folders inside a run, links, and what is nested more than `DEEPEST`

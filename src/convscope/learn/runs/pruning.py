@@ -14,7 +14,7 @@ from typing import Any
 from convscope.errors import ConvscopeError, UsageError
 from convscope.learn.optimization.schedules import extends
 from convscope.learn.runs.listing import RunList, RunSummary, list_runs, open_run
-from convscope.learn.runs.recipe import RUNS
+from convscope.learn.runs.recipe import RUNS_FOLDER
 from convscope.learn.runs.tracking import IDS, read_ids
 from convscope.learn.trainer import state
 from convscope.learn.trainer.run_folder import data_record, run_files
@@ -92,7 +92,7 @@ class Pruning(Result):
         }
 
 
-def prune_runs(folder: str | Path = RUNS, *, yes: bool = False) -> Pruning:
+def prune_runs(folder: str | Path = RUNS_FOLDER, *, yes: bool = False) -> Pruning:
     """Find what is not needed any more of the runs below a folder, and remove it if that is confirmed.
 
     Args:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from convscope.recipe import Recipe
 
-RUNS = Path("runs")
+RUNS_FOLDER = Path("runs")
 """The folder below which runs are looked for where none is named."""
 
 
@@ -28,5 +28,5 @@ class PruneRecipe(Recipe):
     verb: ClassVar[str] = "runs prune"
     positional: ClassVar[tuple[str, ...]] = ("folder",)
 
-    folder: Path = Field(default=RUNS, description="the folder with the runs, or one run")
+    folder: Path = Field(default=RUNS_FOLDER, description="the folder with the runs, or one run")
     yes: bool = Field(default=False, description="remove it; without, only say what would be removed")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from convscope.learn.batches.source import BatchSource, can_share, iter_batches, make_batches
 from convscope.learn.execution import choose_execution
-from convscope.learn.optimization.schedules import rate
+from convscope.learn.optimization.schedules import lr_factor
 from convscope.learn.tasks.metrics import MetricSpec, Table, epochs_table
 from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net, frozen
@@ -208,7 +208,7 @@ class Task(ABC):
         Returns:
             The learning rate, positive.
         """
-        return max_lr * rate(recipe, step, recipe.epochs * steps)
+        return max_lr * lr_factor(recipe, step, recipe.epochs * steps)
 
     def check_held_out(self, data: Any) -> None:  # noqa: B027  # most tasks take what `evaluate` takes
         """Refuse data to test on, or to choose by, before anything is computed or written.

@@ -99,7 +99,7 @@ class Trainer:
             raise UsageError(
                 "a recipe with its learning rate",
                 received="one that has it found",
-                hint="Find it first: recipe = with_found_lr(recipe, find_lr(net, data, recipe))",
+                hint="Find it first: recipe = with_suggested_lr(recipe, find_lr(net, data, recipe))",
             )
         train, validation = with_validation(train, validation, self.recipe)
         self.net, self.test = self.task.prepare(net, train, self.recipe), test

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.learn.batches.source import BatchSource, DatasetBatches
-from convscope.learn.optimization.schedules import rate
+from convscope.learn.optimization.schedules import lr_factor
 from convscope.learn.trainer.distributed import Processes
 from convscope.learn.transfer.features import cache_folder, iter_features, prune_cache
 from convscope.nets import Net
@@ -113,8 +113,8 @@ class LinearProbe:
         """
         probed = self.epochs * steps
         if step < probed:
-            return self.lr * rate(recipe, step, probed)
-        return max_lr * rate(recipe, step - probed, recipe.epochs * steps - probed)
+            return self.lr * lr_factor(recipe, step, probed)
+        return max_lr * lr_factor(recipe, step - probed, recipe.epochs * steps - probed)
 
     def batches(self, source: BatchSource) -> BatchSource:
         """Return a batch source of features in the epochs of the probe.

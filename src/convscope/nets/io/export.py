@@ -30,11 +30,11 @@ from convscope.recipe import versions
 from convscope.recipe.result import Result
 from convscope.system.files import create_file
 
-ENDINGS = {"onnx": ".onnx", "torch-export": ".pt2"}
+EXPORT_SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2"}
 """Format -> ending of its files."""
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 """Packages of the extra `export`; ONNX needs all of them, `torch.export` none."""
-TOLERANCE = 1e-4
+EXPORT_TOLERANCE = 1e-4
 """Largest difference that is accepted, as a share of the largest absolute output of the batch."""
 BATCHES = (1, 2, 5)
 """Batch sizes that are compared."""
@@ -51,7 +51,7 @@ class Exported(Result):
 
     Attributes:
         path: the file.
-        format: a key of `ENDINGS`.
+        format: a key of `EXPORT_SUFFIXES`.
         size: bytes of the file.
         difference: largest difference from the network's outputs, as a share of the largest absolute one.
         tolerance: the largest share that was accepted.
@@ -105,7 +105,7 @@ def export(
     path: str | os.PathLike[str],
     *,
     format: str | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float = EXPORT_TOLERANCE,
     recipe: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Exported:
@@ -157,19 +157,21 @@ def export(
 
 def _format_of(path: Path) -> str:
     """Return the format of a file's ending."""
-    for format, ending in ENDINGS.items():
+    for format, ending in EXPORT_SUFFIXES.items():
         if path.suffix.lower() == ending:
             return format
     raise UsageError(
-        f"a file that ends in {' or '.join(ENDINGS.values())}", received=str(path), hint="Or name the format."
+        f"a file that ends in {' or '.join(EXPORT_SUFFIXES.values())}",
+        received=str(path),
+        hint="Or name the format.",
     )
 
 
 def _check(path: Path, format: str) -> None:
     """Refuse a format that does not exist, an existing file, and missing packages."""
-    if format not in ENDINGS:
+    if format not in EXPORT_SUFFIXES:
         raise UsageError(
-            f"one of {', '.join(ENDINGS)}",
+            f"one of {', '.join(EXPORT_SUFFIXES)}",
             received=format,
             hint="Leave the format out: the ending of the file says it.",
         )

@@ -111,7 +111,7 @@ def is_network(ref: str) -> bool:
     return ref in ZOO or ref == LITE or bool(slash and model and library in LIBRARIES)
 
 
-def known() -> tuple[str, ...]:
+def list_networks() -> tuple[str, ...]:
     """Return every name that `load` takes, except folders."""
     from convscope.nets.adapters import timm_models, torchvision_models
 
@@ -222,7 +222,7 @@ def _with_weights(source: Source, weights: str) -> Source:
 
 
 def _unknown(name: str) -> UsageError:
-    close = nearest(name, known())
+    close = nearest(name, list_networks())
     if name and _exists(Path(name)):
         hint = f"That folder holds no {DESCRIPTION}: it is no saved network."
     elif close.startswith("Did"):

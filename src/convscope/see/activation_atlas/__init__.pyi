@@ -1,11 +1,11 @@
-from .build import COLLECTED as COLLECTED
+from .build import COLLECTED_FRACTION as COLLECTED_FRACTION
 from .build import Atlas as Atlas
 from .build import Cell as Cell
 from .build import CellExample as CellExample
 from .build import atlas as atlas
 from .build import iter_atlas as iter_atlas
-from .embedding import PROJECTED as PROJECTED
-from .embedding import RECORDED as RECORDED
+from .embedding import PROJECTED_FRACTION as PROJECTED_FRACTION
+from .embedding import RECORDED_FRACTION as RECORDED_FRACTION
 from .embedding import InputEmbedding as InputEmbedding
 from .embedding import embed_inputs as embed_inputs
 from .embedding import iter_embed_inputs as iter_embed_inputs

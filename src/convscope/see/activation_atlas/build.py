@@ -42,7 +42,7 @@ from convscope.system.progress import Progress, last_result
 from convscope.worlds import DataLike, open_labelled
 from convscope.worlds.dataset import LabelledDataset
 
-COLLECTED = 0.2
+COLLECTED_FRACTION = 0.2
 """Estimated share of collecting activations in the duration of an atlas."""
 PER_CELL = 12
 """Number of vectors in a cell on average, where the grid is not given."""
@@ -195,7 +195,7 @@ def iter_atlas(
 
     Yields:
         The progress with the atlas so far, None until the first synthesis step. Up to a fraction of
-        `COLLECTED` activations are collected.
+        `COLLECTED_FRACTION` activations are collected.
 
     Raises:
         PlaceError: the layer is not in this network.
@@ -211,13 +211,13 @@ def iter_atlas(
     for step in iter_sample_activations(
         net, data, place, most=recipe.images, each=recipe.per_image, seed=recipe.seed, enough=enough
     ):
-        yield Progress(COLLECTED * step.fraction, step.message, lambda: None)
+        yield Progress(COLLECTED_FRACTION * step.fraction, step.message, lambda: None)
         sample = step.result
     if sample is None:
         raise UsageError("pictures", received="none", hint="Choose data with pictures.")
     vectors = sample()
     require_finite(vectors.values, [f"picture {n}" for n in vectors.images.tolist()], "activations")
-    yield Progress(COLLECTED, f"laying out {len(vectors):,} vectors", lambda: None)
+    yield Progress(COLLECTED_FRACTION, f"laying out {len(vectors):,} vectors", lambda: None)
     plan = _plan(net, data, vectors, recipe)
     for share in _attribute_classes(net, data, plan):
         done = LAID_OUT + (ATTRIBUTION - LAID_OUT) * share

@@ -26,7 +26,7 @@ from convscope.system.progress import Progress, last_result
 from convscope.worlds import DataLike, open_labelled
 from convscope.worlds.dataset import LabelledDataset
 
-RECORDED, PROJECTED = 0.4, 0.6
+RECORDED_FRACTION, PROJECTED_FRACTION = 0.4, 0.6
 """Estimated shares of the duration when activations are recorded, and when the first layout is there."""
 MIN_DIST = 0.9
 """UMAP's min_dist: thumbnails have an extent, and need more room than points."""
@@ -115,8 +115,8 @@ def iter_embed_inputs(
             computed.
 
     Yields:
-        The progress with the embedding so far: None up to a fraction of `RECORDED`, then by PCA, then by
-        UMAP.
+        The progress with the embedding so far: None up to a fraction of `RECORDED_FRACTION`, then by PCA,
+        then by UMAP.
 
     Raises:
         PlaceError: the layer is not in this network.
@@ -128,7 +128,7 @@ def iter_embed_inputs(
     place = resolve(net, recipe.layer).layer_only
     seen: _Recorded | None = None
     for step in _iter_record(net, data, place, recipe, enough):
-        yield Progress(RECORDED * step.fraction, step.message, lambda: None)
+        yield Progress(RECORDED_FRACTION * step.fraction, step.message, lambda: None)
         seen = step.result()
     if seen is None:
         raise UsageError("inputs", received="none", hint="Choose data with inputs.")
@@ -137,7 +137,7 @@ def iter_embed_inputs(
     for name in layouts[:1] if enough() else layouts:
         if made is not None:
             message = f"laying out {len(seen.images):,} inputs with {name.upper()}"
-            yield Progress(PROJECTED, message, lambda made=made: made, milestone=True)
+            yield Progress(PROJECTED_FRACTION, message, lambda made=made: made, milestone=True)
         made = _embedded(net, data, recipe, place, seen, name, made)
     yield Progress(1.0, f"{len(seen.images):,} inputs", lambda: made)
 

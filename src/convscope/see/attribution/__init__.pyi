@@ -5,7 +5,7 @@ from .explanation import Explanation as Explanation
 from .explanation import explain as explain
 from .explanation import iter_explain as iter_explain
 from .method import Method as Method
-from .metrics.faithfulness import ALL as ALL
+from .metrics.faithfulness import METRICS as METRICS
 from .recipe import ExplainRecipe as ExplainRecipe
 from .registry import get_method as get_method
 from .registry import parse_methods as parse_methods

@@ -119,7 +119,7 @@ def explain(
             attribution), or `input`. Without it the end of the fixed front end of a network of sounds
             (spectrogram, mel bands, MFCC), and the input of others.
         checks: which metrics to compute: `deletion` (with insertion), `drop`, `completeness`,
-            `randomisation`; all are `convscope.see.attribution.ALL`.
+            `randomisation`; all are `convscope.see.attribution.METRICS`.
         boxes: for each row the boxes `(left, top, right, bottom)` in pixels of the input around the target;
             adds the pointing game.
         **settings: the method's own, as in `explain(net, image, "rise", samples=4000)`.

@@ -25,7 +25,7 @@ CLOSE = 1e-3
 
 
 @dataclass(frozen=True)
-class Following:
+class FollowingLayer:
     """A layer that reads the unit alone, and what it makes of its value.
 
     Attributes:
@@ -65,7 +65,7 @@ class UnitTerms(Result):
     value: float
     taps: tuple[tuple[int, ...], ...]
     channels: tuple[int, int]
-    following: tuple[Following, ...]
+    following: tuple[FollowingLayer, ...]
 
     @property
     def products(self) -> Float[Tensor, "c *kernel"]:
@@ -112,7 +112,7 @@ def unit_terms(net: NetLike, image: InputLike | Sequence[InputLike], place: str 
     wanted = _positioned(wanted, acts[wanted.layer])
     made = _terms(net, layer, shape, read.float().cpu(), wanted)
     following = tuple(
-        Following(node.name, node.layer.kind, _value(acts[node.name], wanted)) for node in after
+        FollowingLayer(node.name, node.layer.kind, _value(acts[node.name], wanted)) for node in after
     )
     terms = replace(made, value=_value(acts[wanted.layer], wanted), following=following)
     return _checked(terms)

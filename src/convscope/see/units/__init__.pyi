@@ -17,13 +17,13 @@ from .recipe import UnitRecipe as UnitRecipe
 from .recipe import UnitsRecipe as UnitsRecipe
 from .region import RegionUnit as RegionUnit
 from .region import units_in_region as units_in_region
-from .report import INDEXING as INDEXING
+from .report import INDEXED_FRACTION as INDEXED_FRACTION
 from .report import Patch as Patch
 from .report import SyntheticImage as SyntheticImage
 from .report import UnitReport as UnitReport
-from .report import field_of as field_of
+from .report import find_cached_index as find_cached_index
 from .report import iter_unit_report as iter_unit_report
-from .report import known_index as known_index
-from .report import one_unit as one_unit
 from .report import open_index as open_index
+from .report import receptive_field as receptive_field
+from .report import resolve_unit as resolve_unit
 from .report import unit_report as unit_report

@@ -13,7 +13,7 @@ from convscope.graph import Field
 from convscope.nets import LayerAddress, Net, resolve
 from convscope.see.features import activations
 from convscope.see.units.index.unit_index import UnitIndex
-from convscope.see.units.report import field_of
+from convscope.see.units.report import receptive_field
 from convscope.worlds import InputLike
 
 Span = Sequence[int | float]
@@ -71,7 +71,7 @@ def units_in_region(
         UsageError: the layer has no feature maps that lie over the input, or the part is empty or outside.
     """
     place = resolve(net, layer).layer_only
-    field = field_of(net, place)
+    field = receptive_field(net, place)
     if field is None or not field.positions or not all(axis.follows for axis in field.axes):
         hint = "Choose a convolution, or what follows one before everything is flattened."
         raise UsageError("a layer whose positions lie over the input", received=str(place), hint=hint)

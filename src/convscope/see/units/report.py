@@ -28,7 +28,7 @@ from convscope.worlds.dataset import LabelledDataset
 
 MEASURED = 24
 """Number of images for the effective receptive field: the top ones, then the data's first."""
-INDEXING = 0.4
+INDEXED_FRACTION = 0.4
 """Estimated share of indexing in the duration of a report that has no index."""
 
 
@@ -178,11 +178,11 @@ def iter_unit_report(
             has no gradient with respect to the image.
         ConvscopeError: the unit's values are NaN or infinite.
     """
-    wanted = one_unit(net, place)
-    found = known_index(net, data, wanted, top_k) if index is None else _holding(index, wanted)
+    wanted = resolve_unit(net, place)
+    found = find_cached_index(net, data, wanted, top_k) if index is None else _holding(index, wanted)
     if found is None:
         for step in iter_index_units(net, data, [wanted.layer_only], k=top_k, batch=batch):
-            yield Progress(INDEXING * step.fraction, step.message, lambda: None)
+            yield Progress(INDEXED_FRACTION * step.fraction, step.message, lambda: None)
             found = step.result()
     if found is None:
         raise UsageError("samples", received="none")
@@ -195,7 +195,7 @@ def iter_unit_report(
         runs = (_synthesize(net, wanted, steps, seed, negative=negative) for negative in (False, True))
         for maximizing, minimizing in zip(*runs, strict=True):
             yield Progress(
-                INDEXING + (1 - INDEXING) * maximizing.fraction,
+                INDEXED_FRACTION + (1 - INDEXED_FRACTION) * maximizing.fraction,
                 maximizing.message.partition(",")[0],
                 lambda up=maximizing.result, down=minimizing.result: _report(
                     net, data, wanted, entry, (up(), down())
@@ -252,7 +252,7 @@ def _report(
     made: tuple[SyntheticImage, SyntheticImage] | None,
     ngrams: tuple[BestNgrams, BestNgrams] | None = None,
 ) -> UnitReport:
-    field = field_of(net, place)
+    field = receptive_field(net, place)
     top = _patches(net, data, entry.top, field)
     return UnitReport(
         place=str(place),
@@ -312,7 +312,7 @@ def _holding(index: UnitIndex, place: LayerAddress) -> UnitIndex:
     )
 
 
-def one_unit(net: Net, place: str | LayerAddress) -> LayerAddress:
+def resolve_unit(net: Net, place: str | LayerAddress) -> LayerAddress:
     """Resolve the address of one unit.
 
     Args:
@@ -333,7 +333,7 @@ def one_unit(net: Net, place: str | LayerAddress) -> LayerAddress:
     return wanted
 
 
-def known_index(net: Net, data: LabelledDataset, place: LayerAddress, top_k: int) -> UnitIndex | None:
+def find_cached_index(net: Net, data: LabelledDataset, place: LayerAddress, top_k: int) -> UnitIndex | None:
     """Return an index in the user's cache that holds the unit, with enough images at either end.
 
     Args:
@@ -353,7 +353,7 @@ def known_index(net: Net, data: LabelledDataset, place: LayerAddress, top_k: int
     return next(fits, None)
 
 
-def field_of(net: Net, place: LayerAddress) -> Field | None:
+def receptive_field(net: Net, place: LayerAddress) -> Field | None:
     """Return the receptive field of one position of a layer in the first input.
 
     Args:

@@ -10,7 +10,7 @@ from torch import nn
 from convscope import worlds
 from convscope.nets import LayerAddress, Net
 from convscope.see.features import FeatureMaps, Filters, layers_with_units
-from convscope.see.units import LayerHealth, field_of
+from convscope.see.units import LayerHealth, receptive_field
 from convscope.show import html, tinted
 from convscope.show.images import contact_sheet, feature_map, input_image
 from convscope.show.images.contact_sheet import SheetRow, SheetTile
@@ -118,7 +118,7 @@ def reading_of(net: Net, sample: Sample, layers: Sequence[FeatureMaps]) -> rows.
         return rows.Reading()
     spans = {}
     for layer in layers:
-        known = field_of(net, LayerAddress.parse(layer.place))
+        known = receptive_field(net, LayerAddress.parse(layer.place))
         if known is None or len(known.positions) != 1:
             continue
         boxes = [known.box((position,)) for position in range(known.positions[0])]

@@ -10,7 +10,7 @@ from PIL import Image
 from convscope import worlds
 from convscope.graph import Field
 from convscope.nets import LayerAddress, Net
-from convscope.see.units import Redundancy, UnitIndex, field_of, overrepresented
+from convscope.see.units import Redundancy, UnitIndex, overrepresented, receptive_field
 from convscope.show import html, tinted
 from convscope.show.graphs.static import KEY
 from convscope.show.images import input_image
@@ -145,7 +145,7 @@ def _ngrams(index: UnitIndex, net: Net, data: LabelledDataset) -> list[list[str]
         return []
     found = []
     for layer in index.layers:
-        field, rows = field_of(net, LayerAddress.parse(layer.place)), index.rows(layer.place)
+        field, rows = receptive_field(net, LayerAddress.parse(layer.place)), index.rows(layer.place)
         for row in range(rows.start, rows.stop):
             images = index.accumulator.top.images[row, :SHOWN].tolist()
             spots = index.accumulator.top.flat_positions[row, :SHOWN].tolist()
@@ -227,7 +227,7 @@ def _examples(index: UnitIndex, net: Net, tiles: Mapping[int, int]) -> dict[str,
     boxes: list[list[list[int]]] = []
     extent = net.input_spec.size
     for layer in index.layers:
-        field = field_of(net, LayerAddress.parse(layer.place))
+        field = receptive_field(net, LayerAddress.parse(layer.place))
         rows = index.rows(layer.place)
         known: dict[tuple[int, ...], list[int]] = {}
         for row in range(rows.start, rows.stop):

@@ -1,4 +1,4 @@
-from .building import SHIPPED as SHIPPED
+from .building import SHIPPED_NETWORKS as SHIPPED_NETWORKS
 from .building import build_player as build_player
 from .building import player_maker as player_maker
 from .evaluators import Evaluation as Evaluation
@@ -16,7 +16,7 @@ from .players import Player as Player
 from .players import PolicyPlayer as PolicyPlayer
 from .players import SearchPlayer as SearchPlayer
 from .players import Thinking as Thinking
-from .players import choose as choose
+from .players import choose_move as choose_move
 from .players import random_player as random_player
 from .playouts import dead_stones as dead_stones
 from .playouts import play_out as play_out

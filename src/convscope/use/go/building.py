@@ -11,7 +11,7 @@ from convscope.use.go.players import Player, PolicyPlayer, SearchPlayer
 from convscope.use.go.recipe import UNIFORM, PlayerRecipe
 from convscope.use.go.search import SearchConfig, TreeSearch
 
-SHIPPED = {9: "go-9x9", 19: "go-19x19"}
+SHIPPED_NETWORKS = {9: "go-9x9", 19: "go-19x19"}
 """The network that is used on boards of a size, where none is named."""
 PLAYOUTS = 16
 """Random games that give a position's value, where nothing else does."""
@@ -49,7 +49,7 @@ def build_player(recipe: PlayerRecipe, size: int, load: Callable[[str], Net]) ->
     Raises:
         UsageError: the network takes boards of another size, or is for something else.
     """
-    name = recipe.net or SHIPPED.get(size, UNIFORM)
+    name = recipe.net or SHIPPED_NETWORKS.get(size, UNIFORM)
     policy, knows = _policy(recipe, name, size, load)
     games = (0 if knows else PLAYOUTS) if recipe.playouts is None else recipe.playouts
     evaluator = PlayoutValue(policy, games, recipe.seed) if games and recipe.visits else policy

@@ -68,7 +68,7 @@ class Player(Protocol):
         ...
 
 
-def choose(player: Player, board: Board, seconds: float | None = None) -> Choice:
+def choose_move(player: Player, board: Board, seconds: float | None = None) -> Choice:
     """Return a player's move.
 
     Args:

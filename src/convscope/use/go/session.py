@@ -11,7 +11,7 @@ from convscope.errors import ConvscopeError, UsageError, nearest
 from convscope.system.files import create_file
 from convscope.use.go.evaluators import move_probabilities
 from convscope.use.go.moves import sensible_moves, without_dead
-from convscope.use.go.players import Player, choose
+from convscope.use.go.players import Player, choose_move
 from convscope.use.go.playouts import dead_stones
 from convscope.worlds.go import Board, IllegalMove, SgfGame, parse_vertex, read_sgf, vertex, write_sgf
 from convscope.worlds.go.records.sgf import game_of
@@ -192,7 +192,7 @@ class GameSession:
         """Let the player move as long as it is its turn; show the board after that."""
         while self.board.to_play not in self.people and not self.board.is_over:
             colour = self.board.to_play
-            choice = choose(self.player, self.board)
+            choice = choose_move(self.player, self.board)
             if choice.resigns:
                 self.result = f"{'BW'[2 - colour]}+R"
                 self.ended = True

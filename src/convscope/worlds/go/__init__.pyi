@@ -4,8 +4,8 @@ from .board import Board as Board
 from .board import Move as Move
 from .board import Rules as Rules
 from .board import Score as Score
-from .planes import ALPHAGO as ALPHAGO
-from .planes import SMALL as SMALL
+from .planes import ALPHAGO_PLANES as ALPHAGO_PLANES
+from .planes import SMALL_PLANES as SMALL_PLANES
 from .planes import encode as encode
 from .points import IllegalMove as IllegalMove
 from .points import handicap_points as handicap_points

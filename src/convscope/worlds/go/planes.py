@@ -28,8 +28,8 @@ def _names() -> tuple[str, ...]:
 
 NAMES = _names()
 """Every plane: AlphaGo's 48 in their order, and `white`, which is 1 everywhere where white is to move."""
-ALPHAGO = NAMES[:48]
-SMALL = (
+ALPHAGO_PLANES = NAMES[:48]
+SMALL_PLANES = (
     "own",
     "opponent",
     "empty",
@@ -76,7 +76,7 @@ def channels(names: Sequence[str]) -> np.ndarray:
     return where
 
 
-def encode(board: Board, names: Sequence[str] = ALPHAGO, out: np.ndarray | None = None) -> np.ndarray:
+def encode(board: Board, names: Sequence[str] = ALPHAGO_PLANES, out: np.ndarray | None = None) -> np.ndarray:
     """Compute the planes of a position, as the player to move sees it.
 
     Args:

@@ -14,12 +14,15 @@ from convscope.errors import UsageError
 from convscope.graph.spec import GO, TensorSpec
 from convscope.worlds.dataset import Indices, LabelledDataset, Problem, checked
 from convscope.worlds.go.board import Board
-from convscope.worlds.go.planes import ALPHAGO, SMALL, channels
+from convscope.worlds.go.planes import ALPHAGO_PLANES, SMALL_PLANES, channels
 from convscope.worlds.go.points import vertex
 from convscope.worlds.go.records.tables import GameRecords
 from convscope.worlds.go.rules import features
 
-PLANES = {len(SMALL): SMALL, **{count: ALPHAGO[:count] for count in (3, 4, 12, len(ALPHAGO))}}
+PLANES = {
+    len(SMALL_PLANES): SMALL_PLANES,
+    **{count: ALPHAGO_PLANES[:count] for count in (3, 4, 12, len(ALPHAGO_PLANES))},
+}
 """Planes of an input that does not name them, by their number: 3 and 4 are stones, 12 also their ages."""
 
 
@@ -65,7 +68,7 @@ class GoPositions(LabelledDataset):
     """
 
     def __init__(
-        self, games: GameRecords, planes: Sequence[str] = SMALL, rows: np.ndarray | None = None
+        self, games: GameRecords, planes: Sequence[str] = SMALL_PLANES, rows: np.ndarray | None = None
     ) -> None:
         self.games, self.planes, self.name = games, tuple(planes), games.name
         lengths = np.diff(games.starts)

@@ -1,7 +1,6 @@
 """Validation of a folder of sounds: damaged, silent and doubled files, empty classes."""
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,34 +9,21 @@ import numpy as np
 from convscope.errors import DataError
 from convscope.worlds.images.checking.check import (
     BadFile,
+    CheckedFile,
     DatasetReport,
-    Duplicate,
-    empty_classes,
-    faults,
-    most_common,
+    folder_report,
     relative,
-    remarks,
-    unlistable,
 )
-from convscope.worlds.images.listing import Listing, in_text, in_threads, list_folder
+from convscope.worlds.images.listing import in_threads, list_folder
 from convscope.worlds.sound.audio import is_audio_file, read_audio, require_audio
 from convscope.worlds.sound.folder import speaker_of
 
-THING = "sound"
-
 
 @dataclass(frozen=True)
-class _Heard:
-    """One file: what is wrong with it, or its properties and a hash of its samples."""
+class _CheckedSound(CheckedFile):
+    """One file, and whether all of its samples are zero."""
 
-    path: str
-    split: str
-    label: str
-    bad: BadFile | None = None
-    seconds: float = 0.0
-    rate: int = 0
     silent: bool = False
-    digest: str = ""
 
 
 def check_sounds(root: str | Path, *, duplicates: bool = True) -> DatasetReport:
@@ -58,29 +44,12 @@ def check_sounds(root: str | Path, *, duplicates: bool = True) -> DatasetReport:
     listing = list_folder(root)
     files = [file for file in listing.files() if is_audio_file(file[2])]
     others = sum(1 for _ in listing.files()) - len(files)
-    heard = list(in_threads(lambda file: _heard(file, listing.root), files))
-    good = [one for one in heard if one.bad is None]
-    counts = _counts(listing, good)
-    notes = [*remarks(listing, counts, THING), *_remarks(good, others)]
-    return DatasetReport(
-        folder=in_text(root),
-        pictures=counts,
-        problems=(*(one.bad for one in heard if one.bad is not None), *unlistable(listing)),
-        duplicates=_duplicates(good) if duplicates else (),
-        empty_classes=empty_classes(counts),
-        stray=tuple(relative(path, listing.root) for path in listing.stray),
-        hidden=listing.hidden,
-        sizes=most_common(f"{one.seconds:.1f} s" for one in good),
-        modes=most_common(f"{one.rate:,} Hz" for one in good),
-        formats=most_common(Path(one.path).suffix.lstrip(".").upper() for one in good),
-        faults=tuple(map(in_text, faults(listing, counts, THING))),
-        remarks=tuple(map(in_text, notes)),
-        thing=THING,
-        things="sounds",
-    )
+    checked = list(in_threads(lambda file: _check_file(file, listing.root), files))
+    notes = _remarks([file for file in checked if file.bad is None], others)
+    return folder_report(root, listing, checked, thing="sound", notes=notes, duplicates=duplicates)
 
 
-def _heard(file: tuple[str, str, Path], root: Path) -> _Heard:
+def _check_file(file: tuple[str, str, Path], root: Path) -> _CheckedSound:
     """Decode one file."""
     split, label, path = file
     where = relative(path, root)
@@ -88,20 +57,22 @@ def _heard(file: tuple[str, str, Path], root: Path) -> _Heard:
         found = read_audio(path)
     except DataError as error:
         reason = error.received or error.expected
-        return _Heard(where, split, label, bad=BadFile(where, "damaged", reason))
+        return _CheckedSound(where, split, label, bad=BadFile(where, "damaged", reason))
     digest = hashlib.blake2b(str(found.sample_rate).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(found.waveform).tobytes())
-    silent = not found.waveform.any()
-    facts = found.seconds, found.sample_rate, silent, digest.hexdigest()
-    return _Heard(where, split, label, None, *facts)
+    return _CheckedSound(
+        where,
+        split,
+        label,
+        size=f"{found.seconds:.1f} s",
+        mode=f"{found.sample_rate:,} Hz",
+        format=Path(where).suffix.lstrip(".").upper(),
+        digest=digest.hexdigest(),
+        silent=not found.waveform.any(),
+    )
 
 
-def _counts(listing: Listing, good: list[_Heard]) -> dict[str, dict[str, int]]:
-    found = Counter((one.split, one.label) for one in good)
-    return {split: {name: found[split, name] for name in names} for split, names in listing.splits.items()}
-
-
-def _remarks(good: list[_Heard], others: int) -> list[str]:
+def _remarks(good: list[_CheckedSound], others: int) -> list[str]:
     """Return what one should know of the files, as sentences."""
     found = []
     silent = [one.path for one in good if one.silent]
@@ -113,18 +84,3 @@ def _remarks(good: list[_Heard], others: int) -> list[str]:
         names = {speaker_of(Path(one.path)) for one in good}
         found.append(f"the names of the files tell {len(names):,} speakers, of whom whole ones are held out")
     return found
-
-
-def _duplicates(good: list[_Heard]) -> tuple[Duplicate, ...]:
-    groups: dict[str, list[_Heard]] = {}
-    for one in good:
-        groups.setdefault(one.digest, []).append(one)
-    return tuple(
-        Duplicate(
-            tuple(one.path for one in group),
-            across_splits=len({one.split for one in group}) > 1,
-            across_classes=len({one.label for one in group}) > 1,
-        )
-        for group in groups.values()
-        if len(group) > 1
-    )

@@ -24,7 +24,7 @@ from convscope import nets
 from convscope.errors import PlaceError, TrainingError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.learn import ClassificationRecipe, Optimizer, TaskRecipe, Trainer
-from convscope.learn.optimization.schedules import rate
+from convscope.learn.optimization.schedules import lr_factor
 from convscope.learn.trainer.freezing.resolving import resolve
 from convscope.learn.trainer.freezing.selection import Selection, difference, union
 from convscope.worlds import ImageTensorDataset
@@ -56,7 +56,7 @@ def test_it_is_the_slow_loop(train_images, name, clip):
             held = masks(net, "conv1:1", "conv1:2", "batchnorm1", "dense1:7,5")
         twin.load_state_dict(net.module.state_dict())  # of one step: rounding adds up to more
         stepped(trainer, 1)
-        slow.lr = 0.01 * rate(recipe, number, len(batches))
+        slow.lr = 0.01 * lr_factor(recipe, number, len(batches))
         slow_step(twin, batch, slow, held, clip, recipe.label_smoothing)
         for key, tensor in net.module.state_dict().items():
             wanted = twin.state_dict()[key]

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from convscope.lab.web.routes.answers.common import LabError, Refused
-from convscope.lab.web.routes.answers.embedding import Embedding
+from convscope.lab.web.routes.answers.documents import DOCUMENTS
 from convscope.lab.web.routes.answers.jobs import JobEvent
 from convscope.lab.web.routes.answers.live import FrameHeader, LiveAnswer
 from convscope.lab.web.routes.answers.training import Training
@@ -17,13 +17,13 @@ FAULTS = ("422", "default")
 """Statuses of a route's responses that say what went wrong: FastAPI's own, and ours."""
 FASTAPI_FAULTS = ("HTTPValidationError", "ValidationError")
 BESIDE: Mapping[str, Any] = {
-    "Embedding": Embedding,
     "FrameHeader": FrameHeader,
     "JobEvent": JobEvent,
     "LabError": LabError,
     "LiveAnswer": LiveAnswer,
     "Refused": Refused,
     "Training": Training,
+    **{kind.__name__: kind for kind in DOCUMENTS.values()},
 }
 """What is answered elsewhere than at a path, by the name of its schema."""
 TAKEN: Mapping[str, Any] = {"AnyMessage": AnyMessage}

@@ -13,7 +13,7 @@ from convscope.learn.setup import TrainingSetup, find_device, sampled
 from convscope.learn.tasks.go.policy import GoPolicy
 from convscope.learn.tasks.go.recipe import GoRecipe
 from convscope.nets import Net
-from convscope.worlds.go import SMALL, GoPositions, packaged, plane_names, read_games
+from convscope.worlds.go import SMALL_PLANES, GoPositions, packaged, plane_names, read_games
 
 
 def setup_from_recipe(recipe: GoRecipe) -> TrainingSetup:
@@ -56,7 +56,7 @@ def setup_from_recipe(recipe: GoRecipe) -> TrainingSetup:
 def _network(recipe: GoRecipe, size: int) -> Net:
     """Return the network that a recipe names, or builds by its chain for the size of the boards."""
     if " " in recipe.network and not os.path.exists(recipe.network):  # noqa: PTH110  # takes text of any length
-        planes = recipe.planes or SMALL
+        planes = recipe.planes or SMALL_PLANES
         spec = TensorSpec((len(planes), size, size), kind=GO, vocabulary=planes)
         graph = chain("x".join(map(str, spec.shape)), recipe.network)
         return nets.wrap(nets.build(graph, seed=recipe.seed), spec, name="chain")

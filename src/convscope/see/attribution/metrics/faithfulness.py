@@ -18,7 +18,7 @@ from convscope.see.attribution.metrics.weight_randomization import WeightRandomi
 from convscope.see.attribution.target import AttributionTask
 from convscope.system.progress import Progress
 
-ALL = ("deletion", "drop", "completeness", "randomisation")
+METRICS = ("deletion", "drop", "completeness", "randomisation")
 """Names of the metrics; the pointing game is computed wherever boxes are given."""
 COSTS = {"deletion": 1.0, "randomisation": 2.0}
 """Relative durations of the metrics that take long, in their order."""
@@ -70,7 +70,7 @@ def iter_metrics(
     task: AttributionTask,
     method: Method,
     attributions: Sequence[Tensor],
-    checks: Sequence[str] = ALL,
+    checks: Sequence[str] = METRICS,
     boxes: Boxes = (),
 ) -> Iterator[Progress[tuple[Faithfulness, ...]]]:
     """Compute faithfulness metrics group by group, and yield all results so far after each.
@@ -82,7 +82,7 @@ def iter_metrics(
         task: the task: network, inputs and targets.
         method: the method that made the attributions; completeness and randomisation depend on it.
         attributions: one tensor `[b c *size]` for each input.
-        checks: names out of `ALL`.
+        checks: names out of `METRICS`.
         boxes: for each row its boxes `(left, top, right, bottom)` in pixels of the first input; may be
             empty.
 
@@ -93,8 +93,8 @@ def iter_metrics(
         UsageError: there is no such check, or the boxes do not fit.
     """
     for check in checks:
-        if check not in ALL:
-            raise UsageError("checks that exist", received=check, hint=nearest(check, ALL))
+        if check not in METRICS:
+            raise UsageError("checks that exist", received=check, hint=nearest(check, METRICS))
     found = [Faithfulness() for _ in range(len(task))]
     heats = tuple(per_position(a, strongest=method.channel_max) for a in attributions)
     if boxes:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class BadFile:
 
 @dataclass(frozen=True)
 class DatasetReport(Result):
-    """The result of `check`.
+    """The result of `check_data`.
 
     Attributes:
         folder: the folder or file that was checked.
@@ -137,8 +137,19 @@ class DatasetReport(Result):
 
 
 @dataclass(frozen=True)
-class _FileResult:
-    """The result of checking one file: what is wrong with it, or its properties and a hash of its pixels."""
+class CheckedFile:
+    """The result of checking one file: what is wrong with it, or its properties and a hash of its content.
+
+    Attributes:
+        path: the file, relative to the checked folder.
+        split: the split in which it lies, "" where there are none.
+        label: its class.
+        bad: what is wrong with it; the other attributes say nothing then.
+        size: as `DatasetReport.sizes` counts it,
+        mode: as `modes` does,
+        format: and as `formats` does.
+        digest: equal for files of the same content.
+    """
 
     path: str
     split: str
@@ -150,7 +161,7 @@ class _FileResult:
     digest: str = ""
 
 
-def check(
+def check_images(
     folder: str | Path,
     *,
     duplicates: bool = True,
@@ -178,37 +189,53 @@ def check(
     results = list(
         in_threads(lambda file: _check_file(file, listing.root, duplicates, most_pixels), files, workers)
     )
-    good = [result for result in results if result.bad is None]
-    pictures = _counts(listing, good)
+    return folder_report(folder, listing, results, duplicates=duplicates)
+
+
+def folder_report(
+    folder: str | Path,
+    listing: Listing,
+    checked: Sequence[CheckedFile],
+    *,
+    thing: str = "picture",
+    notes: Iterable[str] = (),
+    duplicates: bool = True,
+) -> DatasetReport:
+    """Summarise what was found of the files of a folder.
+
+    Args:
+        folder: the folder, as the user names it.
+        listing: its files.
+        checked: what was found of each that counts.
+        thing: what one of them is called.
+        notes: further remarks, as sentences.
+        duplicates: whether to group files of the same content.
+
+    Returns:
+        Counts, problems, duplicates and remarks.
+    """
+    good = [file for file in checked if file.bad is None]
+    counts = _counts(listing, good)
     return DatasetReport(
         folder=in_text(folder),
-        pictures=pictures,
-        problems=(*(result.bad for result in results if result.bad is not None), *unlistable(listing)),
+        pictures=counts,
+        problems=(*(file.bad for file in checked if file.bad is not None), *_unlistable(listing)),
         duplicates=_duplicates(good) if duplicates else (),
-        empty_classes=empty_classes(pictures),
+        empty_classes=empty_classes(counts),
         stray=tuple(relative(path, listing.root) for path in listing.stray),
         hidden=listing.hidden,
-        sizes=most_common(result.size for result in good),
-        modes=most_common(result.mode for result in good),
-        formats=most_common(result.format for result in good),
-        faults=tuple(map(in_text, faults(listing, pictures))),
-        remarks=tuple(map(in_text, remarks(listing, pictures))),
+        sizes=most_common(file.size for file in good),
+        modes=most_common(file.mode for file in good),
+        formats=most_common(file.format for file in good),
+        faults=tuple(map(in_text, _faults(listing, counts, thing))),
+        remarks=tuple(map(in_text, (*_remarks(listing, counts, thing), *notes))),
+        thing=thing,
+        things=f"{thing}s",
     )
 
 
-def faults(
-    listing: Listing, counts: Mapping[str, Mapping[str, int]], thing: str = "picture"
-) -> Iterator[str]:
-    """Find what makes labels wrong or results meaningless.
-
-    Args:
-        listing: the files of a folder.
-        counts: number of usable ones, by split and class.
-        thing: what one of them is called.
-
-    Yields:
-        Sentences, without a full stop.
-    """
+def _faults(listing: Listing, counts: Mapping[str, Mapping[str, int]], thing: str) -> Iterator[str]:
+    """Find what makes labels wrong or results meaningless, as sentences without a full stop."""
     sums = _per_class(counts)
     if not any(sums.values()):
         yield f"no {thing} that can be used" + (", only hidden names" * (listing.hidden > 0 and not sums))
@@ -225,19 +252,8 @@ def faults(
             yield f"classes that only {split} has: {', '.join(only)}"
 
 
-def remarks(
-    listing: Listing, counts: Mapping[str, Mapping[str, int]], thing: str = "picture"
-) -> Iterator[str]:
-    """Find what one should know besides.
-
-    Args:
-        listing: the files of a folder.
-        counts: number of usable ones, by split and class.
-        thing: what one of them is called.
-
-    Yields:
-        Sentences, without a full stop.
-    """
+def _remarks(listing: Listing, counts: Mapping[str, Mapping[str, int]], thing: str) -> Iterator[str]:
+    """Find what one should know besides, as sentences without a full stop."""
     single = [name for name, count in _per_class(counts).items() if count == 1]
     if single:
         shown = ", ".join(single[:5]) + ", ..." * (len(single) > 5)
@@ -254,12 +270,12 @@ def _per_class(pictures: Mapping[str, Mapping[str, int]]) -> Counter[str]:
     return sums
 
 
-def _counts(listing: Listing, results: Iterable[_FileResult]) -> dict[str, dict[str, int]]:
+def _counts(listing: Listing, results: Iterable[CheckedFile]) -> dict[str, dict[str, int]]:
     counts = Counter((result.split, result.label) for result in results)
     return {split: {name: counts[split, name] for name in names} for split, names in listing.splits.items()}
 
 
-def _check_file(file: tuple[str, str, Path], root: Path, digest: bool, most_pixels: int) -> _FileResult:
+def _check_file(file: tuple[str, str, Path], root: Path, digest: bool, most_pixels: int) -> CheckedFile:
     """Decode one file and return what it holds, or what is wrong with it."""
     split, label, path = file
     where = relative(path, root)
@@ -269,15 +285,15 @@ def _check_file(file: tuple[str, str, Path], root: Path, digest: bool, most_pixe
         size, mode, kind = "{}x{}".format(*header.size), header.mode, header.format or ""
         image = decode(content, where, most_pixels)
     except PhotoError as error:
-        return _FileResult(where, split, label, bad=BadFile(where, error.kind, error.reason))
+        return CheckedFile(where, split, label, bad=BadFile(where, error.kind, error.reason))
     pixels = hashlib.blake2b(repr(image.size).encode(), digest_size=16)
     if digest:
         pixels.update(image.tobytes())
-    return _FileResult(where, split, label, None, size, mode, kind, pixels.hexdigest())
+    return CheckedFile(where, split, label, None, size, mode, kind, pixels.hexdigest())
 
 
-def _duplicates(results: Iterable[_FileResult]) -> tuple[Duplicate, ...]:
-    groups: dict[str, list[_FileResult]] = {}
+def _duplicates(results: Iterable[CheckedFile]) -> tuple[Duplicate, ...]:
+    groups: dict[str, list[CheckedFile]] = {}
     for result in results:
         groups.setdefault(result.digest, []).append(result)
     return tuple(
@@ -309,15 +325,8 @@ def empty_classes(counts: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
     )
 
 
-def unlistable(listing: Listing) -> list[BadFile]:
-    """Return the folders that may not be listed, as what is wrong.
-
-    Args:
-        listing: the files of a folder.
-
-    Returns:
-        One for each.
-    """
+def _unlistable(listing: Listing) -> list[BadFile]:
+    """Return the folders that may not be listed, as what is wrong."""
     reason = "the folder may not be listed"
     return [BadFile(relative(path, listing.root), "unreadable", reason) for path in listing.unreadable]
 

@@ -18,7 +18,7 @@ PAPER = (
     "Silver et al. 2016, Mastering the game of Go with deep neural networks and tree search, "
     "doi:10.1038/nature16961"
 )
-SEEN = "Input: the 20 planes that convscope.worlds.go names SMALL."
+SEEN = "Input: the 20 planes that convscope.worlds.go names SMALL_PLANES."
 
 
 def points(size: int) -> tuple[str, ...]:
