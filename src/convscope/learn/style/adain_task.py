@@ -24,7 +24,7 @@ from convscope.learn.tasks.task import EvalResult, StepOutput
 from convscope.nets import Net, frozen, record
 from convscope.nets.activations.address import LayerAddress
 from convscope.nets.inference.execution import ExecutionConfig
-from convscope.nets.style.adain import AdaIN, moments, statistics
+from convscope.nets.style.adain import AdaIN, mean_and_deviation, statistics
 from convscope.nets.zoo.adain import ADAIN
 from convscope.worlds import Batch, UnlabelledImages
 from convscope.worlds.images.datasets.style_images import SMALLEST
@@ -302,6 +302,6 @@ def _mean_per_image(values: Tensor) -> Tensor:
 
 def _style_distance(here: Tensor, wanted: Tensor) -> Tensor:
     """Compute the squared distance of means and deviations, relative to the sum of their squares, `[b]`."""
-    one, other = (torch.cat(moments(maps), 1) for maps in (here, wanted))
+    one, other = (torch.cat(mean_and_deviation(maps), 1) for maps in (here, wanted))
     scale = _mean_per_image(one.square()) + _mean_per_image(other.square()) + TINY
     return _mean_per_image((one - other).square()) / scale

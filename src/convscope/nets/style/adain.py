@@ -199,7 +199,7 @@ def colours(images: Maps) -> Maps:
     return functional.avg_pool2d(images, BLOCK) / COLOUR
 
 
-def moments(maps: Maps) -> tuple[Statistic, Statistic]:
+def mean_and_deviation(maps: Maps) -> tuple[Statistic, Statistic]:
     """Return the mean and standard deviation of each channel over all positions, in float32.
 
     Args:
