@@ -21,6 +21,8 @@ PAINTING = DATA / "paintings" / "matisse_woman_with_a_hat_1905.jpg"
 QUICK = os.environ.get("CONVSCOPE_BENCH") == "quick"
 SIDES = (128,) if QUICK else (256, 512, 1024)
 ROUNDS = 2 if QUICK else 11
+PAUSE = 0.2
+"""Seconds before each: the peer's threads spin for a while after its work, at the cost of who comes next."""
 
 
 def main() -> None:
@@ -65,6 +67,7 @@ def timed(jobs: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for turn in range(ROUNDS + 2):
         for name, job in jobs.items():
+            time.sleep(PAUSE)
             started = time.perf_counter()
             job()
             if turn > 1:

@@ -213,7 +213,7 @@ def mean_and_deviation(maps: Maps) -> tuple[Statistic, Statistic]:
 
 
 def statistics(features: Maps) -> Statistics:
-    """Return the statistics of features over all positions, computed in float64.
+    """Return the statistics of features over all positions; roots are computed in float64.
 
     Args:
         features: features `[b 259 h w]`.
@@ -222,10 +222,10 @@ def statistics(features: Maps) -> Statistics:
         Means, and roots of the covariances of features and colours. `FEATURE_EPSILON` and `COLOUR_EPSILON`
         are added to variances.
     """
-    flat = features.double().flatten(2)
+    flat = features.float().flatten(2)
     mean = flat.mean(2, keepdim=True)
     centred = flat - mean
-    return _statistics(mean, (_products(centred[:, part]) / flat.shape[2] for part in GROUPS))
+    return _statistics(mean, (_products(centred[:, part]).double() / flat.shape[2] for part in GROUPS))
 
 
 def statistics_of_parts(parts: Iterable[Maps]) -> Statistics:
