@@ -27,7 +27,7 @@ class StyleRecipe(OnInput):
         [], description="how much each painting counts beside the others; all alike if left out"
     )
     content_weight: float = Field(
-        0.15, ge=0, le=1e9, description="how much content counts beside style; more keeps more of the picture"
+        0.5, ge=0, le=1e9, description="how much content counts beside style; more keeps more of the picture"
     )
     smooth: float = Field(
         0.15, ge=0, le=1e9, description="how much differences of neighbouring pixels are avoided"
