@@ -7,7 +7,7 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR
 
 from convscope.learn import recipe as plan_module
-from convscope.learn.optimization.schedules import FLOOR, SCHEDULES, rate
+from convscope.learn.optimization.schedules import FLOOR, SCHEDULES, lr_factor
 from convscope.learn.recipe import ClassificationRecipe
 
 STEPS = 40
@@ -35,12 +35,14 @@ def test_the_table_holds_what_the_plan_offers():
     ],
 )
 def test_without_warmup_it_is_torchs(name, make):
-    ours = [rate(ClassificationRecipe(schedule=name, warmup=0), k, STEPS) for k in range(STEPS)]
+    ours = [lr_factor(ClassificationRecipe(schedule=name, warmup=0), k, STEPS) for k in range(STEPS)]
     assert ours == pytest.approx([max(FLOOR, r) for r in torchs(make)], abs=1e-9)
 
 
 def test_one_cycle_is_a_triangle():
-    rates = [rate(ClassificationRecipe(schedule="onecycle", warmup=0.25), k, STEPS) for k in range(STEPS)]
+    rates = [
+        lr_factor(ClassificationRecipe(schedule="onecycle", warmup=0.25), k, STEPS) for k in range(STEPS)
+    ]
     top = rates.index(max(rates))
     assert top == 10
     assert rates[top] == 1
@@ -54,5 +56,5 @@ def test_one_cycle_is_a_triangle():
 @pytest.mark.parametrize("warmup", [None, 0, 0.5, 0.9])
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_rates_stay_between_the_floor_and_one(name, warmup, steps):
-    rates = [rate(ClassificationRecipe(schedule=name, warmup=warmup), k, steps) for k in range(steps)]
+    rates = [lr_factor(ClassificationRecipe(schedule=name, warmup=warmup), k, steps) for k in range(steps)]
     assert all(FLOOR <= r <= 1 for r in rates)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.worlds import ImageFolder, check
+from convscope.worlds import ImageFolder, check_images
 from convscope.worlds.datasets import digits
 from convscope.worlds.images import photos
 from convscope.worlds.images.bit_depth import PictureWarning
@@ -177,7 +177,7 @@ def test_every_reader_agrees(tmp_path: Path) -> None:
     for name, content in (("a", png(ramp(4095))), ("b", png(ramp(4095), 12))):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.png").write_bytes(content)
-    report = check(tmp_path)
+    report = check_images(tmp_path)
     assert [(bad.path, bad.kind) for bad in report.problems] == [("a/x.png", "unclear range")]
     folder = ImageFolder(tmp_path, workers=1)
     folder.pixels([0, 1])

@@ -76,7 +76,11 @@ class AdaIN(nn.Module):
     def __init__(self, blocks: int = 0) -> None:
         super().__init__()
         if not isinstance(blocks, int) or not 0 <= blocks <= MOST_BLOCKS:
-            raise UsageError(f"0 to {MOST_BLOCKS} residual blocks", received=str(blocks))
+            raise UsageError(
+                f"0 to {MOST_BLOCKS} residual blocks",
+                received=str(blocks),
+                hint="The network that ships has 2; the paper's has none.",
+            )
         self.blocks = blocks
         self.encoder = nn.Sequential()
         for block, (channels, filters, count) in enumerate(
