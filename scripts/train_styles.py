@@ -60,10 +60,9 @@ JUDGING = PerceptualConfig(
 the arithmetic; what is fine, in the first layers at full size."""
 UNTIL = 2
 """Epochs of the plan that the network that ships had, from the one before it. More time, more epochs."""
-STRENGTH = {"starry-night": 0.45, "great-wave": 0.43, "scream": 0.45, "shipwreck": 0.45}
+STRENGTH = 0.45
 """How much of what a bank has learned is painted in full, the rest is the photograph: chosen on two of the
-photographs that are looked at, and so that no style takes photographs further away, in the layers of
-hed-vgg16, than the Starry Night does. `wave:2` asks for nearly all of it."""
+photographs that are looked at. `wave:2` asks for nearly all of it."""
 
 
 def main(data: Path, run: Path, start: Path | None = None) -> None:
@@ -107,13 +106,12 @@ def gathered(data: Path, folder: Path) -> Path:
     return folder
 
 
-def weakened(net: Net, strengths: Mapping[str, float]) -> None:
+def weakened(net: Net, strength: float) -> None:
     """Change every bank to what a mixture of itself, so strong, with the photograph would paint."""
     with torch.no_grad():
         for name, weight in net.module.named_parameters():
             if not name.startswith("banks."):
                 continue
-            strength = strengths[name.split(".")[1]]
             weight.mul_(strength)
             if name.endswith("filters.weight"):
                 weight.add_((1 - strength) * torch.nn.init.dirac_(torch.empty_like(weight)))
@@ -132,8 +130,7 @@ def finish(net: Net, run: Run, photographs: int) -> None:
         if before.startswith("trained on")
         else f"trained on {learned}",
         licence="Apache-2.0; see NOTICE for the photographs and paintings that it learned from",
-        note=f"Styles: {', '.join(PAINTINGS)}, at {min(STRENGTH.values())} to "
-        f"{max(STRENGTH.values())} of full strength. Identity branch on {TESTED} "
+        note=f"Styles: {', '.join(PAINTINGS)}, at {STRENGTH} of full strength. Identity branch on {TESTED} "
         f"COCO photographs: {last.test_metrics['psnr']:.1f} dB. In half precision; made by "
         "scripts/train_styles.py.",
     )

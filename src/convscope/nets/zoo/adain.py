@@ -15,7 +15,7 @@ def adain() -> "nn.Module":
     """Build the network with fresh weights."""
     from convscope.nets.style.adain import AdaIN
 
-    return AdaIN()
+    return AdaIN(blocks=2)
 
 
 ADAIN = ZooEntry(
