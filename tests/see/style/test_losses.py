@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from convscope.nets.style.losses import EVEN, content_loss, correlation_loss, gram, moments, style_loss
+from convscope.nets.style.losses import (
+    DEVIATION_SHARE,
+    content_loss,
+    correlation_loss,
+    gram,
+    moments,
+    style_loss,
+)
 
 
 @pytest.fixture
@@ -74,7 +81,7 @@ def test_losses_are_neural_styles_up_to_its_scaling(chance):
 def standardised(here: np.ndarray, style: np.ndarray) -> np.ndarray:
     """Channels in units of the style's deviations from its means, written out."""
     spread = style.std(1, keepdims=True)
-    return (here - style.mean(1, keepdims=True)) / (spread + EVEN * spread.mean())
+    return (here - style.mean(1, keepdims=True)) / (spread + DEVIATION_SHARE * spread.mean())
 
 
 def test_correlations_are_compared_as_numpy_finds_them_position_by_position(chance):

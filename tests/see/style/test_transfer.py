@@ -134,13 +134,13 @@ def test_colours_of_another_have_its_mean_and_covariance():
 def test_it_starts_in_the_paintings_colours_and_the_papers_way_in_its_own(net):
     content, one, two = 0.3 * picture(0) + 0.4, 0.5 * picture(1), 0.3 * picture(2) + 0.5
     problem = StyleProblem(net, content, [one, two], recipe(style=["a", "b"], style_weight=[3, 1]))
-    begun = problem.scale_objective((40, 48)).begun[0]
+    begun = problem.scale_objective((40, 48)).start[0]
     wanted = 0.75 * color.same_colours(content, one) + 0.25 * color.same_colours(content, two)
     torch.testing.assert_close(begun, wanted.clamp(0, 1))
     assert (begun - content).abs().mean() > 0.1
     for own in ({"scaling": "gatys"}, {"color": "histogram"}):
         problem = StyleProblem(net, content, [one], recipe(**own))
-        torch.testing.assert_close(problem.scale_objective((40, 48)).begun[0], content)
+        torch.testing.assert_close(problem.scale_objective((40, 48)).start[0], content)
 
 
 def test_a_guide_paints_each_region_in_its_own_style(net):

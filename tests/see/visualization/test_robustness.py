@@ -145,7 +145,7 @@ def test_few_steps_see_an_enlarged_image_in_parts_only() -> None:
         net = wrap(nn.Sequential(nn.Conv2d(3, 1, 1)), TensorSpec((3, 224, 224)))
         (choice,) = transforms_from_recipe(net, recipe, (3, 128, 128))
         assert isinstance(choice, RandomChoice)
-        return [round(weight, 3) for weight in choice.weights]
+        return [round(weight, 3) for weight in choice.p]
 
     assert shares(0) == shares(32) == [0.5, 0.5]
     assert shares(128) == [0.25, round(0.75 - 0.375 / 1.75**2, 3), round(0.375 / 1.75**2, 3)]

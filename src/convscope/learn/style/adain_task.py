@@ -25,16 +25,14 @@ from convscope.nets import Net, frozen, record
 from convscope.nets.activations.address import LayerAddress
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.style.adain import AdaIN, mean_and_deviation, statistics
-from convscope.nets.zoo.adain import ADAIN
+from convscope.nets.zoo.adain import ADAIN, BLOCKS
 from convscope.worlds import Batch, UnlabelledImages
 from convscope.worlds.images.datasets.style_images import SMALLEST
 
 Images = Float[Tensor, "_ 3 _ _"]
-COARSE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+HALF_SIZE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 """Layers of `hed-vgg16` in which styles are compared too, on images of half the size: there a layer sees
 structures twice as large, and the last sees more than the encoder does."""
-BLOCKS = 2
-"""Residual blocks of a fresh network's decoder."""
 EVERY = 3
 """One of so many style crops is of a photograph, the others are of paintings."""
 
@@ -206,10 +204,10 @@ class AdaINTask(StyleTransferTask):
         return StepOutput(loss.mean(), torch.stack([part.detach().sum() for part in parts]))
 
     def _style_levels(self, net: Net, images: Images, execution: ExecutionConfig) -> list[Tensor]:
-        """Return the features that define style: of the encoder, whose last are first, and of `COARSE`."""
+        """Return the features that define style: the encoder's, the last first, and those at half size."""
         fine = _require_adain(net).levels(*net.normalise(execution.to_memory_format(images)))
         half = execution.to_memory_format(functional.avg_pool2d(images, 2))
-        coarse = record(self.loss_net.to(net.device), half, [LayerAddress(name) for name in COARSE])
+        coarse = record(self.loss_net.to(net.device), half, [LayerAddress(name) for name in HALF_SIZE_LAYERS])
         return [*reversed(fine), *coarse.values()]
 
     def evaluate(self, net: Net, data: Any, execution: ExecutionConfig) -> EvalResult:

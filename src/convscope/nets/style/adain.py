@@ -50,12 +50,12 @@ class Statistics(NamedTuple):
     Attributes:
         mean: mean of each channel, `[b 259 1 1]`.
         root: symmetric square root of the covariance of the channels but colours, `[b 256 256]`, float64.
-        palette: symmetric square root of the covariance of the colours, `[b 3 3]`, float64.
+        colour_root: symmetric square root of the covariance of the colours, `[b 3 3]`, float64.
     """
 
     mean: Statistic
     root: Float[Tensor, "_ 256 256"]
-    palette: Float[Tensor, "_ 3 3"]
+    colour_root: Float[Tensor, "_ 3 3"]
 
 
 class AdaIN(nn.Module):
@@ -174,9 +174,9 @@ class AdaIN(nn.Module):
             return features
         own = own or statistics(features)
         centred = features.float() - own.mean
-        strokes = _changed(centred[:, :-3], own.root, style.root)
-        palette = _changed(centred[:, -3:], own.palette, style.palette)
-        return torch.cat([strokes, palette], 1) + style.mean
+        texture = _with_covariance(centred[:, :-3], own.root, style.root)
+        colour = _with_covariance(centred[:, -3:], own.colour_root, style.colour_root)
+        return torch.cat([texture, colour], 1) + style.mean
 
     def decode(self, features: Maps) -> Maps:
         """Decode features to images.
@@ -282,7 +282,7 @@ def _root(covariance: Float[Tensor, "b c c"], epsilon: float) -> Float[Tensor, "
     return (vectors * (values.clamp_min(0) + epsilon).sqrt()[:, None]) @ vectors.transpose(1, 2)
 
 
-def _changed(centred: Maps, own: Float[Tensor, "b c c"], wanted: Float[Tensor, "b c c"]) -> Maps:
+def _with_covariance(centred: Maps, own: Float[Tensor, "b c c"], wanted: Float[Tensor, "b c c"]) -> Maps:
     """Return features of mean 0 with another covariance, given the roots of their own and of the other."""
     matrix = (wanted @ torch.linalg.inv(own)).to(centred.dtype)
     return (matrix @ centred.flatten(2)).unflatten(2, centred.shape[2:])

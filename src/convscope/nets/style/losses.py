@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-EVEN = 1.0
+DEVIATION_SHARE = 1.0
 """Share of the channels' mean standard deviation that is added to each one's before it is divided by."""
-LEAST = 0.01
+SMALLEST_SHARE = 0.01
 """Least such divisor, as a share of the channels' mean, and least squared sum: for styles of one colour."""
 
 
@@ -113,9 +113,9 @@ def correlation_loss(
     """Compare how channels vary together, and their means, in units of the style's own variation.
 
     Channels are shifted to have mean 0 in the style, and divided by their standard deviation there plus a
-    share of its average (`EVEN`). A Gram matrix of rectified channels is nearly that of their means alone:
-    images can be within 1 % of it whose channels vary in quite another way. Without the means the
-    correlations are seen, and no channel counts for its size.
+    share of its average (`DEVIATION_SHARE`). A Gram matrix of rectified channels is nearly that of their
+    means alone: images can be within 1 % of it whose channels vary in quite another way. Without the means
+    the correlations are seen, and no channel counts for its size.
 
     Args:
         here: matrices from `moments`, `[b c c+1]`.
@@ -127,13 +127,13 @@ def correlation_loss(
     """
     centre = wanted[..., -1]
     spread = (wanted[..., :-1].diagonal(dim1=-2, dim2=-1) - centre.square()).clamp_min(0).sqrt()
-    unit = spread + EVEN * spread.mean(-1, keepdim=True)
-    unit = torch.maximum(unit, LEAST * centre.abs().mean(-1, keepdim=True))
+    unit = spread + DEVIATION_SHARE * spread.mean(-1, keepdim=True)
+    unit = torch.maximum(unit, SMALLEST_SHARE * centre.abs().mean(-1, keepdim=True))
     unit = torch.where(unit > 0, unit, torch.ones_like(unit))
     goal = _standardised(wanted, centre, unit)
     apart = (_standardised(here, centre, unit) - goal).square().sum((-2, -1))
     shift = ((here[..., -1] - centre) / unit).square().mean(-1)
-    return apart / goal.square().sum((-2, -1)).clamp_min(LEAST) + shift
+    return apart / goal.square().sum((-2, -1)).clamp_min(SMALLEST_SHARE) + shift
 
 
 def _standardised(

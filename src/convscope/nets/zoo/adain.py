@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+BLOCKS = 2
+"""Residual blocks of the decoder."""
+
+
 def adain() -> "nn.Module":
     """Build the network with fresh weights."""
     from convscope.nets.style.adain import AdaIN
 
-    return AdaIN(blocks=2)
+    return AdaIN(BLOCKS)
 
 
 ADAIN = ZooEntry(

@@ -190,21 +190,21 @@ class Warp:
 
 @dataclass(frozen=True)
 class RandomChoice:
-    """Apply one of several transforms.
+    """Apply one of several transforms, as torchvision's does, drawn by the generator that is given.
 
     Attributes:
         transforms: to draw from; the last one returns the largest images.
-        weights: for each transform, in proportion to how often it is drawn.
+        p: probability of each transform.
     """
 
     transforms: tuple[Transform, ...]
-    weights: tuple[float, ...]
+    p: tuple[float, ...]
 
     def __call__(
         self, image: Float[Tensor, "b c *size"], generator: Generator
     ) -> Float[Tensor, "b c *other"]:
         """Return the images after the transform that is drawn."""
-        drawn = torch.multinomial(torch.tensor(self.weights, dtype=torch.float), 1, generator=generator)
+        drawn = torch.multinomial(torch.tensor(self.p, dtype=torch.float), 1, generator=generator)
         return self.transforms[int(drawn)](image, generator)
 
 

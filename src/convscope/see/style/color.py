@@ -72,18 +72,18 @@ def same_colours(image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]) 
     Returns:
         The changed image; values may leave the range.
     """
-    return recoloured(image, colour_map(image, wanted))
+    return apply_colour_map(image, colour_map(image, wanted))
 
 
 def colour_map(image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]) -> Float[Tensor, "3 4"]:
-    """Compute the map of `same_colours`.
+    """Compute the affine map by which `same_colours` changes an image.
 
     Args:
         image: RGB image to change, in [0, 1].
         wanted: RGB image whose statistics are matched.
 
     Returns:
-        A matrix, and as a last column what is added; float64.
+        The matrix, and the offset as a last column; float64.
     """
     flat, other = image.flatten(1).double(), wanted.flatten(1).double()
     mean, goal = flat.mean(1, keepdim=True), other.mean(1, keepdim=True)
@@ -94,17 +94,17 @@ def colour_map(image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]) ->
     return torch.cat([matrix, goal - matrix @ mean], 1)
 
 
-def recoloured(image: Float[Tensor, "3 h w"], by: Float[Tensor, "3 4"]) -> Float[Tensor, "3 h w"]:
-    """Apply a map of colours.
+def apply_colour_map(image: Float[Tensor, "3 h w"], affine: Float[Tensor, "3 4"]) -> Float[Tensor, "3 h w"]:
+    """Apply an affine map to the colours of an image.
 
     Args:
         image: RGB image to change.
-        by: what `colour_map` returned, or a mean of several.
+        affine: matrix and offset, as from `colour_map`, or a mean of several.
 
     Returns:
         The changed image; values may leave the range.
     """
-    return (by[:, :3] @ image.flatten(1).double() + by[:, 3:]).view_as(image).to(image.dtype)
+    return (affine[:, :3] @ image.flatten(1).double() + affine[:, 3:]).view_as(image).to(image.dtype)
 
 
 def _covariance(free: Float[Tensor, "3 n"]) -> Float[Tensor, "3 3"]:

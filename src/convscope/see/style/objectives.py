@@ -58,11 +58,11 @@ class GramLoss(LayerTerm):
         here, extent = scene[self.place], scene.extent(self.place)
         shares = at_positions(self.regions, extent)
         if shares is None:
-            return self.of(here)[:, None] * (here[0, 0].numel() / scene.positions(self.place))
+            return self.statistics(here)[:, None] * (here[0, 0].numel() / scene.positions(self.place))
         parts = shares[(slice(None), *scene.window(self.place))]
         totals, here_of = shares.flatten(1).sum(1), parts.flatten(1).sum(1)
         scale = (here_of / totals.clamp_min(torch.finfo(totals.dtype).tiny))[None, :, None, None]
-        return torch.stack([self.of(here, part) for part in parts], 1) * scale
+        return torch.stack([self.statistics(here, part) for part in parts], 1) * scale
 
     @override
     def from_sums(self, sums: Float[Tensor, "b r c *d"]) -> Float[Tensor, " b"]:
@@ -74,7 +74,9 @@ class GramLoss(LayerTerm):
         return sum(losses[1:], losses[0])
 
     @staticmethod
-    def of(maps: Float[Tensor, "b c *size"], weights: Tensor | None = None) -> Float[Tensor, "b c *d"]:
+    def statistics(
+        maps: Float[Tensor, "b c *size"], weights: Tensor | None = None
+    ) -> Float[Tensor, "b c *d"]:
         """Return what is compared of feature maps: their Gram matrix.
 
         Args:
@@ -91,7 +93,7 @@ class GramLoss(LayerTerm):
         """Return how far matrices are from the style's.
 
         Args:
-            here: matrices from `of`.
+            here: matrices from `statistics`.
             wanted: the style's.
 
         Returns:
@@ -110,7 +112,9 @@ class CorrelationLoss(GramLoss):
 
     @staticmethod
     @override
-    def of(maps: Float[Tensor, "b c *size"], weights: Tensor | None = None) -> Float[Tensor, "b c *d"]:
+    def statistics(
+        maps: Float[Tensor, "b c *size"], weights: Tensor | None = None
+    ) -> Float[Tensor, "b c *d"]:
         return moments(maps, weights)
 
     @staticmethod
@@ -174,26 +178,6 @@ def gram_loss(
         An objective whose score is the loss; subtract it to minimise it.
     """
     return Objective.of(GramLoss(LayerAddress.parse(place), wanted.detach(), regions, counts))
-
-
-def correlation_match(
-    place: str | LayerAddress,
-    wanted: Float[Tensor, "r c c+1"],
-    regions: Float[Tensor, "r h w"] | None = None,
-    counts: tuple[float, ...] = (1.0,),
-) -> Objective:
-    """Return the distance of one layer's correlations and means as an objective; see `CorrelationLoss`.
-
-    Args:
-        place: the layer.
-        wanted: target Gram matrix and means of each region.
-        regions: weight of each position in each region; None for a single region that is the whole image.
-        counts: weight of each region's loss.
-
-    Returns:
-        An objective whose score is the loss; subtract it to minimise it.
-    """
-    return Objective.of(CorrelationLoss(LayerAddress.parse(place), wanted.detach(), regions, counts))
 
 
 def content_match(place: str | LayerAddress, activation: Float[Tensor, "*shape"]) -> Objective:

@@ -18,7 +18,7 @@ from convscope.see.optimize.tiling.evaluate import iter_tiled_activations
 from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.style import color, regions
 from convscope.see.style.layers import Layers, adapted, chosen
-from convscope.see.style.objectives import CorrelationLoss, content_match, correlation_match, gram_loss
+from convscope.see.style.objectives import CorrelationLoss, content_match, gram_loss
 from convscope.see.style.recipe import StyleRecipe
 from convscope.worlds import InputLike, open_mask, open_whole, photos
 
@@ -29,7 +29,7 @@ formed at all."""
 LOOSE = 0.2
 """Share of the content weight at the coarsest of several scales, where the style arranges large shapes; the
 content's detail is added later (`transfer.with_detail_of`)."""
-COLOURED = 256
+COLOUR_SIZE = 256
 """Longer side in pixels to which images are reduced before their colours are compared."""
 STRENGTH = 100.0
 """neural-style's weight of style; its weight of content is 5."""
@@ -55,7 +55,7 @@ class ScaleObjective:
     Attributes:
         size: height and width.
         content: the content image at this size, in [0, 1]; grey where only luminance is changed.
-        begun: what is started from, and whose detail is added: the content image, in the colours of the
+        start: the image to start from, and whose detail is added: the content image, in the colours of the
             paintings where the scaling is `relative`.
         mask: how much of the style each pixel gets; None for all of it everywhere.
         style: style loss by layer, relative to what there is to reach.
@@ -65,7 +65,7 @@ class ScaleObjective:
 
     size: tuple[int, int]
     content: Float[Tensor, "1 3 h w"]
-    begun: Float[Tensor, "1 3 h w"]
+    start: Float[Tensor, "1 3 h w"]
     mask: Float[Tensor, "1 1 h w"] | None
     style: dict[str, Objective]
     values: dict[str, Objective]
@@ -111,18 +111,18 @@ class StyleProblem:
             raise DataError("a mask with some white", received="only black", hint="White is where to paint.")
         self.picture = opened(picture)
         self.paintings = [_coloured(opened(one), self.picture, recipe.color) for one in paintings]
-        self.palette = None
+        self.colour_map = None
         if recipe.scaling == "relative" and recipe.color == "style" and guide is None:
-            self.palette = self._palette()
+            self.colour_map = self._colour_map()
         self.sizes = sizes((self.picture.shape[1], self.picture.shape[2]), recipe)
         self.guide, self.style_guides, self.colours = None, [], 1
         if guide is not None:
             self._set_guides(opened(guide), [opened(one) for one in style_guides])
 
-    def _palette(self) -> Tensor:
+    def _colour_map(self) -> Tensor:
         """Return the map from the content image's colours to those of the paintings, as if these were one."""
-        picture = _at_most(self.picture)
-        maps = [color.colour_map(picture, _at_most(painting)) for painting in self.paintings]
+        picture = _reduced(self.picture)
+        maps = [color.colour_map(picture, _reduced(painting)) for painting in self.paintings]
         return torch.stack([share * one for share, one in zip(self.recipe.shares, maps, strict=True)]).sum(0)
 
     def _set_guides(self, guide: Tensor, style_guides: Sequence[Tensor]) -> None:
@@ -148,9 +148,9 @@ class StyleProblem:
         content = resized(self.picture[None], size)
         if self.recipe.color == "luminance":
             content = color.luminance(content).expand(-1, 3, -1, -1)
-        begun = content
-        if self.palette is not None:
-            begun = color.recoloured(content[0], self.palette.to(content.device)).clamp(0, 1)[None]
+        start = content
+        if self.colour_map is not None:
+            start = color.apply_colour_map(content[0], self.colour_map.to(content.device)).clamp(0, 1)[None]
         mask = None if self.mask is None else resized(self.mask[None], size)
         style, weights = self._style(size, mask)
         values, more = self._content(content)
@@ -164,7 +164,7 @@ class StyleProblem:
             goal = goal - content_weight * more[name] * objective
         if recipe.smooth:
             goal = goal - recipe.smooth * self._smoothness(content) * total_variation()
-        return ScaleObjective(size, content, begun, mask, style, values, goal.resolve(self.net))
+        return ScaleObjective(size, content, start, mask, style, values, goal.resolve(self.net))
 
     def _style(
         self, size: tuple[int, int], mask: Tensor | None
@@ -178,7 +178,7 @@ class StyleProblem:
         found, weights = {}, {}
         for place, moments, depth in zip(wanted, wanted.values(), depth_weights(len(wanted)), strict=True):
             if self.recipe.scaling == "relative":
-                found[str(place)] = correlation_match(place, moments, regions, counts)
+                found[str(place)] = Objective.of(CorrelationLoss(place, moments.detach(), regions, counts))
                 weights[str(place)] = depth
                 continue
             grams = moments[..., :-1]
@@ -267,10 +267,10 @@ def depth_weights(count: int) -> list[float]:
     return [2 * (k + 1) / (count * (count + 1)) for k in range(count)]
 
 
-def _at_most(image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 y x"]:
-    """Return an image, reduced to `COLOURED` pixels along its longer side where it is larger."""
+def _reduced(image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 y x"]:
+    """Return an image, reduced to `COLOUR_SIZE` pixels along its longer side where it is larger."""
     own = (image.shape[1], image.shape[2])
-    return resized(image[None], fitted(own, min(max(own), COLOURED)))[0]
+    return resized(image[None], fitted(own, min(max(own), COLOUR_SIZE)))[0]
 
 
 def moment_targets(

@@ -116,9 +116,9 @@ class _Run:
         """Return the parameters at this size: the best image so far with content detail, or the start."""
         channels = 1 if self.recipe.color == "luminance" else 3
         if self.best is not None:
-            start = with_detail_of(scale_objective.begun[:, :channels], self.best)
+            start = with_detail_of(scale_objective.start[:, :channels], self.best)
         elif self.recipe.start == "content":
-            start = scale_objective.begun[:, :channels]
+            start = scale_objective.start[:, :channels]
         else:
             start = 0.5 + NOISE * noise((channels, *scale_objective.size), [self.recipe.seed])
         start = start.detach().clone().to(self.problem.net.device).clamp(0, 1)
