@@ -379,7 +379,8 @@ def test_precision_is_measured_once(judge, photographs, tmp_path, monkeypatch):
 def test_styles_are_compared_where_they_say(folder):
     """Beside NumPy's means and deviations, of the encoder's layers, and of hed-vgg16's at half the size."""
     styles = {"wave": str(folder / "wave.png")}
-    made = setup.setup_style_training("adain", folder / "photographs", styles, seed=4)
+    scales = StyleLossWeights(content=1.0, style=4.0, smooth=1.0)
+    made = setup.setup_style_training("adain", folder / "photographs", styles, scales=scales, seed=4)
     draw = torch.Generator().manual_seed(5)
     photographs, paintings = (torch.rand(1, 3, 64, 64, generator=draw) for _ in range(2))
     module = made.net.module.eval()
@@ -398,6 +399,10 @@ def test_styles_are_compared_where_they_say(folder):
     for fine in zip(*(module.levels(*made.net.normalise(x)) for x in (painted, paintings)), strict=True):
         distances.append(apart(*(maps[0] for maps in fine)))
     assert float(found[2]) == pytest.approx(np.mean(distances), rel=1e-3)
+    pixels = painted.double().numpy()
+    outside = np.mean(np.maximum(np.abs(pixels - 0.5) - 0.5, 0) ** 2)
+    terms = found[1] * 1.0 + found[2] * 4.0 + found[3] * 1.0 + 10 * outside
+    assert float(found[0]) == pytest.approx(float(terms), rel=1e-4)
 
 
 def test_steps_on_one_pair_bring_it_nearer_to_photograph_and_painting(folder):
