@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convscope.cli.tables.style.style import table
 from convscope.show.images import png
 
 pytestmark = pytest.mark.slow
@@ -124,6 +125,17 @@ def test_what_makes_no_sense_is_said(convscope, photo, painting, words, code, sa
     assert done.code == code, done.err
     assert said in done.err
     assert not Path("made").exists()
+
+
+def test_shares_that_say_nothing_are_not_written_out():
+    document = {
+        "style": {"relu1": 0.024},
+        "style_of_content": {"relu1": 2446.946},
+        "content": {"relu2": 0.5},
+        "unmoved": False,
+    }
+    cells = [list(column.cells) for column in table(document).columns]
+    assert cells[2:] == [["2.4%", "50.0%"], ["over 1000%", "0.0%"]]
 
 
 def test_no_painting_and_no_picture(convscope, photo, tmp_path):

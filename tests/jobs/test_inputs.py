@@ -1,5 +1,7 @@
 """Networks are refused when a weight is no number, and only then."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from PIL import Image
@@ -64,3 +66,14 @@ def test_work_that_is_done_once_is_announced(monkeypatch):
     monkeypatch.undo()
     inputs.network("digits", OnNetwork(), workspace)
     assert len(told) == 1
+
+
+def test_all_parts_are_opened_where_they_are_asked_for():
+    """The digits that ship: 8,000 to learn from and 2,000 to test on; one part unless all are wanted."""
+    net, found = load("digits"), {}
+    for all_parts in (False, True):
+        recipe = SimpleNamespace(split=None, root=None)
+        found[all_parts] = len(inputs.samples("digits", net, recipe, Workspace(), all_parts=all_parts))
+    assert found[True] == 10_000 and found[False] in (2_000, 8_000)
+    recipe = SimpleNamespace(split="test", root=None)
+    assert len(inputs.samples("digits", net, recipe, Workspace(), all_parts=True)) == 2_000

@@ -10,7 +10,7 @@ from convscope.nets import Net, describe, load, record, wrap
 from convscope.nets.network import Source
 from convscope.nets.style.losses import content_loss, correlation_loss, gram, moments, style_loss
 from convscope.see.optimize.tiling.geometry import TileConfig
-from convscope.see.style import color, layers, problem, regions
+from convscope.see.style import color, layers, problem, regions, transfer
 from convscope.see.style.objectives import gram_loss
 from convscope.see.style.problem import StyleProblem, fitted, resized, sizes
 from convscope.see.style.recipe import StyleRecipe
@@ -141,6 +141,15 @@ def test_it_starts_in_the_paintings_colours_and_the_papers_way_in_its_own(net):
     for own in ({"scaling": "gatys"}, {"color": "histogram"}):
         problem = StyleProblem(net, content, [one], recipe(**own))
         torch.testing.assert_close(problem.scale_objective((40, 48)).start[0], content)
+
+
+def test_the_detail_of_finer_scales_is_in_the_paintings_colours_too(net, monkeypatch):
+    problem = StyleProblem(net, 0.3 * picture(0) + 0.4, [0.5 * picture(1)], recipe(steps=[1], scales=2))
+    detailed = []
+    monkeypatch.setattr(transfer, "with_detail_of", lambda image, best: detailed.append(image) or image)
+    list(iter_style_transfer(problem))
+    assert len(problem.sizes) == 2
+    torch.testing.assert_close(detailed, [problem.scale_objective(problem.sizes[1]).start])
 
 
 def test_a_guide_paints_each_region_in_its_own_style(net):
