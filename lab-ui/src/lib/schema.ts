@@ -1029,8 +1029,6 @@ export interface components {
         /** @description The attribution of one target by one method. */
         Explanation: {
             checks: components["schemas"]["Faithfulness"];
-            /** @description Its probability if all targets are classes, else the value. */
-            degree: number;
             /** @description Finished share of the method. */
             done: number;
             heat?: components["schemas"]["SpectrogramHeat"];
@@ -1039,6 +1037,8 @@ export interface components {
             method: string;
             /** @description Name of the file. */
             picture: string;
+            /** @description The target's; null where not all targets are classes. */
+            probability: number | null;
             seconds: number;
             settings: {
                 [key: string]: unknown;

@@ -52,6 +52,17 @@ def test_explanations_of_a_sound_have_frequencies_and_those_of_a_sentence_charac
     assert "".join(character for character, _ in entry["words"]) == sentence["image"]
 
 
+def test_only_classes_have_a_probability(digit: Path, tmp_path: Path) -> None:
+    asked = {"net": "digits", "image": str(digit), "method": ["saliency"], "checks": False}
+    *_, whole = documents("explain", tmp_path / "class", target=["7"], **asked)
+    (entry,) = whole["explanations"]
+    assert 0 < entry["probability"] < 1
+    *_, whole = documents("explain", tmp_path / "unit", target=["conv2:3"], **asked)
+    (entry,) = whole["explanations"]
+    assert entry["probability"] is None
+    assert entry["value"] < 0
+
+
 def test_answers_to_files_of_which_one_is_damaged(digit: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"\x89PNG")
     *_, whole = documents(

@@ -46,7 +46,7 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
         the result), `said_zh` (the same in Chinese), `verdicts` (with `--compare` one for each target:
         `target`, `best`, `passing`, `scores`, `chance`, `margin`; see `MethodComparison`), `explanations` and
         `out` (the folder). Each explanation has `target`, `method`, `settings`, `value` (the target's value),
-        `degree` (its probability if all targets are classes, else the value), `seconds`, `done` (finished
+        `probability` (the target's; null where not all targets are classes), `seconds`, `done` (finished
         share of the method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if
         `checks` is off), `layer` (for class activation maps; else empty), `wrt` (with respect to what:
         `input`, or the layer whose output is attributed), for texts `words` (each with its attribution; of
@@ -184,7 +184,7 @@ def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> D
                     "method": e.method.name,
                     "settings": e.method.settings(),
                     "value": float(e.scores[row]),
-                    "degree": float(e.probabilities[row]),
+                    "probability": float(e.probabilities[row]) if e.task.are_classes else None,
                     "seconds": e.seconds,
                     "done": e.share,
                     "picture": file,

@@ -246,8 +246,8 @@ class AttributionTask:
         for first in range(0, len(self), self.batch):
             rows = list(range(first, min(first + self.batch, len(self))))
             found.append(self.values([x[first : first + len(rows)] for x in inputs], rows))
-        scores, degrees = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return scores, degrees
+        scores, probabilities = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return scores, probabilities
 
     @property
     def are_classes(self) -> bool:

@@ -149,7 +149,7 @@ def batched_scores(
     jobs: Sequence[int],
     change: Callable[[Sequence[int]], tuple[Tensor, ...]],
     *,
-    degrees: bool = False,
+    probabilities: bool = False,
     during: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Iterator[tuple[list[int], Float[Tensor, " n"]]]:
     """Score many modified inputs without gradients, batch by batch.
@@ -159,7 +159,7 @@ def batched_scores(
         jobs: for each modified input, the row of the task it belongs to.
         change: returns the inputs of some jobs, one tensor `[n ...]` for each input of the network; gets
             indices into `jobs`.
-        degrees: return probabilities rather than values, where the targets are classes.
+        probabilities: return probabilities rather than values, where the targets are classes.
         during: returns a context for each forward pass.
 
     Yields:
@@ -171,7 +171,7 @@ def batched_scores(
         with torch.no_grad():
             inputs = change(numbers)
             with during():
-                found = task.probabilities(inputs, rows) if degrees else task.scores(inputs, rows)
+                found = task.probabilities(inputs, rows) if probabilities else task.scores(inputs, rows)
         yield numbers, found
 
 

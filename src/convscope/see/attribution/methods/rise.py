@@ -78,7 +78,7 @@ class Rise(Method):
 
         jobs = [row for row in range(len(task)) for _ in range(count)]
         found = torch.cat(
-            [scores for _, scores in batched_scores(task, jobs, hidden, degrees=True, during=during)]
+            [scores for _, scores in batched_scores(task, jobs, hidden, probabilities=True, during=during)]
         )
         yield from enumerate(found.view(len(task), count))
 

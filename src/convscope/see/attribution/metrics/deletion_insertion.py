@@ -125,7 +125,7 @@ def curves(task: AttributionTask, heats: Sequence[Tensor], kind: str = "") -> li
     values = torch.cat(
         [
             found.double().cpu()
-            for _, found in batched_scores(task, rows, changed, degrees=True, during=plan_folding(task))
+            for _, found in batched_scores(task, rows, changed, probabilities=True, during=plan_folding(task))
         ]
     ).view(len(task), -1)
     if not task.are_classes:

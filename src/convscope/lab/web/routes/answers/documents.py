@@ -65,8 +65,8 @@ class Explanation(TypedDict):
     settings: Values
     value: Number
     """The target's value."""
-    degree: Number
-    """Its probability if all targets are classes, else the value."""
+    probability: Number | None
+    """The target's; null where not all targets are classes."""
     seconds: Number
     done: Number
     """Finished share of the method."""
