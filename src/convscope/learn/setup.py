@@ -88,7 +88,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
             spec = _square(spec, recipe)
         graph = chain("x".join(map(str, spec.shape)), recipe.network)
         if isinstance(train, TextDataset) and isinstance(test, TextDataset):
-            graph = nets.graph_for(graph, spec)
+            graph = nets.adapt_graph(graph, spec)
             train, test = train.with_spec(spec), test.with_spec(spec)
         net = nets.wrap(nets.build(graph, seed=recipe.seed), spec, name="chain")
     else:

@@ -37,8 +37,8 @@ from .io.loading import load as load
 from .io.replaced_head import Head as Head
 from .io.replaced_head import find_head as find_head
 from .io.replaced_head import replace_head as replace_head
+from .io.vocabulary import adapt_graph as adapt_graph
 from .io.vocabulary import embeddings as embeddings
-from .io.vocabulary import graph_for as graph_for
 from .io.vocabulary import set_vectors as set_vectors
 from .io.vocabulary import with_vocabulary as with_vocabulary
 from .network import Net as Net
@@ -48,5 +48,5 @@ from .tracing.tracer import trace as trace
 from .zoo import ZOO as ZOO
 from .zoo.entry import ZooEntry as ZooEntry
 from .zoo.keras_reference import KERAS_MODELS as KERAS_MODELS
-from .zoo.keras_reference import Counted as Counted
+from .zoo.keras_reference import ParameterCounts as ParameterCounts
 from .zoo.keras_reference import keras_table as keras_table

@@ -69,7 +69,7 @@ from .units import unit_report as unit_report
 from .visualization import BestNgrams as BestNgrams
 from .visualization import Comparison as Comparison
 from .visualization import FoolingImages as FoolingImages
-from .visualization import LayerStop as LayerStop
+from .visualization import LayerSelection as LayerSelection
 from .visualization import Reconstruction as Reconstruction
 from .visualization import RenderConfig as RenderConfig
 from .visualization import Visualization as Visualization

@@ -28,7 +28,7 @@ from convscope.see import (
     FoolingImages,
     InputEmbedding,
     LayerHealth,
-    LayerStop,
+    LayerSelection,
     Reconstruction,
     StyleResult,
     UnitIndex,
@@ -384,7 +384,7 @@ def _(result: Comparison) -> Drawing:
 
 
 @drawing.register
-def _(result: LayerStop) -> Drawing:
+def _(result: LayerSelection) -> Drawing:
     field = "everything" if result.covers_input else "x".join(map(str, result.receptive_field or ("?",)))
     row = ("x".join(map(str, result.shape)), field, ", ".join(map(str, result.units)))
     return Drawing(result.layer, heads=("shape", "sees, in pixels", "units"), rows=(row,))

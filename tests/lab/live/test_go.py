@@ -93,7 +93,7 @@ def test_an_analysis_stops_and_its_result_stays(table: GoService) -> None:
     assert found["done"] and found["visits"] == 24 and not table.background.step()
     evaluator = NetworkPolicy("go-9x9")
     assert evaluator.has_value
-    *_, last = SearchPlayer(TreeSearch(evaluator, SearchConfig(24))).iter_think(board_of(OPENING))
+    *_, last = SearchPlayer(TreeSearch(evaluator, SearchConfig(24))).iter_search(board_of(OPENING))
     wanted = last.analysis()
     assert [m["visits"] for m in found["moves"]][:3] == [m.visits for m in wanted.moves][:3]
     table.answer("analysis", {"size": 9, "moves": ["E5"]}, visits=24)

@@ -178,9 +178,9 @@ def test_the_player_is_told_its_time(command: str, limit: float | None) -> None:
     told = []
 
     class Timed(PolicyPlayer):
-        def iter_think(self, board, seconds=None):
+        def iter_search(self, board, seconds=None):
             told.append(seconds)
-            return super().iter_think(board, seconds)
+            return super().iter_search(board, seconds)
 
     made = GtpEngine(lambda _: Timed(Captures()), size=9)
     assert ask(made, f"time_settings {command}")[0] == "=\n\n"

@@ -112,7 +112,7 @@ def test_moves_are_drawn_in_the_opening_alone() -> None:
 
 def test_time_ends_a_search() -> None:
     player = SearchPlayer(TreeSearch(UniformPolicy(), SearchConfig(100_000)))
-    thoughts = list(player.iter_think(Board(9), 0.05))
+    thoughts = list(player.iter_search(Board(9), 0.05))
     assert 1 <= len(thoughts) < 2000
     assert thoughts[-1].analysis().visits < 20_000
 

@@ -19,7 +19,7 @@ from convscope.recipe import Recipe
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
-    from convscope.nets import Counted
+    from convscope.nets import ParameterCounts
 
 
 class NetsRecipe(Recipe):
@@ -77,7 +77,7 @@ def _overview() -> Steps:
     yield finished(document)
 
 
-def _row(line: "Counted") -> dict[str, Any]:
+def _row(line: "ParameterCounts") -> dict[str, Any]:
     counts = {k: v for k, v in asdict(line).items() if k != "row"}
     derived = {"keras_total": line.keras_total, "size_mb": line.size_mb, "agrees": line.agrees}
     printed = {k: v for k, v in asdict(line.row).items() if k not in ("name", "reference", "difference")}

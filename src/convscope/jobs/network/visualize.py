@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from convscope.nets import Net
     from convscope.see import Visualization
-    from convscope.see.visualization import LayerStop
+    from convscope.see.visualization import LayerSelection
 
 schema = VisualizeRecipe
 FILM = "film.png"
@@ -127,7 +127,7 @@ def _drawable(net: "Net") -> "Net":
     return net
 
 
-def _stops(net: "Net", recipe: VisualizeRecipe) -> "tuple[LayerStop, ...]":
+def _stops(net: "Net", recipe: VisualizeRecipe) -> "tuple[LayerSelection, ...]":
     if not recipe.journey:
         return ()
     from convscope.see.visualization import choose_layers
@@ -152,7 +152,7 @@ def _photographs(net: "Net", recipe: VisualizeRecipe) -> "Tensor | None":
 
 
 def _ascended(
-    net: "Net", recipe: VisualizeRecipe, stops: "Sequence[LayerStop]"
+    net: "Net", recipe: VisualizeRecipe, stops: "Sequence[LayerSelection]"
 ) -> "Iterator[Progress[Visualization]]":
     from convscope.see.visualization import iter_journey, iter_visualize
 
@@ -165,7 +165,7 @@ def _ascended(
 def _save(
     net: "Net",
     made: "Visualization",
-    stops: "Sequence[LayerStop]",
+    stops: "Sequence[LayerSelection]",
     recipe: VisualizeRecipe,
     folder: ResultFolder,
 ) -> Document:
@@ -212,7 +212,7 @@ def _picture(net: "Net", image: "Tensor") -> "Image":
 
 
 def _sheet(
-    net: "Net", made: "Visualization", images: "Sequence[Image]", stops: "Sequence[LayerStop]"
+    net: "Net", made: "Visualization", images: "Sequence[Image]", stops: "Sequence[LayerSelection]"
 ) -> "Image":
     from convscope.show.images import contact_sheet
     from convscope.show.images.contact_sheet import SheetRow, SheetTile
@@ -230,14 +230,14 @@ def _sheet(
     )
 
 
-def _word(net: "Net", stop: "LayerStop", place: str) -> str:
+def _word(net: "Net", stop: "LayerSelection", place: str) -> str:
     unit, _, variant = place.rpartition(":")[2].partition(" ~")
     numbered = stop.layer == "output" and unit.isdecimal() and int(unit) < len(net.classes)
     word = net.classes[int(unit)] if numbered else unit if not unit.isdecimal() else f":{unit}"
     return f"{word} ~{variant}" if variant else word
 
 
-def _facts(stop: "LayerStop") -> list[str]:
+def _facts(stop: "LayerSelection") -> list[str]:
     """Return a layer's number of units and its receptive field, in words."""
     facts = [f"{stop.shape[0]} units"]
     if stop.covers_input:

@@ -21,11 +21,11 @@ from convscope.system.progress import Progress
 from convscope.use.go import (
     SHIPPED_NETWORKS,
     Evaluator,
+    MoveSearch,
     PlayRecipe,
     PolicyPlayer,
     SearchConfig,
     SearchPlayer,
-    Thinking,
     TreeSearch,
     build_player,
     dead_stones,
@@ -228,7 +228,7 @@ class GoService:
         work = self.background.get_or_start(
             ("analysis", net, _key(board), max_visits), lambda: self._think(board, net, max_visits)
         )
-        thinking: Thinking | None = work.result()
+        thinking: MoveSearch | None = work.result()
         if thinking is None:
             return {"done": False, "visits": 0, "max_visits": max_visits, "winrate": None, "moves": []}
         found = thinking.analysis()
@@ -312,12 +312,12 @@ class GoService:
             "warnings": list(game.warnings),
         }
 
-    def _think(self, board: Board, net: str, visits: int) -> Iterator[Progress[Thinking]]:
+    def _think(self, board: Board, net: str, visits: int) -> Iterator[Progress[MoveSearch]]:
         evaluator = self._evaluator(net, board.size)
         player = (
             SearchPlayer(TreeSearch(evaluator, SearchConfig(visits))) if visits else PolicyPlayer(evaluator)
         )
-        for thinking in player.iter_think(board):
+        for thinking in player.iter_search(board):
             done = thinking.analysis().visits
             share = min(done / visits, 1.0) if visits else 1.0
             yield Progress(share, f"{done} of {visits}", lambda found=thinking: found)

@@ -1,5 +1,5 @@
 from .perceptual import PerceptualConfig as PerceptualConfig
-from .perceptual import named as named
+from .perceptual import parse_styles as parse_styles
 from .recipe import StyleAddRecipe as StyleAddRecipe
 from .recipe import StyleTrainingRecipe as StyleTrainingRecipe
 from .recipe import StyleTrainRecipe as StyleTrainRecipe

@@ -12,7 +12,14 @@ from typing_extensions import override
 from convscope import nets
 from convscope.errors import DataError, UsageError
 from convscope.learn.style.crops import RandomCrops
-from convscope.learn.style.perceptual import LOSS_NETWORK, TINY, frozen_copy, named, range_penalty, roughness
+from convscope.learn.style.perceptual import (
+    LOSS_NETWORK,
+    TINY,
+    frozen_copy,
+    parse_styles,
+    range_penalty,
+    roughness,
+)
 from convscope.learn.style.style_tasks import (
     OUTSIDE,
     StyleLossWeights,
@@ -97,7 +104,7 @@ class AdaINTask(StyleTransferTask):
     @classmethod
     @override
     def from_recipe(cls, recipe: Any) -> Self:
-        paintings = UnlabelledImages.of(named(recipe.style).values(), least=SMALLEST)
+        paintings = UnlabelledImages.of(parse_styles(recipe.style).values(), least=SMALLEST)
         return cls(paintings, StyleLossWeights.from_recipe(recipe))
 
     def make_batches(self, net: Net, data: Any, recipe: Any) -> ContentStylePairs:

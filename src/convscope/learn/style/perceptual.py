@@ -308,7 +308,7 @@ class PerceptualConfig:
         )
 
 
-def named(words: Sequence[str]) -> dict[str, str]:
+def parse_styles(words: Sequence[str]) -> dict[str, str]:
     """Parse styles from `NAME=FILE`, or `FILE`, whose name without extension is then the style's.
 
     Args:

@@ -17,7 +17,7 @@ from convscope.learn.style.perceptual import (
     LOSS_NETWORK,
     PerceptualConfig,
     PerceptualLoss,
-    named,
+    parse_styles,
     perceptual_loss,
 )
 from convscope.learn.style.recipe import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
@@ -74,7 +74,7 @@ def setup_from_recipe(recipe: StyleTrainingRecipe) -> TrainingSetup:
     found = build(
         **first,
         photographs=photographs,
-        styles=named(recipe.style),
+        styles=parse_styles(recipe.style),
         test=recipe.test,
         scales=StyleLossWeights.from_recipe(recipe),
         judging=PerceptualConfig.from_recipe(recipe),

@@ -16,7 +16,7 @@ from convscope.learn.style.crops import RandomCrops
 from convscope.learn.style.perceptual import (
     PerceptualConfig,
     PerceptualLoss,
-    named,
+    parse_styles,
     perceptual_loss,
     range_penalty,
     roughness,
@@ -123,7 +123,7 @@ class StyleTransferTask(Task):
     @classmethod
     @override
     def from_recipe(cls, recipe: StyleTrainingRecipe) -> Self:
-        loss = perceptual_loss(PerceptualConfig.from_recipe(recipe), named(recipe.style))
+        loss = perceptual_loss(PerceptualConfig.from_recipe(recipe), parse_styles(recipe.style))
         return cls(loss, StyleLossWeights.from_recipe(recipe))
 
     def make_batches(self, net: Net, data: Any, recipe: Any) -> RandomCrops:
@@ -428,7 +428,7 @@ class StyleBankTask(StyleTransferTask):
     @classmethod
     @override
     def from_recipe(cls, recipe: StyleTrainingRecipe) -> Self:
-        styles = named(recipe.style)
+        styles = parse_styles(recipe.style)
         loss = perceptual_loss(PerceptualConfig.from_recipe(recipe), styles)
         taught = tuple(styles) if isinstance(recipe, StyleAddRecipe) else ()
         return cls(loss, StyleLossWeights.from_recipe(recipe), taught)

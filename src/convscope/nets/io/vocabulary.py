@@ -51,7 +51,7 @@ def with_vocabulary(
             received=net.name,
             hint="convscope nets lists those of texts.",
         )
-    made = graph_for(graph, spec, len(classes) or None, embedding_dim)
+    made = adapt_graph(graph, spec, len(classes) or None, embedding_dim)
     names = tuple(classes) or net.classes
     outputs = (replace(net.output_spec, classes=names), *net.output_specs[1:])
     module = build(made, seed=seed).to(net.device)
@@ -64,7 +64,7 @@ def with_vocabulary(
     )
 
 
-def graph_for(
+def adapt_graph(
     graph: Graph, spec: TensorSpec, classes: int | None = None, embedding_dim: int | None = None
 ) -> Graph:
     """Return a graph of texts for another vocabulary, length, number of classes or size of vectors.

@@ -116,7 +116,7 @@ KERAS_MODELS = (
 
 
 @dataclass(frozen=True)
-class Counted:
+class ParameterCounts:
     """Counts of the module that runs here, for one row.
 
     Args:
@@ -185,14 +185,14 @@ def row(name: str) -> Row:
     )
 
 
-def keras_table() -> Iterator[Counted]:
+def keras_table() -> Iterator[ParameterCounts]:
     """Iterate over all rows with their counts; nothing is downloaded and no weights are allocated."""
     for each in KERAS_MODELS:
         yield count(each)
 
 
 @cache
-def count(row: Row) -> Counted:
+def count(row: Row) -> ParameterCounts:
     """Count one network on the meta device; cached.
 
     Args:
@@ -215,7 +215,7 @@ def count(row: Row) -> Counted:
         if row.difference.biased and m.bias is None and re.search(row.difference.biased, name)
     ]
     scales = [m.weight.numel() for m in norms if row.difference.unscaled]
-    return Counted(
+    return ParameterCounts(
         row=row,
         parameters=sum(p.numel() for p in module.parameters()),
         statistics=sum(b.numel() for m in norms for b in (m.running_mean, m.running_var) if b is not None),

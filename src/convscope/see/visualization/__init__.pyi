@@ -1,4 +1,4 @@
-from .comparison import NOISES as NOISES
+from .comparison import NOISE_IMAGES as NOISE_IMAGES
 from .comparison import Comparison as Comparison
 from .comparison import compare_with_data as compare_with_data
 from .comparison import real_scores as real_scores
@@ -8,7 +8,7 @@ from .direction_images import RenderConfig as RenderConfig
 from .direction_images import iter_render_directions as iter_render_directions
 from .fooling import FoolingImages as FoolingImages
 from .fooling import fooling_images as fooling_images
-from .journey import LayerStop as LayerStop
+from .journey import LayerSelection as LayerSelection
 from .journey import choose_layers as choose_layers
 from .journey import iter_journey as iter_journey
 from .ngrams import BestNgrams as BestNgrams

@@ -17,7 +17,7 @@ from convscope.see.visualization.visualization import Visualization, clean_score
 from convscope.worlds import DataLike, open_labelled
 from convscope.worlds.dataset import LabelledDataset
 
-NOISES = 32
+NOISE_IMAGES = 32
 """Number of uniform-noise images that are averaged."""
 
 
@@ -34,7 +34,7 @@ class Comparison(Result):
         best_index: index of the real input with that value.
         mean: mean value over the real inputs.
         start: value on the image that the optimisation started from.
-        noise: mean value over `NOISES` images of uniform noise.
+        noise: mean value over `NOISE_IMAGES` images of uniform noise.
         percentile: per cent (0 to 100) of the real inputs with a value below `synthetic`.
     """
 
@@ -124,7 +124,9 @@ def start_of(net: Net, made: Visualization) -> Float[Tensor, "n *shape"]:
     return params_from_recipe(net, made.recipe, made.starts).images().detach()
 
 
-def uniform_noise(net: Net, size: tuple[int, ...] = (), count: int = NOISES) -> Float[Tensor, "count *shape"]:
+def uniform_noise(
+    net: Net, size: tuple[int, ...] = (), count: int = NOISE_IMAGES
+) -> Float[Tensor, "count *shape"]:
     """Return images with independent, uniformly distributed values.
 
     Image `i` is drawn with the seed `i`, so every call returns the same images.

@@ -38,7 +38,7 @@ FEW = 12
 
 
 @dataclass(frozen=True)
-class LayerStop(Result):
+class LayerSelection(Result):
     """One chosen layer.
 
     Attributes:
@@ -72,7 +72,7 @@ class LayerStop(Result):
 
 def choose_layers(
     net: NetLike, layers: Sequence[str] = (), *, stops: int = 9, units: int = 5
-) -> tuple[LayerStop, ...]:
+) -> tuple[LayerSelection, ...]:
     """Choose layers from the first to the last, and evenly spread units of each.
 
     Args:
@@ -156,7 +156,7 @@ def evenly(names: list[str], count: int) -> list[str]:
     return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]
 
 
-def _stop(net: Net, layer: str, units: int) -> LayerStop:
+def _stop(net: Net, layer: str, units: int) -> LayerSelection:
     place = LayerAddress.parse(layer)
     count = unit_count(net, place)
     shape = next(iter(layer_shapes(net)[place.layer][-1].values()))
@@ -169,7 +169,7 @@ def _stop(net: Net, layer: str, units: int) -> LayerStop:
     whole = layer == RESULT or (field is not None and all(field.covers_all))
     middle = tuple(extent // 2 for extent in shape[1:])
     box = field.box(middle) if field and field.positions == shape[1:] and middle else None
-    return LayerStop(layer, tuple(dict.fromkeys(chosen)), shape, extent, whole, box)
+    return LayerSelection(layer, tuple(dict.fromkeys(chosen)), shape, extent, whole, box)
 
 
 def _field(net: Net, layer: str) -> Field | None:
@@ -185,7 +185,7 @@ def _field(net: Net, layer: str) -> Field | None:
 def iter_journey(
     net: Net,
     recipe: VisualizeRecipe,
-    stops: Sequence[LayerStop],
+    stops: Sequence[LayerSelection],
     *,
     photographs: InputLike | Sequence[InputLike] | None = None,
 ) -> Iterator[Progress[Visualization]]:
@@ -233,7 +233,7 @@ def _leaves_open(recipe: VisualizeRecipe) -> bool:
     return recipe.reduce == "mean" and recipe.transforms == "auto" and recipe.canvas != "maco"
 
 
-def _recipe_of(recipe: VisualizeRecipe, run: Sequence[LayerStop], box: Box | None) -> VisualizeRecipe:
+def _recipe_of(recipe: VisualizeRecipe, run: Sequence[LayerSelection], box: Box | None) -> VisualizeRecipe:
     """Return the recipe of some stops: of textures, or of the neuron in the middle at the network's size."""
     patch = {"reduce": "centre", "transforms": "none", "size": []} if box else {}
     places = [place for stop in run for place in stop.places]

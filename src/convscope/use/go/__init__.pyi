@@ -12,10 +12,10 @@ from .moves import safe_areas as safe_areas
 from .moves import sensible_moves as sensible_moves
 from .network import NetworkPolicy as NetworkPolicy
 from .players import Choice as Choice
+from .players import MoveSearch as MoveSearch
 from .players import Player as Player
 from .players import PolicyPlayer as PolicyPlayer
 from .players import SearchPlayer as SearchPlayer
-from .players import Thinking as Thinking
 from .players import choose_move as choose_move
 from .players import random_player as random_player
 from .playouts import dead_stones as dead_stones

@@ -32,7 +32,7 @@ class Choice:
     winrate: float | None = None
 
 
-class Thinking(Protocol):
+class MoveSearch(Protocol):
     """Interface of a player's thoughts about a position so far."""
 
     def analysis(self) -> Analysis:
@@ -55,7 +55,7 @@ class Player(Protocol):
     name: str
     search: TreeSearch
 
-    def iter_think(self, board: Board, seconds: float | None = None) -> Iterator[Thinking]:
+    def iter_search(self, board: Board, seconds: float | None = None) -> Iterator[MoveSearch]:
         """Think about a position.
 
         Args:
@@ -74,12 +74,12 @@ def choose_move(player: Player, board: Board, seconds: float | None = None) -> C
     Args:
         player: who moves.
         board: the position; not changed.
-        seconds: as for `Player.iter_think`.
+        seconds: as for `Player.iter_search`.
 
     Returns:
         The move, a pass, or that the player resigns.
     """
-    *_, last = player.iter_think(board, seconds)
+    *_, last = player.iter_search(board, seconds)
     return last.decide()
 
 
@@ -139,7 +139,7 @@ class PolicyPlayer:
         self.search = search or TreeSearch(evaluator)
         self._draw = random.Random(seed)
 
-    def iter_think(self, board: Board, seconds: float | None = None) -> Iterator[Thinking]:
+    def iter_search(self, board: Board, seconds: float | None = None) -> Iterator[MoveSearch]:
         """Evaluate a position.
 
         Args:
@@ -221,7 +221,7 @@ class SearchPlayer:
         self.temperature, self.drawn, self.resign, self.seconds = temperature, drawn, resign, seconds
         self._draw = random.Random(seed)
 
-    def iter_think(self, board: Board, seconds: float | None = None) -> Iterator[Thinking]:
+    def iter_search(self, board: Board, seconds: float | None = None) -> Iterator[MoveSearch]:
         """Search from a position, until the search's visits are reached or the time is over.
 
         Args:

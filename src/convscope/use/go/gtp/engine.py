@@ -19,7 +19,7 @@ from convscope.use.go.gtp.protocol import (
     whole_of,
 )
 from convscope.use.go.moves import without_dead
-from convscope.use.go.players import Choice, Player, Thinking
+from convscope.use.go.players import Choice, MoveSearch, Player
 from convscope.use.go.playouts import dead_stones
 from convscope.use.go.search import analysis_of
 from convscope.worlds.go import Board, IllegalMove, Rules, handicap_points, read_sgf, vertex, write_sgf
@@ -243,11 +243,11 @@ class GtpEngine:
             raise GtpError("cannot undo") from None
         return ""
 
-    def _thoughts(self, colour: Colour) -> Iterator[tuple[Board, Thinking]]:
+    def _thoughts(self, colour: Colour) -> Iterator[tuple[Board, MoveSearch]]:
         """Have the player think about the position with a colour to move; its clock runs."""
         board, started = self._position(colour), time.monotonic()
         limit = self._clock.seconds(colour, int((board.stones == 0).sum()))
-        for thoughts in self.player.iter_think(board, limit):
+        for thoughts in self.player.iter_search(board, limit):
             yield board, thoughts
         self._clock.spend(colour, time.monotonic() - started)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from torch import Tensor
 
-from convscope.see.visualization import NOISES, Comparison
+from convscope.see.visualization import NOISE_IMAGES, Comparison
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.network.units import Shown, comparison, short
 from convscope.show.report.i18n import bilingual
@@ -107,7 +107,7 @@ def _units(key: str, rows: Sequence[PreferredRow], moved: float, command: str) -
     values = {
         "count": len(rows),
         "beaten": sum(r.numbers.synthetic > r.numbers.best for r in rows),
-        "noises": NOISES,
+        "noises": NOISE_IMAGES,
         "moved": short(moved),
         "move": MOVE[0],
         "made": short(sum(synthetic) / len(synthetic)),
@@ -153,7 +153,7 @@ def outputs(
     }
     values = {
         "weight": f"{weight:g}",
-        "noises": NOISES,
+        "noises": NOISE_IMAGES,
         **{name: f"{100 * ink:.0f}" for name, ink in inks.items()},
         "like_plain": f"{likeness.plain:.2f}",
         "like_sparse": f"{likeness.sparse:.2f}",
