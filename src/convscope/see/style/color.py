@@ -1,8 +1,10 @@
-"""Preserve the colours of the content image in style transfer.
+"""Colours in style transfer: preserve those of the content image, match others, decorrelate.
 
 Source: Gatys, Bethge, Hertzmann and Shechtman 2016, "Preserving Color in Neural Artistic Style Transfer",
 arXiv:1606.05897.
 """
+
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -12,6 +14,8 @@ LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the luminance: ITU-R BT.601, as in YIQ."""
 LEAST = 1e-5
 """Added to variances of colours in [0, 1], so that images of a single colour can be inverted."""
+LEAST_HUE = 0.02
+"""Least eigenvalue of `detail_root`: how far a grey painting lets hues move, as a share of brightness."""
 
 
 def luminance(image: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 1 h w"]:
@@ -105,6 +109,43 @@ def apply_colour_map(image: Float[Tensor, "3 h w"], affine: Float[Tensor, "3 4"]
         The changed image; values may leave the range.
     """
     return (affine[:, :3] @ image.flatten(1).double() + affine[:, 3:]).view_as(image).to(image.dtype)
+
+
+def detail_root(images: Iterable[Float[Tensor, "3 h w"]], shares: Sequence[float]) -> Float[Tensor, "3 3"]:
+    """Compute the root of the covariance of the differences in colour between neighbouring pixels.
+
+    If an image's parameters are its colours times the root's inverse, its colours are decorrelated (as those of
+    photographs are in Olah et al. 2017, "Feature Visualization"): a step changes each direction of colour as
+    much as the detail of `images` does. In RGB, activations that know little of colours are matched by noise
+    of all hues.
+
+    Args:
+        images: RGB images of any size.
+        shares: weight of each.
+
+    Returns:
+        The symmetric root, float32; its largest eigenvalue is 1, none is below `LEAST_HUE`.
+    """
+    total = torch.zeros(3, 3, dtype=torch.float64)
+    for image, share in zip(images, shares, strict=True):
+        steps = torch.cat([image.diff(dim=1).flatten(1), image.diff(dim=2).flatten(1)], 1).double().cpu()
+        total += share * (steps @ steps.T) / steps.shape[1]
+    values, vectors = torch.linalg.eigh(total)
+    root = (values.clamp_min(0) / values[-1].clamp_min(LEAST)).sqrt().clamp_min(LEAST_HUE)
+    return ((vectors * root) @ vectors.T).float()
+
+
+def mixed(matrix: Float[Tensor, "3 3"] | None, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """Multiply the colours of images by a matrix.
+
+    Args:
+        matrix: the matrix; None changes nothing.
+        image: the images, RGB if there is a matrix.
+
+    Returns:
+        Images of the same shape.
+    """
+    return image if matrix is None else torch.einsum("oc,bchw->bohw", matrix.to(image), image)
 
 
 def _covariance(free: Float[Tensor, "3 n"]) -> Float[Tensor, "3 3"]:

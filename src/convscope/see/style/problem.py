@@ -114,6 +114,9 @@ class StyleProblem:
         self.colour_map = None
         if recipe.scaling == "relative" and recipe.color == "style" and guide is None:
             self.colour_map = self._colour_map()
+        self.colour_root = None
+        if recipe.scaling == "relative":
+            self.colour_root = color.detail_root(map(_reduced, self.paintings), recipe.shares)
         self.sizes = sizes((self.picture.shape[1], self.picture.shape[2]), recipe)
         self.guide, self.style_guides, self.colours = None, [], 1
         if guide is not None:

@@ -111,6 +111,7 @@ class _Run:
         self.precision: Precision | None = None
         self.used = used_bytes(problem.net.device)
         self.changed = False
+        self.root = None if recipe.color == "luminance" else problem.colour_root
 
     def params(self, scale_objective: ScaleObjective) -> ImageParameterization:
         """Return the parameters at this size: the best image so far with content detail, or the start."""
@@ -123,14 +124,14 @@ class _Run:
             start = 0.5 + NOISE * noise((channels, *scale_objective.size), [self.recipe.seed])
         start = start.detach().clone().to(self.problem.net.device).clamp(0, 1)
         low, high = self.problem.net.input_spec.value_range
-        decode = _Decode(scale_objective.content, scale_objective.mask, low, high)
-        return ImageParameterization((start.requires_grad_(),), decode, _clamped)
+        decode = _Decode(scale_objective.content, scale_objective.mask, low, high, self.root)
+        return ImageParameterization((decode.encode(start).requires_grad_(),), decode, decode.clamp)
 
     def record(self, step: Step, params: ImageParameterization, scale: int) -> None:
         """Keep the image if its score is the best, and count the step."""
         score = float(step.scores[0])
         if score > self.score or self.best is None:
-            self.best = params.parameters[0].detach().clone()
+            self.best = color.mixed(self.root, params.parameters[0].detach()).clone()
             self.score = score
         self.counts[scale] += step.index > 0
         self.changed = self.changed or bool(step.changed.any())
@@ -205,16 +206,28 @@ class _Run:
 
 @dataclass(frozen=True, eq=False)
 class _Decode:
-    """Decode parameters to the network's input: three channels, the content image outside the mask."""
+    """Decode parameters to the network's input: three channels, the content image outside the mask.
+
+    With a root, parameters are decorrelated colours: RGB is the root times them.
+    """
 
     content: Float[Tensor, "1 3 h w"]
     mask: Float[Tensor, "1 1 h w"] | None
     low: float
     high: float
+    root: Float[Tensor, "3 3"] | None = None
+
+    def encode(self, image: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
+        """Return the parameters of an image with values from 0 to 1."""
+        return color.mixed(None if self.root is None else torch.linalg.inv(self.root), image)
+
+    def clamp(self, free: Float[Tensor, "1 c h w"]) -> None:
+        """Clamp the colours of parameters to [0, 1], in place."""
+        free.copy_(self.encode(color.mixed(self.root, free).clamp(0, 1)))
 
     def __call__(self, free: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 3 h w"]:
         """Return images in the spec's value range."""
-        image = free.expand(-1, 3, -1, -1)
+        image = color.mixed(self.root, free).expand(-1, 3, -1, -1)
         if self.mask is not None:
             mask = self.mask.to(free.device)
             image = mask * image + (1 - mask) * self.content.to(free.device)
@@ -243,11 +256,6 @@ def with_detail_of(
     content = content.to(image.device)
     detail = content - resized(resized(content, small), size)
     return (resized(image, size) + DETAIL * detail).clamp(0, 1)
-
-
-def _clamped(free: Tensor) -> None:
-    """Clamp the parameters to [0, 1], in place."""
-    free.clamp_(0, 1)
 
 
 def style_transfer(
