@@ -114,10 +114,10 @@ def apply_colour_map(image: Float[Tensor, "3 h w"], affine: Float[Tensor, "3 4"]
 def detail_root(images: Iterable[Float[Tensor, "3 h w"]], shares: Sequence[float]) -> Float[Tensor, "3 3"]:
     """Compute the root of the covariance of the differences in colour between neighbouring pixels.
 
-    If an image's parameters are its colours times the root's inverse, its colours are decorrelated (as those of
-    photographs are in Olah et al. 2017, "Feature Visualization"): a step changes each direction of colour as
-    much as the detail of `images` does. In RGB, activations that know little of colours are matched by noise
-    of all hues.
+    If an image's parameters are its colours times the root's inverse, its colours are decorrelated (as those
+    of photographs are in Olah et al. 2017, "Feature Visualization"): a step changes each direction of colour
+    as much as the detail of `images` does. In RGB, activations that know little of colours are matched by
+    noise of all hues.
 
     Args:
         images: RGB images of any size.
