@@ -163,10 +163,9 @@ def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> D
     said: list[Mapping[str, str]] = []
     titles = {e.method.name: e.method.title for e in made}
     for row, target in enumerate(made[0].targets):
-        chosen = text.best(made, row)
-        if comparisons:
-            compared = comparisons[row]
-            chosen = made[compared.best[0]] if compared.best else chosen
+        compared = comparisons[row] if comparisons else None
+        chosen = made[words.order(made, row, compared)[0]]
+        if compared is not None:
             verdict = words.verdict(compared, titles, len(made))
             said.append({"en": f"{verdict['en']}.", "zh": f"{verdict['zh']}。"})
             said += words.reasons(compared, titles)

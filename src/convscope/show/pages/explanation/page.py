@@ -17,9 +17,9 @@ from convscope.show.pages.explanation.attribution import (
     pieces_in,
 )
 from convscope.show.pages.explanation.axes import axes_of, with_axes
-from convscope.show.pages.explanation.text import best, sentences, share_of
+from convscope.show.pages.explanation.text import sentences, share_of
 from convscope.show.report.figure import Figure, Section
-from convscope.show.report.i18n import Text, bilingual, bilingual_of, spoken
+from convscope.show.report.i18n import LANGUAGES, Text, bilingual, bilingual_of, spoken
 from convscope.show.report.report import Report, render
 from convscope.show.svg import drawing, element, named
 
@@ -61,7 +61,7 @@ def _sections(
     task = explanations[0].task
     name = f"{row + 1}-{task.target_names[row]}"
     values = {"target": task.target_names[row].split(",")[0]}
-    order = _order(explanations, row, comparison)
+    order = verdicts.order(explanations, row, comparison)
     parts = [
         Section("explain.verdict", (_verdict(explanations, row, comparison, order),), values, name),
         Section("explain.maps", (_cards(explanations, row, comparison, order),), values, name),
@@ -71,17 +71,6 @@ def _sections(
             Section("explain.numbers", (_table(explanations, row, comparison, order),), values, name)
         )
     return parts
-
-
-def _order(explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None) -> list[int]:
-    """Return indices of the methods: the best supported, those that pass, the others; each by its score."""
-    if comparison is None:
-        first = explanations.index(best(explanations, row))
-        return [first, *(k for k in range(len(explanations)) if k != first)]
-    leading, passing = set(comparison.best), set(comparison.passing)
-    return sorted(
-        range(len(explanations)), key=lambda k: (k not in leading, k not in passing, -comparison.score(k))
-    )
 
 
 def _verdict(
@@ -98,8 +87,16 @@ def _verdict(
     pictures = element("div", _source(explanations[0], row), *cells, class_="over-row")
     body = element("div", pictures if photo is not None or cells else None, words, class_="verdict")
     verdict = verdicts.verdict(comparison, titles, len(explanations))
-    told = {"verdict": verdict, "left": spoken(f"explain.figure.left_{_lies_over(explanations[0])}")}
+    told = {"verdict": verdict, "shown": _shown(explanations[0], row, len(cells))}
     return Figure("explain.figure", body, "", "", told, wide=True, name=str(row + 1))
+
+
+def _shown(explanation: Explanation, row: int, maps: int) -> Text:
+    """Say what the verdict's figure shows: the input, and what the slider below each map does, if any is."""
+    if photo_of(explanation, row) is None or pieces_in(explanation, row):
+        return dict.fromkeys(LANGUAGES, "")
+    key = "slider" if maps else "alone"
+    return spoken(f"explain.figure.{key}", shown=spoken(f"explain.figure.shown_{_lies_over(explanation)}"))
 
 
 def _lies_over(explanation: Explanation) -> str:
