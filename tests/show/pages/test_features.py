@@ -8,7 +8,7 @@ from PIL import Image
 from convscope import worlds
 from convscope.nets import load
 from convscope.see import feature_maps
-from convscope.show.pages import features
+from convscope.show.pages import crop, features
 from convscope.show.report.figures.network import layers as rows
 
 
@@ -46,7 +46,7 @@ def test_the_frame_is_what_the_network_saw():
     net = load("torchvision/resnet18", seed=0)
     photo = Image.new("RGB", (400, 200), (90, 120, 150))
     sample = worlds.open_sample(photo, net.input_spec)
-    drawn, share = features.framed(sample, (224, 224))
+    drawn, share = crop.framed(sample, net.input_spec), crop.share_seen(sample, net.input_spec)
     side = 200 * 224 / 256
     assert abs(share - side * side / (400 * 200)) < 0.02
     left, top, right, bottom = map(
