@@ -323,9 +323,8 @@ def _(result: FeatureMaps) -> Drawing:
     title = f"{result.place}: the strongest of {len(result.maps)} units, {result.zero_maps} are 0 everywhere"
     if result.maps.dim() != 3:
         return Drawing(title, heads=("unit", "value"), rows=tuple(zip(names, values, strict=True)))
-    images = [
-        with_longer_side(image, SIDE // 2) for image in on_one_scale([result.maps[k].cpu() for k in units])
-    ]
+    drawn = on_one_scale(result.maps.float().cpu().numpy(), units)
+    images = [with_longer_side(image, SIDE // 2) for image in drawn]
     tiles = [
         SheetTile(image, name, [value]) for image, name, value in zip(images, names, values, strict=True)
     ]

@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from convscope import worlds
-from convscope.nets import load
-from convscope.see import feature_maps
+from convscope.graph import TensorSpec, chain
+from convscope.nets import build, load, wrap
+from convscope.see import feature_maps, filters, layers_with_filters
 from convscope.show.pages import crop, features
 from convscope.show.report.figures.network import layers as rows
 
@@ -79,3 +80,20 @@ def test_a_page_of_85_layers_is_one_small_file():
     page = features.page(net, sample, layers, strongest=8, command="convscope look cat.jpg")
     assert len(layers) > 50 and len(page) < 3_000_000
     assert page.count('<details class="fold"') > 5 and 'class="fold" open' not in page
+
+
+def test_kernels_of_one_position_have_no_row(monkeypatch):
+    """They would be squares of one colour; how many layers are left out is said."""
+    shape, text = (3, 16, 16), "conv 4 3x3, relu, conv 8 1x1, relu, conv 4 1x1, relu, globalavgpool, dense 2"
+    net = wrap(build(chain(shape, text), seed=0).eval(), TensorSpec(shape))
+    kernels = [filters(net, name) for name in layers_with_filters(net)]
+    assert len(kernels) == 3
+    seen = {}
+    monkeypatch.setattr(
+        features.contact_sheet, "compose", lambda lines, **words: seen.update(rows=lines, **words)
+    )
+    features.filters_sheet([kernels[0], *kernels[1:]], 4)
+    assert [row.name for row in seen["rows"]] == [kernels[0].place]
+    assert seen["note"].startswith("2 layers left out")
+    features.filters_sheet(kernels[:2], 4)
+    assert seen["note"].startswith("1 layer left out")

@@ -41,9 +41,9 @@ def run(recipe: FactorsRecipe, workspace: Workspace) -> Steps:
         the energy of the positive activations that the factors reconstruct), `clipped` (share of the energy
         of all activations that was negative and left out), `said` and `said_zh` (how much of cropped
         photographs the network sees, in English and Chinese; else empty), `groups` and `out` (the folder).
-        Each group has `share` (of the reconstructed activations' sum), `units` and `weights` (its at
-        most 5 strongest units), `picture` (file name), `unmoved` (whether the gradient was 0 in every step) and `not_raised`
-        (whether the picture excites the group no more than the noise that it started from).
+        Each group has `share` (of the reconstructed activations' sum), `units` and `weights` (its at most 5
+        strongest units), `picture` (file name), `unmoved` (whether the gradient was 0 in every step) and
+        `not_raised` (whether the picture excites the group no more than the noise that it started from).
 
     Raises:
         Interrupted: stopped; what was computed before is saved (exit code 130).

@@ -22,6 +22,7 @@ from convscope.show.report.figures.network import layers as rows
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element, join
+from convscope.system.counting import counted
 from convscope.worlds import Sample
 
 PLUMBING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.Flatten)
@@ -312,26 +313,32 @@ def layer_sheet(maps: FeatureMaps, strongest: int) -> Image.Image:
         The grid in RGB.
     """
     units = maps.strongest(strongest)
-    images = feature_map.on_one_scale([maps.maps[unit].float().cpu().numpy() for unit in units])
+    images = feature_map.on_one_scale(maps.maps.float().cpu().numpy(), units)
     return contact_sheet.grid(images, [str(unit) for unit in units])
 
 
 def filters_sheet(kernels: Sequence[Filters], count: int) -> Image.Image:
     """Draw the first kernels of several layers as one image: a row for each layer.
 
+    A kernel of one position is a single weight for each channel: such layers are left out, and counted.
+
     Args:
-        kernels: kernels of each layer; at least one.
+        kernels: kernels of each layer; at least one that covers more than one position.
         count: most kernels shown of each layer.
 
     Returns:
         The sheet in RGB.
     """
     lines = []
-    for one in kernels:
+    for one in (one for one in kernels if one.has_extent):
         images = [rows.kernel(one, unit) for unit in range(min(count, len(one.pictures)))]
         tiles = [SheetTile(input_image.fitted(image, 56), notes=[str(k)]) for k, image in enumerate(images)]
         lines.append(SheetRow(tiles, one.place, ["x".join(map(str, one.weights.shape))]))
-    return contact_sheet.compose(lines)
+    missing = len(kernels) - len(lines)
+    if not missing:
+        return contact_sheet.compose(lines)
+    note = f"{counted(missing, 'layer')} left out, whose kernels cover one position (1x1)"
+    return contact_sheet.compose(lines, note=note)
 
 
 def _text_tiles(layer: FeatureMaps, strongest: int, reading: rows.Reading) -> list[SheetTile]:
@@ -356,7 +363,7 @@ def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[Sh
             SheetTile(None, name, [f"{float(layer.degrees[unit]):.3g}"])
             for name, unit in zip(names, units, strict=True)
         ]
-    images = feature_map.on_one_scale([layer.maps[unit].float().cpu().numpy() for unit in units])
+    images = feature_map.on_one_scale(layer.maps.float().cpu().numpy(), units)
     return [
         SheetTile(input_image.fitted(image, SIDE), notes=[str(unit)])
         for image, unit in zip(images, units, strict=True)
