@@ -33,6 +33,20 @@ def file_name(place: str, taken: Sequence[str] = (), ending: str = "") -> str:
     return name
 
 
+def synthetic_file_name(caption: str, taken: Sequence[str] = ()) -> str:
+    """Return a file name for a synthetic image: `conv2-17.png`, or `conv2-17-min.png` for a minimised one.
+
+    Args:
+        caption: as `Visualization.captions` writes it: the place, its variant, and whether it is minimised.
+        taken: names in use; a number is appended to avoid them, such as that of a variant.
+
+    Returns:
+        A name with the extension `.png` that is not in `taken`.
+    """
+    place = caption.removesuffix(" (minimised)")
+    return file_name(place.partition(" ~")[0], taken, "-min" if place != caption else "")
+
+
 def said_of_crops(samples: "Sequence[Sample]", spec: "TensorSpec") -> dict[str, Any]:
     """Say in a document how much of its photographs a network sees.
 
