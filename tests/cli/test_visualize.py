@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from convscope.show.images import animation, png
+from convscope.show.images import animation, contact_sheet, png
 
 
 def test_film_and_moving_picture(convscope, tmp_path: Path) -> None:
@@ -44,6 +44,33 @@ def test_a_class_keeps_its_name_in_files_and_document(convscope, tmp_path: Path)
     assert all((tmp_path / "o" / picture).is_file() for _, picture in made.values())
     digits = convscope("visualize", "digits", "output:7", "--steps", "0", "--out", "d", "--json")
     assert [entry["place"] for entry in digits.json["pictures"]] == ["output:7"]
+
+
+def test_files_and_the_sheet_say_what_is_minimised(convscope, tmp_path: Path, monkeypatch) -> None:
+    """Variants of both signs stand under each other."""
+    sheets = []
+    compose = contact_sheet.compose
+    monkeypatch.setattr(
+        contact_sheet, "compose", lambda rows, **words: sheets.append(rows) or compose(rows, **words)
+    )
+    words = ("visualize", "digits", "conv2:3", "--steps", "1", "--json")
+    done = convscope(*words, "--both", "--variants", "2", "--out", "o")
+    assert done.code == 0, done.err
+    assert [entry["picture"] for entry in done.json["pictures"]] == [
+        "conv2-3.png",
+        "conv2-3-2.png",
+        "conv2-3-min.png",
+        "conv2-3-min-2.png",
+    ]
+    captions = [[tile.notes[0] for tile in row.tiles] for row in sheets[-1]]
+    assert captions == [
+        ["conv2:3", "conv2:3 ~2"],
+        ["conv2:3 (minimised)", "conv2:3 ~2 (minimised)"],
+    ]
+    done = convscope(*words, "--negative", "--out", "n")
+    assert done.code == 0, done.err
+    assert [entry["picture"] for entry in done.json["pictures"]] == ["conv2-3-min.png"]
+    assert [tile.notes[0] for row in sheets[-1] for tile in row.tiles] == ["conv2:3 (minimised)"]
 
 
 def test_a_size_may_be_height_by_width(convscope, tmp_path: Path) -> None:

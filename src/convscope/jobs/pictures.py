@@ -2,6 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from convscope.graph import TensorSpec
+    from convscope.worlds import Sample
 
 UNMOVED = "no gradient: it was exactly 0 in every step, so the picture is the start it began with"
 """Note of verbs beside an optimized image that no gradient has changed."""
@@ -26,3 +31,33 @@ def file_name(place: str, taken: Sequence[str] = (), ending: str = "") -> str:
         number += 1
         name = f"{plain}{ending}-{number}.png"
     return name
+
+
+def synthetic_file_name(caption: str, taken: Sequence[str] = ()) -> str:
+    """Return a file name for a synthetic image: `conv2-17.png`, or `conv2-17-min.png` for a minimised one.
+
+    Args:
+        caption: as `Visualization.captions` writes it: the place, its variant, and whether it is minimised.
+        taken: names in use; a number is appended to avoid them, such as that of a variant.
+
+    Returns:
+        A name with the extension `.png` that is not in `taken`.
+    """
+    place = caption.removesuffix(" (minimised)")
+    return file_name(place.partition(" ~")[0], taken, "-min" if place != caption else "")
+
+
+def said_of_crops(samples: "Sequence[Sample]", spec: "TensorSpec") -> dict[str, Any]:
+    """Say in a document how much of its photographs a network sees.
+
+    Args:
+        samples: what was opened; at least one.
+        spec: the network's input spec.
+
+    Returns:
+        `said` and `said_zh`: sentences in English and Chinese; none where nothing is cropped.
+    """
+    from convscope.show.pages import crop
+
+    lines = crop.sentences(samples, spec)
+    return {"said": [line["en"] for line in lines], "said_zh": [line["zh"] for line in lines]}

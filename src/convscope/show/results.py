@@ -236,12 +236,17 @@ def _named(net: Net, place: str) -> str:
 
 @drawing.register
 def _(result: Visualization) -> Drawing:
-    lines = zip(result.images, result.places, result.clean_scores.tolist(), strict=True)
+    lines = zip(result.images, result.captions, result.clean_scores.tolist(), strict=True)
     tiles = [
-        _tile(result.net, image, _named(result.net, place), f"{score:.3g}") for image, place, score in lines
+        _tile(result.net, image, _named(result.net, name), f"{score:.3g}") for image, name, score in lines
     ]
     title = f"What excites units of {result.net.name}"
-    return Drawing(title, _sheet(tiles, title))
+    if not result.recipe.both:
+        return Drawing(title, _sheet(tiles, title))
+    down = result.minimized
+    up, low = ([tile for tile, below in zip(tiles, down, strict=True) if below is k] for k in (False, True))
+    rows = contact_sheet.in_pairs(up, low, result.recipe.variants)
+    return Drawing(title, contact_sheet.compose(rows, title=title))
 
 
 @drawing.register
@@ -323,9 +328,8 @@ def _(result: FeatureMaps) -> Drawing:
     title = f"{result.place}: the strongest of {len(result.maps)} units, {result.zero_maps} are 0 everywhere"
     if result.maps.dim() != 3:
         return Drawing(title, heads=("unit", "value"), rows=tuple(zip(names, values, strict=True)))
-    images = [
-        with_longer_side(image, SIDE // 2) for image in on_one_scale([result.maps[k].cpu() for k in units])
-    ]
+    drawn = on_one_scale(result.maps.float().cpu().numpy(), units)
+    images = [with_longer_side(image, SIDE // 2) for image in drawn]
     tiles = [
         SheetTile(image, name, [value]) for image, name, value in zip(images, names, values, strict=True)
     ]

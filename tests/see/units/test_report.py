@@ -7,7 +7,7 @@ import torch
 
 from convscope.errors import PlaceError, UsageError
 from convscope.nets import LayerAddress, record
-from convscope.see import open_index, unit_report
+from convscope.see import open_index, unit_report, visualize
 from convscope.see.units.index import storage
 from convscope.see.units.index.build import index_units, iter_index_units
 from convscope.worlds import ImageTensorDataset
@@ -53,6 +53,19 @@ def test_the_numbers_of_the_synthetic_pictures(digit_net, data):
     assert torch.equal(portrait.maximizing.picture, again.maximizing.picture)
     assert portrait.field is not None and portrait.field.size == (8, 8)
     assert portrait.effective is not None and portrait.effective.size <= 8.01
+
+
+@pytest.mark.parametrize("unit", [3, 5])
+def test_both_synthetic_pictures_are_made_for_an_end_of_the_range(digit_net, data, unit):
+    """Descending the mean of the map stays above the smallest value that is reached by descending that."""
+    place, settings = f"conv2:{unit}", {"steps": 60, "negative": True}
+    portrait = unit_report(digit_net, place, data, top_k=3, steps=60)
+    reached = {}
+    for reduce in ("mean", "min"):
+        made = visualize(digit_net, place, reduce=reduce, **settings)
+        reached[reduce] = float(next(iter(record(digit_net, made.images, ["conv2"]).values()))[:, unit].min())
+    assert portrait.minimizing.value == pytest.approx(reached["min"], rel=1e-4)
+    assert reached["min"] < reached["mean"]
 
 
 def test_units_of_the_result_go_by_their_labels(digit_net, data):

@@ -15,6 +15,7 @@ from convscope.show.images.contact_sheet import (
     SheetTile,
     compose,
     grid,
+    in_pairs,
     in_rows,
     wrapped,
 )
@@ -127,6 +128,26 @@ def test_a_grid_holds_every_picture_in_reading_order():
     assert corners == sorted(corners, key=lambda corner: (corner[1], corner[0]))
     assert len({y for _, y in corners}) == 3
     assert [len(row.tiles) for row in in_rows([SheetTile(None)] * 7, 3)] == [3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "rows"),
+    [(4, None, [2, 2]), (7, 6, [4, 3]), (6, 4, [3, 3]), (12, None, [4, 4, 4]), (3, 4, [3]), (1, None, [1])],
+)
+def test_rows_are_as_equal_as_can_be(count, most, rows):
+    assert [len(row.tiles) for row in in_rows([SheetTile(None)] * count, most)] == rows
+
+
+def test_a_pair_stands_in_one_column():
+    """Groups begin new rows; no row is longer than eight."""
+    up, down = ([SheetTile(None, f"{k}{way}") for k in range(12)] for way in ("up", "down"))
+    for group in (1, 2, 3, 12):
+        rows = [[tile.name for tile in row.tiles] for row in in_pairs(up, down, group)]
+        for above, below in zip(rows[::2], rows[1::2], strict=True):
+            assert [name.replace("up", "down") for name in above] == below
+            assert len(above) <= (group if group in (2, 3) else 8)
+    with pytest.raises(UsageError):
+        in_pairs(up, down[1:])
 
 
 def test_what_cannot_be_a_sheet_is_refused():

@@ -41,6 +41,15 @@ def test_zero_and_both_ends_have_the_colours_of_the_tables():
 
 
 def test_maps_of_one_layer_share_a_scale_and_a_palette():
-    weak, strong = on_one_scale([np.full((3, 3), 1.0), np.full((3, 3), -4.0)])
+    weak, strong = on_one_scale([np.full((3, 3), 1.0), np.full((3, 3), -4.0)], [0, 1])
     assert np.asarray(strong)[0, 0].tolist() == list(SIGNED[0])
     assert np.asarray(weak)[0, 0].tolist() == [round(x) for x in np.array(SIGNED[5], float)]
+
+
+def test_the_palette_is_chosen_by_the_whole_layer():
+    """Maps that are all positive are orange, not yellow, where another map of the layer is not."""
+    layer = np.stack([np.full((3, 3), 2.0), np.full((3, 3), -4.1)])
+    (shown,) = on_one_scale(layer, [0])
+    assert np.asarray(shown)[0, 0].tolist() == list(SIGNED[-1])
+    (shown,) = on_one_scale(layer[:1], [0])
+    assert np.asarray(shown)[0, 0].tolist() == list(EMBER[-1])

@@ -6,9 +6,10 @@ import torch
 from PIL import Image
 
 from convscope import worlds
-from convscope.nets import load
-from convscope.see import feature_maps
-from convscope.show.pages import features
+from convscope.graph import TensorSpec, chain
+from convscope.nets import build, load, wrap
+from convscope.see import feature_maps, filters, layers_with_filters
+from convscope.show.pages import crop, features
 from convscope.show.report.figures.network import layers as rows
 
 
@@ -46,7 +47,7 @@ def test_the_frame_is_what_the_network_saw():
     net = load("torchvision/resnet18", seed=0)
     photo = Image.new("RGB", (400, 200), (90, 120, 150))
     sample = worlds.open_sample(photo, net.input_spec)
-    drawn, share = features.framed(sample, (224, 224))
+    drawn, share = crop.framed(sample, net.input_spec), crop.share_seen(sample, net.input_spec)
     side = 200 * 224 / 256
     assert abs(share - side * side / (400 * 200)) < 0.02
     left, top, right, bottom = map(
@@ -79,3 +80,20 @@ def test_a_page_of_85_layers_is_one_small_file():
     page = features.page(net, sample, layers, strongest=8, command="convscope look cat.jpg")
     assert len(layers) > 50 and len(page) < 3_000_000
     assert page.count('<details class="fold"') > 5 and 'class="fold" open' not in page
+
+
+def test_kernels_of_one_position_have_no_row(monkeypatch):
+    """They would be squares of one colour; how many layers are left out is said."""
+    shape, text = (3, 16, 16), "conv 4 3x3, relu, conv 8 1x1, relu, conv 4 1x1, relu, globalavgpool, dense 2"
+    net = wrap(build(chain(shape, text), seed=0).eval(), TensorSpec(shape))
+    kernels = [filters(net, name) for name in layers_with_filters(net)]
+    assert len(kernels) == 3
+    seen = {}
+    monkeypatch.setattr(
+        features.contact_sheet, "compose", lambda lines, **words: seen.update(rows=lines, **words)
+    )
+    features.filters_sheet([kernels[0], *kernels[1:]], 4)
+    assert [row.name for row in seen["rows"]] == [kernels[0].place]
+    assert seen["note"].startswith("2 layers left out")
+    features.filters_sheet(kernels[:2], 4)
+    assert seen["note"].startswith("1 layer left out")

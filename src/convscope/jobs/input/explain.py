@@ -70,7 +70,7 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
     with workspace.folder(f"explain-{inputs.short_name(recipe.image)}") as folder:
         document = yield from save_results(
             _compared(_explained(task, methods, recipe, boxes, workspace), recipe),
-            lambda made: {"net": net.name, "image": recipe.image, **_save(made, recipe, folder)},
+            lambda made: {"net": net.name, "image": recipe.image, **_save(made, recipe, folder, sample)},
             lambda made, _: (
                 f"stopped after {len(made.explanations)} of {len(methods)} methods; "
                 f"they are in {folder.place}"
@@ -152,8 +152,11 @@ def _compared(
             )
 
 
-def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> Document:
+def _save(
+    found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder, sample: "Sample | None" = None
+) -> Document:
     from convscope.recipe import stamp
+    from convscope.show.pages import crop
     from convscope.show.pages.explanation import attribution, text
     from convscope.show.pages.explanation import page as pages
     from convscope.show.pages.explanation import verdicts as words
@@ -161,51 +164,54 @@ def _save(found_so_far: _Made, recipe: ExplainRecipe, folder: ResultFolder) -> D
     made, comparisons = found_so_far.explanations, found_so_far.comparisons
     mark, found, taken, verdicts = stamp(recipe), [], [], []
     said: list[Mapping[str, str]] = []
+    spec = (made[0].task.whole or made[0].task).net.input_spec
+    cropped, part = (crop.sentence(sample, spec), crop.note(sample, spec)) if sample else (None, "")
     titles = {e.method.name: e.method.title for e in made}
     for row, target in enumerate(made[0].targets):
-        chosen = text.best(made, row)
-        if comparisons:
-            compared = comparisons[row]
-            chosen = made[compared.best[0]] if compared.best else chosen
+        compared = comparisons[row] if comparisons else None
+        chosen = made[words.order(made, row, compared)[0]]
+        if compared is not None:
             verdict = words.verdict(compared, titles, len(made))
             said.append({"en": f"{verdict['en']}.", "zh": f"{verdict['zh']}。"})
             said += words.reasons(compared, titles)
             verdicts.append({"target": target, **compared.to_dict()})
-        said += text.sentences(chosen, row)
+        said += text.sentences(chosen, row, cropped)
         for e in made:
             name = f"{target.split(',')[0]}-{method_slug(e.method.name)}"
             file = pictures.file_name(name, taken)
             taken.append(file)
             folder.save_image(attribution.heat_picture(e, row, side=448), file, mark, name)
-            numbers = e.faithfulness[row].to_dict() if e.faithfulness else {}
-            found.append(
-                {
-                    "target": target,
-                    "method": e.method.name,
-                    "settings": e.method.settings(),
-                    "value": float(e.scores[row]),
-                    "probability": float(e.probabilities[row]) if e.task.are_classes else None,
-                    "seconds": e.seconds,
-                    "done": e.share,
-                    "picture": file,
-                    "checks": numbers,
-                    "layer": str(e.layer or ""),
-                    "wrt": str(e.task.wrt or "input"),
-                    **_words(e, row),
-                    **_heat(e, row),
-                }
-            )
+            found.append(_entry(e, row, file))
         sheet = pictures.file_name(target.split(",")[0], taken, ending="-sheet")
         taken.append(sheet)
-        folder.save_image(attribution.sheet(made, row), sheet, mark, target)
+        folder.save_image(attribution.sheet(made, row, note=part), sheet, mark, target)
     if recipe.compare:
-        page = pages.page(made, recipe.command(), comparisons)
+        page = pages.page(made, recipe.command(), comparisons, sample)
         folder.save_page(page, "index.html", "methods side by side")
     return {
         "said": [line["en"] for line in said],
         "said_zh": [line["zh"] for line in said],
         "verdicts": verdicts,
         "explanations": found,
+    }
+
+
+def _entry(e: "Explanation", row: int, picture: str) -> Document:
+    """Return the fields of one explanation, drawn in a file."""
+    return {
+        "target": e.targets[row],
+        "method": e.method.name,
+        "settings": e.method.settings(),
+        "value": float(e.scores[row]),
+        "probability": float(e.probabilities[row]) if e.task.are_classes else None,
+        "seconds": e.seconds,
+        "done": e.share,
+        "picture": picture,
+        "checks": e.faithfulness[row].to_dict() if e.faithfulness else {},
+        "layer": str(e.layer or ""),
+        "wrt": str(e.task.wrt or "input"),
+        **_words(e, row),
+        **_heat(e, row),
     }
 
 

@@ -11,7 +11,7 @@ groups.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from convscope.jobs import inputs
+from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.activation_atlas import FactorsRecipe
@@ -39,10 +39,11 @@ def run(recipe: FactorsRecipe, workspace: Workspace) -> Steps:
     Yields:
         The progress with the document so far; JSON fields `net`, `place` (the layer), `explained` (share of
         the energy of the positive activations that the factors reconstruct), `clipped` (share of the energy
-        of all activations that was negative and left out), `groups` and `out` (the folder). Each group has
-        `share` (of the reconstructed activations' sum), `units` and `weights` (its at most 5 strongest
-        units), `picture` (file name), `unmoved` (whether the gradient was 0 in every step) and `not_raised`
-        (whether the picture excites the group no more than the noise that it started from).
+        of all activations that was negative and left out), `said` and `said_zh` (how much of cropped
+        photographs the network sees, in English and Chinese; else empty), `groups` and `out` (the folder).
+        Each group has `share` (of the reconstructed activations' sum), `units` and `weights` (its at most 5
+        strongest units), `picture` (file name), `unmoved` (whether the gradient was 0 in every step) and
+        `not_raised` (whether the picture excites the group no more than the noise that it started from).
 
     Raises:
         Interrupted: stopped; what was computed before is saved (exit code 130).
@@ -52,11 +53,13 @@ def run(recipe: FactorsRecipe, workspace: Workspace) -> Steps:
     import torch
 
     net = inputs.require_drawn_input(inputs.network(recipe.net, recipe, workspace))
-    images = torch.cat([inputs.sample(net, path).input[None] for path in recipe.images])
+    samples = [inputs.sample(net, path) for path in recipe.images]
+    images = torch.stack([sample.input for sample in samples])
+    said = pictures.said_of_crops(samples, net.input_spec)
     with workspace.folder(f"factors-{net.name}-{recipe.layer}") as folder:
         document = yield from save_results(
             _factored(net, images, recipe),
-            lambda found: _save(found, images, net, recipe, folder),
+            lambda found: {**_save(found, images, net, recipe, folder), **said},
             lambda found, _: (
                 f"stopped after {len(found.images)} of {len(found)} groups; they are in {folder.place}"
             ),

@@ -46,8 +46,8 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         name) and `out` (the folder). Each layer has `place`, `shape`, `zero_maps` (number of units whose map
         is 0 everywhere), `strongest` (entries with `unit`, `degree`, the sum over the map, and in the output
         layer `label`) and `picture` (file name; null without `--places`). Each entry of `filters` has
-        `place`, `shape` (of the weights) and `picture`; each of `health` the fields of `LayerHealth` (none
-        without `--data`).
+        `place`, `shape` (of the weights) and `picture` (null where kernels cover one position); each of
+        `health` the fields of `LayerHealth` (none without `--data`).
 
     Raises:
         UsageError: no image is given, and the network is not one of digits (exit code 2).
@@ -71,7 +71,7 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
     count = recipe.top_channels
     with workspace.folder(f"look-{net.name}") as folder:
         layers = [_layer(maps, recipe, net, folder, mark) for maps in seen]
-        if kernels:
+        if any(one.has_extent for one in kernels):
             sheet = features.filters_sheet(kernels, count)
             folder.save_image(sheet, FILTERS, mark, "filters")
         _save_input(net, sample, folder, mark)
@@ -84,7 +84,12 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         "net": net.name,
         "layers": layers,
         "filters": [
-            {"place": one.place, "shape": list(one.weights.shape), "picture": FILTERS} for one in kernels
+            {
+                "place": one.place,
+                "shape": list(one.weights.shape),
+                "picture": FILTERS if one.has_extent else None,
+            }
+            for one in kernels
         ],
         "health": [asdict(h) for h in health],
         "page": "look.html",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from convscope.nets import Net
     from convscope.see import Reconstruction
+    from convscope.worlds import Sample
 
 
 def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: str) -> Steps:
@@ -29,13 +30,14 @@ def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: st
         title: title of the strip; `{net}` in it is replaced by the network's name.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `layers` and `out` (the folder). Each entry
-        of `layers` has `layer`, `cosine` (cosine similarity between the activations of the reconstruction and
-        of the input), `explained` (0 to 1: 1 minus their squared distance, over that of the starting noise or
-        of 0, whichever is nearer), `strength` (length of the reconstruction's activations along the input's,
-        in lengths of theirs), `verdict` (`found`, `partly` or `failed`, by the thresholds of
-        `see.Reconstruction`), `reason` (a sentence with the numbers), `picture` (file name), of a
-        sound `sound` (name of a WAV file) and `unmoved` (whether the gradient was 0 in every step).
+        The progress with the document so far; JSON fields `net`, `said` and `said_zh` (how much of a cropped
+        photograph the network sees, in English and Chinese; else empty), `layers` and `out` (the folder).
+        Each entry of `layers` has `layer`, `cosine` (cosine similarity between the activations of the
+        reconstruction and of the input), `explained` (0 to 1: 1 minus their squared distance, over that of
+        the starting noise or of 0, whichever is nearer), `strength` (length of the reconstruction's
+        activations along the input's, in lengths of theirs), `verdict` (`found`, `partly` or `failed`, by the
+        thresholds of `see.Reconstruction`), `reason` (a sentence with the numbers), `picture` (file name), of
+        a sound `sound` (name of a WAV file) and `unmoved` (whether the gradient was 0 in every step).
 
     Raises:
         Interrupted: stopped; what was reconstructed before is saved (exit code 130).
@@ -49,11 +51,11 @@ def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: st
             received=f"{net.name}, which reads tokens: they are discrete, and have no gradient",
             hint="See what decides: convscope explain TEXT; what a unit sees: convscope unit, visualize.",
         )
-    image = inputs.sample(net, recipe.image).input[None]
+    sample = inputs.sample(net, recipe.image)
     with workspace.folder(f"{recipe.verb}-{net.name}") as folder:
         document = yield from save_results(
-            _drawn(net, image, recipe),
-            lambda made: _save(net, made, recipe, folder, title),
+            _drawn(net, sample.input[None], recipe),
+            lambda made: _save(net, made, recipe, folder, title, sample),
             lambda made, _: (
                 f"stopped at {made.layers[-1]}, step {made.steps}; what there is is in {folder.place}"
             ),
@@ -77,9 +79,11 @@ def _save(
     recipe: CaricatureRecipe | InvertRecipe,
     folder: ResultFolder,
     title: str,
+    sample: "Sample",
 ) -> Document:
     from convscope.recipe import stamp
     from convscope.show.images import input_image
+    from convscope.show.pages import crop
     from convscope.show.pages import reconstruction as page
 
     mark, found = stamp(recipe), []
@@ -92,5 +96,7 @@ def _save(
         entry |= folder.save_playable(image, net.input_spec, name, layer)
         found.append({**entry, "unmoved": layer in made.unmoved})
     caption = title.format(net=net.name)
-    folder.save_image(page.sheet(made, net, caption), "strip.png", mark, caption)
-    return {"net": net.name, "layers": found}
+    folder.save_image(
+        page.sheet(made, net, caption, crop.note(sample, net.input_spec)), "strip.png", mark, caption
+    )
+    return {"net": net.name, **pictures.said_of_crops([sample], net.input_spec), "layers": found}

@@ -39,9 +39,9 @@ OF_IMAGES = {"size", "steps", "canvas", "variants", "both", "animate", "save_ste
 def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
     """Synthesise images that maximise activations (feature visualisation), and save them.
 
-    Writes a PNG for each image, `sheet.png` with all of them, `film.png` with the steps of `--save-steps`,
-    and with `--animate` a WebP animation for each image. Each contains the recipe with every automatic choice
-    replaced by its value.
+    Writes a PNG for each image (`PLACE-min.png` where it is minimised), `sheet.png` with all of them,
+    `film.png` with the steps of `--save-steps`, and with `--animate` a WebP animation for each image. Each
+    contains the recipe with every automatic choice replaced by its value.
 
     Args:
         recipe: network, places (units, neurons, layers or sums) and settings of the optimisation; with
@@ -177,16 +177,16 @@ def _save(
     measured = zip(
         made.clean_scores.tolist(), made.robust_scores.tolist(), made.clipped.tolist(), strict=True
     )
-    lines = zip(made.places, made.starts, images, measured, strict=True)
-    for place, start, image, (score, robust, clipped) in lines:
-        name = pictures.file_name(place, [f["picture"] for f in found])
-        folder.save_image(image, name, mark, place)
+    lines = zip(made.places, made.captions, made.starts, images, measured, strict=True)
+    for place, caption, start, image, (score, robust, clipped) in lines:
+        name = pictures.synthetic_file_name(caption, [f["picture"] for f in found])
+        folder.save_image(image, name, mark, caption)
         measures = {"score": score, "robust": robust, "clipped": clipped}
-        heard = folder.save_playable(made.images[len(found)], net.input_spec, name, place)
+        heard = folder.save_playable(made.images[len(found)], net.input_spec, name, caption)
         found.append(
             {"place": place, "address": start.partition(" ~")[0], **measures, "picture": name, **heard}
         )
-    folder.save_image(_sheet(net, made, images, stops), "sheet.png", mark, "all pictures")
+    folder.save_image(_sheet(net, made, images, stops, recipe), "sheet.png", mark, "all pictures")
     film = _save_film(net, made, recipe, folder, mark) if made.film else {}
     return {
         "net": net.name,
@@ -212,29 +212,45 @@ def _picture(net: "Net", image: "Tensor") -> "Image":
 
 
 def _sheet(
-    net: "Net", made: "Visualization", images: "Sequence[Image]", stops: "Sequence[LayerSelection]"
+    net: "Net",
+    made: "Visualization",
+    images: "Sequence[Image]",
+    stops: "Sequence[LayerSelection]",
+    recipe: VisualizeRecipe,
 ) -> "Image":
     from convscope.show.images import contact_sheet
     from convscope.show.images.contact_sheet import SheetRow, SheetTile
+    from convscope.show.images.draw import upscale
 
     if not stops:
-        return contact_sheet.grid(images, list(made.places), side=max(168, min(images[0].height, 224)))
-    left, rows = dict(zip(made.places, images, strict=True)), []
+        side = max(168, min(images[0].height, 224))
+        if not recipe.both:
+            return contact_sheet.grid(images, list(made.captions), side=side)
+        shown = zip(images, made.captions, strict=True)
+        tiles = [SheetTile(upscale(image, side), notes=[caption]) for image, caption in shown]
+        sides = [(tile, below) for tile, below in zip(tiles, made.minimized, strict=True)]
+        up, down = ([tile for tile, below in sides if below is wanted] for wanted in (False, True))
+        return contact_sheet.compose(contact_sheet.in_pairs(up, down, recipe.variants))
+    rows = []
     for stop in stops:
-        shown = [place for place in made.places if place.lstrip("-").startswith(f"{stop.layer}:")]
-        if shown:
-            tiles = [SheetTile(left[place], notes=[_word(net, stop, place)]) for place in shown]
-            rows.append(SheetRow(tiles, stop.layer, _facts(stop)))
+        for below in (False, True):
+            tiles = [
+                SheetTile(image, notes=[_word(net, stop, caption)])
+                for image, caption, down in zip(images, made.captions, made.minimized, strict=True)
+                if down is below and caption.startswith(f"{stop.layer}:")
+            ]
+            first = not rows or rows[-1].name != stop.layer
+            rows += [SheetRow(tiles, stop.layer, _facts(stop) if first else ["minimised"])] if tiles else []
     return contact_sheet.compose(
         rows, title=f"A journey through {net.name}", side=min(max(96, images[0].height), 160)
     )
 
 
-def _word(net: "Net", stop: "LayerSelection", place: str) -> str:
-    unit, _, variant = place.rpartition(":")[2].partition(" ~")
+def _word(net: "Net", stop: "LayerSelection", caption: str) -> str:
+    unit, _, rest = caption.rpartition(":")[2].partition(" ")
     numbered = stop.layer == "output" and unit.isdecimal() and int(unit) < len(net.classes)
     word = net.classes[int(unit)] if numbered else unit if not unit.isdecimal() else f":{unit}"
-    return f"{word} ~{variant}" if variant else word
+    return f"{word} {rest}" if rest else word
 
 
 def _facts(stop: "LayerSelection") -> list[str]:
@@ -260,16 +276,16 @@ def _save_film(
         rows = [
             SheetRow(
                 [SheetTile(_picture(net, images[i]), notes=[f"step {step}"]) for step, images in moments],
-                place,
+                caption,
             )
-            for i, place in enumerate(made.places)
+            for i, caption in enumerate(made.captions)
         ]
         sheet = contact_sheet.compose(rows, side=128)
         folder.save_image(sheet, FILM, mark, "film strip")
     if recipe.animate:
         taken: list[str] = []
-        for i, place in enumerate(made.places):
-            taken.append(pictures.file_name(place, taken))
+        for i, caption in enumerate(made.captions):
+            taken.append(pictures.synthetic_file_name(caption, taken))
             frames = [_picture(net, images[i]) for _, images in made.film]
-            folder.save_animation(frames, str(Path(taken[-1]).with_suffix(".webp")), mark, place)
+            folder.save_animation(frames, str(Path(taken[-1]).with_suffix(".webp")), mark, caption)
     return {"film": {"picture": FILM, "steps": [step for step, _ in moments]}} if moments else {}

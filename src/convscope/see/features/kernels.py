@@ -31,6 +31,11 @@ class Filters(Result):
     weights: Float[Tensor, "n c *kernel"]
     pictures: Float[Tensor, "n *picture"]
 
+    @property
+    def has_extent(self) -> bool:
+        """Whether a kernel covers more than one position, so that it has a shape that can be shown."""
+        return self.weights[0, 0].numel() > 1
+
 
 def filters(net: NetLike, place: str | LayerAddress, *, show: Show = "auto") -> Filters:
     """Return the kernels of a convolution, and images of them.

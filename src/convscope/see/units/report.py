@@ -81,7 +81,7 @@ class UnitReport(Result):
         bottom: images with the smallest values of the feature map, in ascending order.
         maximizing: a synthetic image for which the maximum of the feature map was maximised; of a unit that
             reads words the n-gram of largest value, and None for deeper ones, which have no gradient.
-        minimizing: a synthetic image for which the mean of the feature map was minimised, likewise.
+        minimizing: a synthetic image for which the minimum of the feature map was minimised, likewise.
         percentile: per cent of real images with a smaller peak than `maximizing`; None without it.
         field: receptive field of one position; None where it is not known.
         effective: effective receptive field of the middle position; None without spatial axes or a gradient,
@@ -230,7 +230,7 @@ def _synthesize(
             "steps": steps,
             "seed": seed,
             "negative": negative,
-            "reduce": "mean" if negative else "max",
+            "reduce": "min" if negative else "max",
         }
     )
 

@@ -54,7 +54,7 @@ def parse_targets(net: Net, texts: list[str], reduce: str = "mean") -> Iterator[
     Args:
         net: the network in which places are resolved.
         texts: places, ranges of units or sums, like `conv2:17`, `conv2:*`, `conv2:17 - 0.3*conv2:7`.
-        reduce: how the feature map of a unit becomes one number: `mean`, `sum`, `max` or `centre`.
+        reduce: how the feature map of a unit becomes one number: `mean`, `sum`, `max`, `min` or `centre`.
 
     Yields:
         One target for each sum, and one for each place of a range like `conv2:*`.

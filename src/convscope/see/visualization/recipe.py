@@ -108,7 +108,7 @@ class VisualizeRecipe(OnNetwork):
     decay: float = Field(
         1.0, ge=0, le=4, description="exponent by which a Fourier canvas scales down high frequencies"
     )
-    reduce: Literal["mean", "sum", "max", "centre"] = Field(
+    reduce: Literal["mean", "sum", "max", "min", "centre"] = Field(
         "mean",
         description="how a unit's map is reduced to one number; sum is the lecture's degree of activation",
     )

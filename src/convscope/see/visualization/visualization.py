@@ -92,6 +92,23 @@ class Visualization(Result):
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def minimized(self) -> tuple[bool, ...]:
+        """Whether each image minimises its place instead of maximising it."""
+        if not self.recipe.both:
+            return (self.recipe.negative,) * len(self.places)
+        named = set(self.places)
+        return tuple(place.startswith("-") and place[1:] in named for place in self.places)
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """What each image is of: its place, ` ~2` for the second variant, and ` (minimised)`."""
+        lines = zip(self.places, self.minimized, strict=True)
+        return tuple(
+            f"{place.removeprefix('-') if self.recipe.both else place} (minimised)" if down else place
+            for place, down in lines
+        )
+
 
 def visualize(
     net: NetLike,

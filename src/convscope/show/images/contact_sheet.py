@@ -27,6 +27,8 @@ NAME, NOTE, WIDE = (14, 16), (11, 13), 200
 """Sizes of the font of names and notes: the second where every column is at least `WIDE` pixels wide."""
 LEADING = 1.25
 """Distance between lines of text, in sizes of the font."""
+_WIDEST = 8
+"""Most tiles in a row of pairs."""
 SIDE_COLUMN, NARROWEST, TITLE_WIDTH = 210, 48, 720
 """Pixels: most for text at the left of rows, least for a column, most that a title widens a sheet to."""
 
@@ -146,7 +148,7 @@ def grid(
     Args:
         images: at least one; transparency is put on white.
         labels: one for each image, broken into two lines at most; none if empty.
-        columns: images in a row; chosen for a sheet somewhat wider than high if left out.
+        columns: most images in a row; chosen for a sheet somewhat wider than high if left out.
         side: height in pixels that images are enlarged to by a whole factor, approximately; larger ones keep
             their size.
 
@@ -167,17 +169,46 @@ def grid(
 
 
 def in_rows(tiles: Sequence[SheetTile], columns: int | None = None) -> list[SheetRow]:
-    """Break a sequence of tiles into rows.
+    """Break a sequence of tiles into as few rows as possible, of lengths as equal as possible.
 
     Args:
         tiles: in the order of reading.
-        columns: tiles in a row; chosen for a sheet somewhat wider than high if left out.
+        columns: most tiles in a row; chosen for a sheet somewhat wider than high if left out.
 
     Returns:
         The rows, without text at their left; the last may be shorter.
     """
-    columns = columns or min(len(tiles), max(1, round((len(tiles) * 1.6) ** 0.5)))
+    columns = _balanced(len(tiles), columns or round((len(tiles) * 1.6) ** 0.5))
     return [SheetRow(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+
+
+def in_pairs(upper: Sequence[SheetTile], lower: Sequence[SheetTile], group: int = 1) -> list[SheetRow]:
+    """Break two sequences of tiles into rows, each row of the first with that of the second under it.
+
+    Args:
+        upper: in the order of reading.
+        lower: the tile that belongs under each.
+        group: how many neighbours belong together; groups of several begin a new row.
+
+    Returns:
+        The rows, without text at their left.
+
+    Raises:
+        UsageError: there are not as many lower tiles as upper ones.
+    """
+    if len(upper) != len(lower):
+        raise UsageError("a tile under each", received=f"{len(upper)} above, {len(lower)} below")
+    chunk, rows = group if group > 1 else len(upper), []
+    for start in range(0, len(upper), chunk):
+        pairs = [in_rows(tiles[start : start + chunk], _WIDEST) for tiles in (upper, lower)]
+        rows += [row for pair in zip(*pairs, strict=True) for row in pair]
+    return rows
+
+
+def _balanced(count: int, most: int) -> int:
+    """Return how many tiles to put in a row, so that the rows are as few, and as equal, as they can be."""
+    rows = -(-count // max(1, most))
+    return max(1, -(-count // max(1, rows)))
 
 
 @dataclass(frozen=True)

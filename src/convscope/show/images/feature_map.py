@@ -72,18 +72,20 @@ def coloured(values: ArrayLike, limit: float, *, signed: bool) -> Image.Image:
     return Image.fromarray(np.stack(hues, -1).round().astype(np.uint8))
 
 
-def on_one_scale(maps: Sequence[ArrayLike]) -> list[Image.Image]:
-    """Draw maps of one layer on one scale, so that they can be compared.
+def on_one_scale(maps: ArrayLike, units: Sequence[int]) -> list[Image.Image]:
+    """Draw maps of one layer on one scale and in one palette, so that they can be compared.
 
     Args:
-        maps: maps `[h w]`; at least one.
+        maps: all maps of the layer, `[c h w]`.
+        units: those that are drawn; at least one.
 
     Returns:
-        An image of mode RGB for each, in orange and blue if any value is negative.
+        An image of mode RGB for each, in orange and blue if any value of the layer is negative, also where no
+            map that is drawn has one.
     """
-    signed = any(bool((np.asarray(one) < 0).any()) for one in maps)
-    limit = max(map(full_colour, maps))
-    return [coloured(one, limit, signed=signed) for one in maps]
+    whole = np.asarray(maps, np.float32)
+    signed, limit = bool((whole < 0).any()), max(full_colour(whole[unit]) for unit in units)
+    return [coloured(whole[unit], limit, signed=signed) for unit in units]
 
 
 def _shares(values: ArrayLike, limit: float, *, signed: bool) -> NDArray[np.float32]:

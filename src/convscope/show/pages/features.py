@@ -14,26 +14,24 @@ from convscope.see.units import LayerHealth, receptive_field
 from convscope.show import html, tinted
 from convscope.show.images import contact_sheet, feature_map, input_image
 from convscope.show.images.contact_sheet import SheetRow, SheetTile
-from convscope.show.images.draw import flatten_alpha, tag, webp, webp_uri, with_longer_side
+from convscope.show.images.draw import tag, webp, with_longer_side
+from convscope.show.pages import crop
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.matrix import written
 from convscope.show.report.figures.network import layers as rows
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.report.report import Report, render
-from convscope.show.svg import drawing, element, join, number
+from convscope.show.svg import element, join
+from convscope.system.counting import counted
 from convscope.worlds import Sample
 
 PLUMBING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.Flatten)
 SIDE = 84
 """Side of a tile of the sheet, in pixels."""
-PHOTO = 640
-"""Longer side of the photograph on the page, in pixels."""
 MOST_LAYERS = 24
 """Most layers of one group; a module with more is split into the modules inside of it."""
 ROWS = 24
 """Most layers of which the sheet shows each one; of more, the last of each group."""
-WHOLE = 0.995
-"""Share of a file from which on it counts as seen whole; frames end between pixels."""
 TEXTS, TEXT = 3, 360
 """Units of a layer that the sheet of a text shows, and the width of the text in pixels."""
 SCALES = ("map", "layer", "network")
@@ -227,8 +225,8 @@ def _input(net: Net, sample: Sample, *, with_health: bool) -> Figure:
     heard = input_image.player(sample.input, spec, spoken("look.input.seen"))
     cells = [element("div", bilingual("look.input.seen", tag="p", class_="mini"), seen, heard)]
     if isinstance(sample.original, Image.Image):
-        whole, share = framed(sample, tuple(spec.size))
-        key = "made" if share is None else "whole" if share > WHOLE else "framed"
+        whole, share = crop.framed(sample, spec), crop.share_seen(sample, spec)
+        key = "made" if share is None else "framed" if crop.is_cropped(sample, spec) else "whole"
         words = bilingual(f"look.input.{key}", tag="p", class_="mini", share=f"{100 * (share or 1):.0f}")
         cells.insert(0, element("div", words, whole))
     explained = bilingual("look.head.health", tag="p") if with_health else None
@@ -236,36 +234,6 @@ def _input(net: Net, sample: Sample, *, with_health: bool) -> Figure:
     read = bilingual("look.head.words", tag="p") if words else None
     body = element("div", *cells, class_="inputs"), read, explained
     return Figure("look.input", join(body), "", net.source.name or net.name, wide=True)
-
-
-def framed(sample: Sample, size: tuple[int, ...]) -> tuple[Markup, float | None]:
-    """Draw the whole file of an input, and a frame around what the network sees of it.
-
-    Args:
-        sample: an input whose original is an image.
-        size: height and width of the input.
-
-    Returns:
-        The drawing, and the share of the file inside of the frame; None for inputs without a fixed place in
-            their file, such as digits.
-    """
-    photo = flatten_alpha(sample.original)
-    photo = with_longer_side(photo, min(PHOTO, max(max(photo.size), 224)))
-    width, height = photo.size
-    source = element("image", href=webp_uri(photo), width=width, height=height)
-    if sample.placement is None or len(size) != 2:
-        return drawing(width, height, source, label=spoken("look.input.file"), class_="photo"), None
-    spans = sample.placement.to_file(tuple((0.0, float(extent)) for extent in size))
-    (top, bottom), (left, right) = (
-        tuple(end * drawn / extent for end in span)
-        for span, drawn, extent in zip(spans, (height, width), sample.placement.extent, strict=True)
-    )
-    share = (right - left) * (bottom - top) / (width * height)
-    hole = f"M{number(left)} {number(top)}H{number(right)}V{number(bottom)}H{number(left)}Z"
-    veil = element("path", d=f"M0 0H{width}V{height}H0Z{hole}", class_="veil", fill_rule="evenodd")
-    frame = element("path", d=hole, class_="window")
-    label = spoken("look.input.photo", share=f"{100 * share:.0f}")
-    return drawing(width, height, source, veil, frame, label=label), share
 
 
 def changing_layers(net: Net) -> list[str]:
@@ -345,26 +313,32 @@ def layer_sheet(maps: FeatureMaps, strongest: int) -> Image.Image:
         The grid in RGB.
     """
     units = maps.strongest(strongest)
-    images = feature_map.on_one_scale([maps.maps[unit].float().cpu().numpy() for unit in units])
+    images = feature_map.on_one_scale(maps.maps.float().cpu().numpy(), units)
     return contact_sheet.grid(images, [str(unit) for unit in units])
 
 
 def filters_sheet(kernels: Sequence[Filters], count: int) -> Image.Image:
     """Draw the first kernels of several layers as one image: a row for each layer.
 
+    A kernel of one position is a single weight for each channel: such layers are left out, and counted.
+
     Args:
-        kernels: kernels of each layer; at least one.
+        kernels: kernels of each layer; at least one that covers more than one position.
         count: most kernels shown of each layer.
 
     Returns:
         The sheet in RGB.
     """
     lines = []
-    for one in kernels:
+    for one in (one for one in kernels if one.has_extent):
         images = [rows.kernel(one, unit) for unit in range(min(count, len(one.pictures)))]
         tiles = [SheetTile(input_image.fitted(image, 56), notes=[str(k)]) for k, image in enumerate(images)]
         lines.append(SheetRow(tiles, one.place, ["x".join(map(str, one.weights.shape))]))
-    return contact_sheet.compose(lines)
+    missing = len(kernels) - len(lines)
+    if not missing:
+        return contact_sheet.compose(lines)
+    note = f"{counted(missing, 'layer')} left out, whose kernels cover one position (1x1)"
+    return contact_sheet.compose(lines, note=note)
 
 
 def _text_tiles(layer: FeatureMaps, strongest: int, reading: rows.Reading) -> list[SheetTile]:
@@ -389,7 +363,7 @@ def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[Sh
             SheetTile(None, name, [f"{float(layer.degrees[unit]):.3g}"])
             for name, unit in zip(names, units, strict=True)
         ]
-    images = feature_map.on_one_scale([layer.maps[unit].float().cpu().numpy() for unit in units])
+    images = feature_map.on_one_scale(layer.maps.float().cpu().numpy(), units)
     return [
         SheetTile(input_image.fitted(image, SIDE), notes=[str(unit)])
         for image, unit in zip(images, units, strict=True)

@@ -12,7 +12,7 @@ SIDE, COLUMNS = 224, 6
 """Side of a tile in pixels; most tiles in a row."""
 
 
-def sheet(drawn: Reconstruction, net: Net, title: str) -> Image.Image:
+def sheet(drawn: Reconstruction, net: Net, title: str, note: str = "") -> Image.Image:
     """Draw the original and its reconstruction from each layer as a contact sheet.
 
     Below each image stands its cosine, and how much of the activations it has: their explained share for an
@@ -22,11 +22,12 @@ def sheet(drawn: Reconstruction, net: Net, title: str) -> Image.Image:
         drawn: the reconstructions.
         net: the network they are from; its spec states the value range.
         title: headline.
+        note: a line below the original, such as how much of a file it is.
 
     Returns:
         The sheet in RGB.
     """
-    captions = [("the picture", [""])]
+    captions = [("the picture", [note])]
     for row, (layer, verdict) in enumerate(zip(drawn.layers, drawn.verdicts, strict=True)):
         reached = (
             f"{float(drawn.explained[row]):.0%} explained"

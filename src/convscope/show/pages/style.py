@@ -7,6 +7,7 @@ from PIL import Image
 from convscope.see.style import StyleResult
 from convscope.show.images import contact_sheet
 from convscope.show.images.contact_sheet import SheetRow, SheetTile
+from convscope.system.counting import capped_share
 
 HEIGHT = 320
 """Height of every image, in pixels."""
@@ -48,7 +49,7 @@ def _reached(painted: StyleResult) -> str:
     losses = painted.losses
     style = sum(losses.style.values()) / max(len(losses.style), 1)
     before = sum(losses.style_of_content.values()) / max(len(losses.style_of_content), 1)
-    words = [f"missing of the style {style:.1%} (photograph {before:.0%})"]
+    words = [f"missing of the style {capped_share(style)} (photograph {capped_share(before)})"]
     if losses.values:
-        words.append(f"of the content {sum(losses.values.values()) / len(losses.values):.0%}")
+        words.append(f"of the content {capped_share(sum(losses.values.values()) / len(losses.values))}")
     return ", ".join(words)

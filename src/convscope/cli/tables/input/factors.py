@@ -12,7 +12,7 @@ def table(document: dict[str, Any]) -> Any:
         document: the result.
 
     Returns:
-        A sentence, and a table of rich.
+        Sentences, and a table of rich.
     """
     from rich.console import Group
     from rich.table import Table
@@ -28,4 +28,4 @@ def table(document: dict[str, Any]) -> Any:
     clipped = document["clipped"]
     if clipped > 0.005:
         said += f"; {clipped:.0%} of its energy is below 0 and left out (layers after a ReLU have none)"
-    return Group(said, made)
+    return Group(*document["said"], said, made)

@@ -12,8 +12,9 @@ def table(document: dict[str, Any]) -> Any:
         document: the result.
 
     Returns:
-        A table of rich.
+        What the document says, and a table of rich.
     """
+    from rich.console import Group
     from rich.table import Table
 
     made = Table(box=None, header_style="bold", pad_edge=False)
@@ -22,7 +23,7 @@ def table(document: dict[str, Any]) -> Any:
     for entry in document["layers"]:
         reason = UNMOVED if entry["unmoved"] else entry["reason"]
         made.add_row(entry["layer"], entry["verdict"], reason, entry["picture"])
-    return made
+    return Group(*document["said"], made)
 
 
 def exit_code(document: dict[str, Any]) -> int:

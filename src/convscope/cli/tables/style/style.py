@@ -3,9 +3,7 @@
 from typing import Any
 
 from convscope.jobs.pictures import UNMOVED
-
-MOST = 10.0
-"""Shares above it are not written out."""
+from convscope.system.counting import capped_share
 
 
 def table(document: dict[str, Any]) -> Any:
@@ -23,14 +21,9 @@ def table(document: dict[str, Any]) -> Any:
     for head in ("layer", "compares", "missing", "of the photograph"):
         made.add_column(head)
     for layer, missing in document["style"].items():
-        made.add_row(layer, "style", _share(missing), _share(document["style_of_content"][layer]))
+        made.add_row(layer, "style", capped_share(missing), capped_share(document["style_of_content"][layer]))
     for layer, missing in document["content"].items():
-        made.add_row(layer, "content", f"{missing:.1%}", "0.0%")
+        made.add_row(layer, "content", capped_share(missing), capped_share(0.0))
     if document["unmoved"]:
         made.add_row("", "", UNMOVED, "")
     return made
-
-
-def _share(value: float) -> str:
-    """Write a share; a photograph can be any number of times as far from a painting as the means alone."""
-    return f"{value:.1%}" if value <= MOST else f"over {MOST:.0%}"

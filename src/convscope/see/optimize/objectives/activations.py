@@ -20,8 +20,8 @@ from convscope.nets.activations.classifier_output import log_probabilities
 from convscope.see.optimize.objectives.activation_batch import ActivationBatch, index
 from convscope.see.optimize.objectives.objective import LayerTerm, Objective
 
-Reduce = Literal["mean", "sum", "max", "centre"]
-"""How a feature map becomes one number: its mean, sum, largest value, or the value in its middle."""
+Reduce = Literal["mean", "sum", "max", "min", "centre"]
+"""How a feature map becomes one number: its mean, sum, largest or smallest value, or that in its middle."""
 Additive = Literal["", "sums", "plainly"]
 """Whether a score follows from sums over positions; see `ObjectiveTerm.additive`."""
 
@@ -29,6 +29,7 @@ REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": lambda maps: maps.reshape(len(maps), -1).mean(1),
     "sum": lambda maps: maps.reshape(len(maps), -1).sum(1),
     "max": lambda maps: maps.reshape(len(maps), -1).amax(1),
+    "min": lambda maps: maps.reshape(len(maps), -1).amin(1),
     "centre": lambda maps: maps[(slice(None), *(extent // 2 for extent in maps.shape[1:]))],
 }
 """For each `Reduce`, a function from maps `[n *size]` to `[n]`."""
@@ -40,7 +41,7 @@ def reduced(maps: Float[Tensor, "n *size"], place: LayerAddress, reduce: str) ->
     Args:
         maps: one map for each image or unit.
         place: its position, where it has one, is read instead of reducing; its layer is for the message.
-        reduce: `mean`, `sum`, `max` or `centre`, over all positions.
+        reduce: `mean`, `sum`, `max`, `min` or `centre`, over all positions.
 
     Returns:
         One number for each map.

@@ -134,13 +134,16 @@ def scaled(image: Image.Image, explanation: Explanation, side: int = SIDE) -> Im
     return framed(image, marks_of(axes, explanation.heatmap.shape[1]), side)
 
 
-def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None = None) -> Image.Image:
+def sheet(
+    explanations: Sequence[Explanation], row: int = 0, columns: int | None = None, note: str = ""
+) -> Image.Image:
     """Draw a contact sheet of one example: the input, then each method's heatmap with its metrics below.
 
     Args:
         explanations: of the same examples and targets, by different methods; at least one.
         row: index of the example.
         columns: tiles in a row; 4, or 5 for more than 8 tiles, if left out.
+        note: a line below the input, such as how much of a file it is.
 
     Returns:
         The sheet in RGB; metrics are blue where they support the attribution, orange where they contradict
@@ -154,7 +157,7 @@ def sheet(explanations: Sequence[Explanation], row: int = 0, columns: int | None
         score = float(first.probabilities[row])
         is_class = first.task.classes[row] is not None
         text = f"probability {share_of(score)}" if is_class else f"value {score:.4g}"
-        tiles.append(SheetTile(scaled(photo, first), name, [text]))
+        tiles.append(SheetTile(scaled(photo, first), name, [text, *([note] if note else [])]))
     for explanation in explanations:
         notes = [
             Note(text["en"], FAINT if good is None else GOOD if good else BAD)

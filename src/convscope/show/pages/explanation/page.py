@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from convscope.graph import TensorSpec
 from convscope.see.attribution import Explanation, MethodComparison
 from convscope.show import html, tinted
 from convscope.show.images import heatmap, input_image
 from convscope.show.images.draw import data_uri, webp_uri, with_longer_side
+from convscope.show.pages import crop
 from convscope.show.pages.explanation import verdicts
 from convscope.show.pages.explanation.attribution import (
     heat_over,
@@ -17,11 +19,12 @@ from convscope.show.pages.explanation.attribution import (
     pieces_in,
 )
 from convscope.show.pages.explanation.axes import axes_of, with_axes
-from convscope.show.pages.explanation.text import best, sentences, share_of
+from convscope.show.pages.explanation.text import sentences, share_of
 from convscope.show.report.figure import Figure, Section
-from convscope.show.report.i18n import Text, bilingual, bilingual_of, spoken
+from convscope.show.report.i18n import LANGUAGES, Text, bilingual, bilingual_of, spoken
 from convscope.show.report.report import Report, render
 from convscope.show.svg import drawing, element, named
+from convscope.worlds import Sample
 
 SIDE = 448
 """Longer side of the input on the page, in pixels."""
@@ -30,7 +33,10 @@ SMALL = 96
 
 
 def page(
-    explanations: Sequence[Explanation], command: str, comparisons: Sequence[MethodComparison] = ()
+    explanations: Sequence[Explanation],
+    command: str,
+    comparisons: Sequence[MethodComparison] = (),
+    sample: Sample | None = None,
 ) -> str:
     """Render attributions as a self-contained HTML page in English and Chinese.
 
@@ -41,13 +47,15 @@ def page(
         explanations: of the same examples and targets, by different methods; at least one.
         command: the terminal command that makes the page again; printed on it.
         comparisons: one for each example; none without metrics.
+        sample: what was opened and explained, of which the part that the network sees is framed where it is
+            cropped; None where that is not known.
 
     Returns:
         The HTML document.
     """
     first, sections = explanations[0], []
     for row in range(len(first)):
-        sections += _sections(explanations, row, comparisons[row] if comparisons else None)
+        sections += _sections(explanations, row, comparisons[row] if comparisons else None, sample)
     facts = [("explain.fact.methods", str(len(explanations)))]
     values = {"net": first.task.net.name, "count": len(explanations), **html.made_with()}
     sections.append(Section("explain.read" if axes_of(first) is None else "explain.read_spectrogram", ()))
@@ -55,15 +63,18 @@ def page(
 
 
 def _sections(
-    explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None
+    explanations: Sequence[Explanation],
+    row: int,
+    comparison: MethodComparison | None,
+    sample: Sample | None,
 ) -> list[Section]:
     """Build the sections of one example."""
     task = explanations[0].task
     name = f"{row + 1}-{task.target_names[row]}"
     values = {"target": task.target_names[row].split(",")[0]}
-    order = _order(explanations, row, comparison)
+    order = verdicts.order(explanations, row, comparison)
     parts = [
-        Section("explain.verdict", (_verdict(explanations, row, comparison, order),), values, name),
+        Section("explain.verdict", (_verdict(explanations, row, comparison, order, sample),), values, name),
         Section("explain.maps", (_cards(explanations, row, comparison, order),), values, name),
     ]
     if comparison is not None:
@@ -73,38 +84,57 @@ def _sections(
     return parts
 
 
-def _order(explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None) -> list[int]:
-    """Return indices of the methods: the best supported, those that pass, the others; each by its score."""
-    if comparison is None:
-        first = explanations.index(best(explanations, row))
-        return [first, *(k for k in range(len(explanations)) if k != first)]
-    leading, passing = set(comparison.best), set(comparison.passing)
-    return sorted(
-        range(len(explanations)), key=lambda k: (k not in leading, k not in passing, -comparison.score(k))
-    )
-
-
 def _verdict(
-    explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None, order: Sequence[int]
+    explanations: Sequence[Explanation],
+    row: int,
+    comparison: MethodComparison | None,
+    order: Sequence[int],
+    sample: Sample | None,
 ) -> Figure:
     """Build the figure that says which map the metrics favour: the input, the maps, and the reasons."""
     titles = {e.method.name: e.method.title for e in explanations}
     shown = comparison.best if comparison is not None else ()
     cells = [_over(explanations[k], row, titled=True) for k in shown[:2]]
     photo = photo_of(explanations[0], row)
-    first, *rest = sentences(explanations[order[0]], row)
+    cropped = crop.sentence(sample, _spec(explanations[0])) if sample is not None else None
+    first, *rest = sentences(explanations[order[0]], row, cropped)
     lines = [first, *(verdicts.reasons(comparison, titles) if comparison is not None else ()), *rest]
     words = element("div", *(bilingual_of(line, tag="p") for line in lines), class_="reasons")
-    pictures = element("div", _source(explanations[0], row), *cells, class_="over-row")
+    pictures = element(
+        "div", _file(explanations[0], sample), _source(explanations[0], row), *cells, class_="over-row"
+    )
     body = element("div", pictures if photo is not None or cells else None, words, class_="verdict")
     verdict = verdicts.verdict(comparison, titles, len(explanations))
-    told = {"verdict": verdict, "left": spoken(f"explain.figure.left_{_lies_over(explanations[0])}")}
+    told = {"verdict": verdict, "shown": _shown(explanations[0], row, len(cells))}
     return Figure("explain.figure", body, "", "", told, wide=True, name=str(row + 1))
+
+
+def _shown(explanation: Explanation, row: int, maps: int) -> Text:
+    """Say what the verdict's figure shows: the input, and what the slider below each map does, if any is."""
+    if photo_of(explanation, row) is None or pieces_in(explanation, row):
+        return dict.fromkeys(LANGUAGES, "")
+    key = "slider" if maps else "alone"
+    return spoken(f"explain.figure.{key}", shown=spoken(f"explain.figure.shown_{_lies_over(explanation)}"))
 
 
 def _lies_over(explanation: Explanation) -> str:
     """Return the end of the keys of texts that name what heatmaps lie over."""
     return "input" if axes_of(explanation) is None else "spectrogram"
+
+
+def _spec(explanation: Explanation) -> TensorSpec:
+    """Return the spec of what was opened, also where the output of a layer is attributed."""
+    return (explanation.task.whole or explanation.task).net.input_spec
+
+
+def _file(explanation: Explanation, sample: Sample | None) -> Markup | None:
+    """Draw the whole photograph with a frame around what the network sees; nothing where it sees all."""
+    spec = _spec(explanation)
+    if sample is None or not crop.is_cropped(sample, spec):
+        return None
+    share = f"{100 * (crop.share_seen(sample, spec) or 1):.0f}"
+    words = bilingual("look.input.framed", tag="p", class_="mini", share=share)
+    return element("div", words, crop.framed(sample, spec))
 
 
 def _source(explanation: Explanation, row: int) -> Markup | None:

@@ -49,7 +49,7 @@ def share_of(value: float) -> str:
     return f"{value:.1%}".replace("%", " %") if value < 0.0995 else f"{value:.0%}".replace("%", " %")
 
 
-def where(heat: ArrayLike, axes: SpectrogramAxes | None = None) -> Text | None:
+def where(heat: ArrayLike, axes: SpectrogramAxes | None = None, *, cropped: bool = False) -> Text | None:
     """Locate the hottest positions of a heatmap, which together hold half of its positive sum.
 
     Positions that touch are one area; areas with less than 15 % of the hot half are not named.
@@ -57,6 +57,7 @@ def where(heat: ArrayLike, axes: SpectrogramAxes | None = None) -> Text | None:
     Args:
         heat: the heatmap `[h w]`; negative values and NaN count as 0.
         axes: times of its columns and frequencies of its rows, where it is over a spectrogram.
+        cropped: whether the heatmap is over a part of the picture, of which the phrase speaks then.
 
     Returns:
         A phrase with the number of separate areas, the third of the image in which each has its centre (of a
@@ -72,15 +73,21 @@ def where(heat: ArrayLike, axes: SpectrogramAxes | None = None) -> Text | None:
     ordered = sorted(_areas(hot), key=lambda area: (-round(area[0], 6), area[1]))
     found = [centre for share, centre in ordered if share >= AREA]
     covered, keys = share_of(count / values.size), "where" if axes is None else "where_heard"
+    picture = _picture(cropped=cropped)
     if sum(share for share, _ in ordered if share >= AREA) < NAMED_SHARE:
-        return said(f"{keys}.scattered", share=covered)
+        return said(f"{keys}.scattered", share=covered, picture=picture)
     if axes is None:
         named = [said(f"third.{name}") for name in dict.fromkeys(_third(y, x) for y, x in found)]
     else:
         named = [_heard(y, x, axes) for y, x in sorted(found, key=lambda centre: centre[1])]
     listed = {"en": ", ".join(n["en"] for n in named), "zh": "、".join(n["zh"] for n in named)}
     key = f"{keys}.one" if len(found) == 1 else f"{keys}.several"
-    return said(key, place=listed, count=len(found), share=covered)
+    return said(key, place=listed, count=len(found), share=covered, picture=picture)
+
+
+def _picture(*, cropped: bool) -> Text:
+    """Name what places and shares are of."""
+    return said("where.part" if cropped else "where.picture")
 
 
 def _heard(y: float, x: float, axes: SpectrogramAxes) -> Text:
@@ -111,17 +118,18 @@ def _third(y: float, x: float) -> str:
     return f"{ROWS[min(2, int(3 * y))]}_{COLUMNS[min(2, int(3 * x))]}"
 
 
-def sentences(explanation: Explanation, row: int = 0) -> list[Text]:
+def sentences(explanation: Explanation, row: int = 0, cropped: Text | None = None) -> list[Text]:
     """Describe one attribution in sentences.
 
     Args:
         explanation: attributions for one or more examples.
         row: index of the example.
+        cropped: says which part of the photograph the network sees; None where it sees all of it.
 
     Returns:
-        The target's probability (or value), where the heatmap is hot, and the results of the deletion,
-            insertion, weight randomisation and pointing metrics, as far as they were computed; each in every
-            language.
+        The target's probability (or value), the part that the network sees, where the heatmap is hot, and the
+            results of the deletion, insertion, weight randomisation and pointing metrics, as far as they were
+            computed; each in every language.
     """
     task, method = explanation.task, explanation.method.title
     target, score = task.target_names[row], float(explanation.probabilities[row])
@@ -131,12 +139,15 @@ def sentences(explanation: Explanation, row: int = 0) -> list[Text]:
         if is_class
         else said("said.value", target=target, value=f"{score:.4g}")
     ]
+    if cropped is not None and row == 0:
+        lines.append(cropped)
     axes = axes_of(explanation)
     if task.wrt is not None:
         kind = "wrt" if axes is None else "wrt_heard" if axes.hertz else "wrt_coefficients"
         lines.append(said(f"said.{kind}", wrt=task.wrt))
     alike = task.whole is None or task.inputs[0].dim() == task.whole.inputs[0].dim()
-    place = where(explanation.heatmap[row].cpu().numpy(), axes) if alike or axes is not None else None
+    heat, part = explanation.heatmap[row].cpu().numpy(), cropped is not None
+    place = where(heat, axes, cropped=part) if alike or axes is not None else None
     if place:
         key = "said.place_at" if explanation.layer else "said.place"
         lines.append(said(key, method=method, layer=explanation.layer, where=place))
@@ -152,7 +163,8 @@ def sentences(explanation: Explanation, row: int = 0) -> list[Text]:
     if metrics and metrics.pointing_game:
         p = metrics.pointing_game
         key = "said.hit" if p.hit else "said.miss"
-        lines.append(said(key, inside=share_of(p.inside), area=share_of(p.area)))
+        picture = _picture(cropped=part)
+        lines.append(said(key, inside=share_of(p.inside), area=share_of(p.area), picture=picture))
     return lines
 
 

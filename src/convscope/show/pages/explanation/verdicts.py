@@ -3,12 +3,38 @@
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from convscope.see.attribution import MethodComparison
+from convscope.see.attribution import Explanation, MethodComparison
+from convscope.show.pages.explanation import text
 from convscope.show.pages.explanation.text import said
 from convscope.show.report.i18n import LANGUAGES, Text
 
 SAME_PLACES = 0.5
 """Rank correlation on a coarse grid from which on two heatmaps count as alike."""
+
+
+def order(
+    explanations: Sequence[Explanation], row: int = 0, comparison: MethodComparison | None = None
+) -> list[int]:
+    """Sort methods: the best supported, those that pass, the others; each by its mean score.
+
+    The first is the one whose map the sentences describe, in the terminal and on the page.
+
+    Args:
+        explanations: of the same examples, by different methods; at least one.
+        row: index of the example.
+        comparison: of this row; without it the first is the one with the largest difference of insertion and
+            deletion area, and the others stay as they are.
+
+    Returns:
+        Indices of the explanations.
+    """
+    if comparison is None:
+        first = explanations.index(text.best(explanations, row))
+        return [first, *(k for k in range(len(explanations)) if k != first)]
+    leading, passing = set(comparison.best), set(comparison.passing)
+    return sorted(
+        range(len(explanations)), key=lambda k: (k not in leading, k not in passing, -comparison.score(k))
+    )
 
 
 def verdict(comparison: MethodComparison | None, titles: Mapping[str, str], count: int) -> Text:

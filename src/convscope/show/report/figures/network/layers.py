@@ -251,7 +251,7 @@ def _value(name: str, value: float, values: Tensor) -> Markup:
 
 def _kernels(kernels: Filters | None, units: Sequence[int]) -> Markup | None:
     """Build the folded row of the kernels of some units of a layer, where these have an extent."""
-    if kernels is None or not units or kernels.weights[0, 0].numel() == 1:
+    if kernels is None or not units or not kernels.has_extent:
         return None
     tiles = [
         element(

@@ -1,0 +1,158 @@
+"""What a network sees of a photograph that is cropped to its input: as a frame, a share and a sentence."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+from markupsafe import Markup
+from PIL import Image
+
+from convscope.graph import TensorSpec
+from convscope.show.images.draw import flatten_alpha, webp_uri, with_longer_side
+from convscope.show.report.i18n import Text, spoken
+from convscope.show.svg import drawing, element, number
+from convscope.worlds import Sample
+
+PHOTO = 640
+"""Longer side of the photograph on a page, in pixels."""
+WHOLE = 0.995
+"""Share of a file from which on it counts as seen whole; frames end between pixels."""
+EDGES = (("top", "bottom"), ("left", "right"))
+"""Names of the two ends of each axis, y before x."""
+
+
+def _spans(sample: Sample, spec: TensorSpec) -> tuple[tuple[float, float], ...] | None:
+    """Return what the input is made of, as shares of the photograph's axes; None without a fixed place."""
+    placed, size = sample.placement, spec.size
+    if placed is None or len(size) != 2 or not isinstance(sample.original, Image.Image):
+        return None
+    spans = placed.to_file(tuple((0.0, float(extent)) for extent in size))
+    return tuple((low / end, high / end) for (low, high), end in zip(spans, placed.extent, strict=True))
+
+
+def share_seen(sample: Sample, spec: TensorSpec) -> float | None:
+    """Return how much of a photograph the network sees.
+
+    Args:
+        sample: an input, with what was opened.
+        spec: the network's input spec.
+
+    Returns:
+        The share of its area, above 0 to 1; None for inputs without a fixed place in their file, such as
+            digits, and for what is no photograph.
+    """
+    spans = _spans(sample, spec)
+    if spans is None:
+        return None
+    (top, bottom), (left, right) = spans
+    return (right - left) * (bottom - top)
+
+
+def is_cropped(sample: Sample, spec: TensorSpec) -> bool:
+    """Return whether the network sees less than (almost) all of a photograph.
+
+    Args:
+        sample: an input, with what was opened.
+        spec: the network's input spec.
+
+    Returns:
+        Whether it does.
+    """
+    share = share_seen(sample, spec)
+    return share is not None and share <= WHOLE
+
+
+def sentence(sample: Sample, spec: TensorSpec) -> Text | None:
+    """Say how much of a photograph the network sees, and how much is cut off at which edges.
+
+    Args:
+        sample: an input, with what was opened.
+        spec: the network's input spec.
+
+    Returns:
+        A sentence in every language; None where nothing is cropped.
+    """
+    spans = _spans(sample, spec)
+    if spans is None or not is_cropped(sample, spec):
+        return None
+    parts = list(chain.from_iterable(_cut(span, edges) for span, edges in zip(spans, EDGES, strict=True)))
+    listed = {"en": ", ".join(part["en"] for part in parts), "zh": "、".join(part["zh"] for part in parts)}
+    return spoken("look.crop.said", share=_percent(share_seen(sample, spec) or 0.0), edges=listed)
+
+
+def sentences(samples: Sequence[Sample], spec: TensorSpec) -> list[Text]:
+    """Say how much of one or several photographs the network sees.
+
+    Args:
+        samples: inputs, with what was opened; at least one.
+        spec: the network's input spec.
+
+    Returns:
+        One sentence at most, in every language; none where nothing is cropped.
+    """
+    if len(samples) == 1:
+        said = sentence(samples[0], spec)
+        return [said] if said is not None else []
+    shares = sorted(share_seen(one, spec) or 0.0 for one in samples if is_cropped(one, spec))
+    if not shares:
+        return []
+    span = " – ".join(dict.fromkeys((_percent(shares[0]), _percent(shares[-1]))))
+    return [spoken("look.crop.several", count=len(shares), all=len(samples), share=span)]
+
+
+def note(sample: Sample, spec: TensorSpec) -> str:
+    """Say how much of a file a picture on a sheet is.
+
+    Args:
+        sample: an input, with what was opened.
+        spec: the network's input spec.
+
+    Returns:
+        A short line; empty where nothing is cropped.
+    """
+    if not is_cropped(sample, spec):
+        return ""
+    return spoken("look.crop.note", share=_percent(share_seen(sample, spec) or 0.0))["en"]
+
+
+def _cut(span: tuple[float, float], edges: tuple[str, str]) -> list[Text]:
+    """Say how much is cut off at both ends of an axis; equal shares at once."""
+    shares = [_percent(share) for share in (span[0], 1 - span[1])]
+    names = [spoken(f"look.crop.{edge}") for edge in edges]
+    if shares[0] == shares[1] != "0 %":
+        return [spoken("look.crop.cut", share=shares[0], edge=spoken(f"look.crop.{'_'.join(edges)}"))]
+    return [
+        spoken("look.crop.cut", share=share, edge=name)
+        for share, name in zip(shares, names, strict=True)
+        if share != "0 %"
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def framed(sample: Sample, spec: TensorSpec) -> Markup:
+    """Draw the whole file of an input, and a frame around what the network sees of it.
+
+    Args:
+        sample: an input whose original is an image.
+        spec: the network's input spec.
+
+    Returns:
+        The drawing; without a frame for inputs without a fixed place in their file, such as digits.
+    """
+    photo = flatten_alpha(sample.original)
+    photo = with_longer_side(photo, min(PHOTO, max(max(photo.size), 224)))
+    width, height = photo.size
+    source = element("image", href=webp_uri(photo), width=width, height=height)
+    spans = _spans(sample, spec)
+    if spans is None:
+        return drawing(width, height, source, label=spoken("look.input.file"), class_="photo")
+    (top, bottom), (left, right) = (
+        (low * drawn, high * drawn) for (low, high), drawn in zip(spans, (height, width), strict=True)
+    )
+    hole = f"M{number(left)} {number(top)}H{number(right)}V{number(bottom)}H{number(left)}Z"
+    veil = element("path", d=f"M0 0H{width}V{height}H0Z{hole}", class_="veil", fill_rule="evenodd")
+    frame = element("path", d=hole, class_="window")
+    label = spoken("look.input.photo", share=f"{100 * (share_seen(sample, spec) or 1):.0f}")
+    return drawing(width, height, source, veil, frame, label=label)

@@ -1,0 +1,68 @@
+"""The page of attributions: which method its sentences speak of, and what its captions say is shown."""
+
+import html
+import re
+
+import pytest
+
+from convscope.jobs.input import explain as job
+from convscope.nets import load
+from convscope.see.attribution import ExplainRecipe, MethodComparison, explain
+from convscope.show.pages.explanation.page import page
+from convscope.worlds.datasets import digits
+
+METHODS = ("gradcam", "gradcam++", "saliency")
+
+
+@pytest.fixture(scope="module")
+def made():
+    net = load("digits")
+    image = digits.test().pixels([0])[:1].float() / 255
+    return [explain(net, image, method, checks=("deletion",)) for method in METHODS]
+
+
+def compared(blur, mean, margin=0.01) -> MethodComparison:
+    """The same methods with given scores; random heatmaps score 0."""
+    both = {"blur": 0.0, "mean": 0.0}
+    alike = tuple(tuple(1.0 for _ in METHODS) for _ in METHODS)
+    scores = {"blur": blur, "mean": mean}
+    return MethodComparison(METHODS, scores, both, dict.fromkeys(both, margin), (None,) * 3, alike)
+
+
+class Folder:
+    """What the job saves, by name."""
+
+    def __init__(self) -> None:
+        self.pages, self.place = {}, "here"
+
+    def save_image(self, image, name, *_) -> None: ...
+
+    def save_page(self, page, name, _) -> None:
+        self.pages[name] = page
+
+
+def visible(text: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", text))
+
+
+@pytest.mark.parametrize("first", range(3))
+@pytest.mark.parametrize("passes", [True, False])
+def test_terminal_and_page_speak_of_the_same_method(made, first, passes):
+    """Also where no map passes, so that none is best, and under another baseline than that of the metrics."""
+    mean = tuple(0.9 if k == first else 0.1 for k in range(3))
+    scores = compared((0.2, 0.2, 0.2), mean, margin=0.01 if passes else 5.0)
+    recipe = ExplainRecipe(image="x.png", net="digits", compare=True, method=list(METHODS))
+    folder = Folder()
+    said = job._save(job._Made(made, (scores,)), recipe, folder)["said"]
+    (told,) = (line for line in said if line.startswith("By "))
+    assert told.startswith(f"By {made[first].method.title}")
+    assert told in visible(folder.pages["index.html"])
+
+
+def test_a_slider_is_told_of_only_where_one_is_shown(made):
+    drawn, none = (page(made, "make", [compared((0.5,) * 3, (0.5,) * 3, margin)]) for margin in (0.01, 5.0))
+    figures = [re.search(r'<figure id="explain-figure.*?</figure>', text, re.S)[0] for text in (drawn, none)]
+    assert [figure.count('type="range"') for figure in figures] == [2, 0]
+    assert ["slider" in visible(figure) for figure in figures] == [True, False]
+    assert all("the input as the network gets it" in visible(figure) for figure in figures)
+    assert not any("Left" in visible(figure) for figure in figures)
