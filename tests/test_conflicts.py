@@ -57,7 +57,7 @@ CASES = [
         "without --mask and --seamless",
         "zoom 3 with seamless",
     ),
-    (VisualizeRecipe, {"net": "digits"}, "one place or more, or a --journey", "neither a place"),
+    (VisualizeRecipe, {"net": "digits"}, "places: one or more, or a --journey", "neither a place"),
     (
         VisualizeRecipe,
         {"net": "digits", "places": ["a"], "steps": 9, "save_steps": [5, 12]},

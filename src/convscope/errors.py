@@ -90,7 +90,8 @@ def nearest(
 
     Case, hyphens, underscores and spaces do not count, so that `Grad-CAM` is `gradcam`. What is written alike
     comes first, then the name of which the wrong one is the last part (`resnet18` of `torchvision/resnet18`),
-    then other words for the same, then similar spellings.
+    then other words for the same, then names in which it is a whole word (`owl` of `great grey owl`), then
+    similar spellings.
 
     Args:
         name: the wrong name.
@@ -122,9 +123,9 @@ def similar(
         cutoff: least similarity of two spellings, 0 to 1 (`difflib.SequenceMatcher.ratio`).
 
     Returns:
-        The most similar first; only those that are written alike, if any is.
+        The best first, as `nearest` orders them; only those that are written alike, if any is.
     """
-    wanted = _plain(name)
+    wrong, wanted = name, _plain(name)
     plain: dict[str, list[str]] = {}
     for name in names:
         plain.setdefault(_plain(name), []).append(name)
@@ -135,7 +136,25 @@ def similar(
         return same
     close = difflib.get_close_matches(wanted, [*plain, *also], n=6, cutoff=cutoff)
     found = [name for word in close for name in plain.get(word, [also.get(word, "")])]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*_containing(wrong, names), *found]))
+
+
+def _containing(wrong: str, names: Sequence[str]) -> list[str]:
+    """Return the names that contain the words of a wrong one as whole words: first those that end in them."""
+    wanted = _words(wrong)
+    count = len(wanted)
+    found = []
+    for name in names:
+        words = _words(name)
+        places = [k for k in range(len(words) - count + 1) if words[k : k + count] == wanted]
+        if wanted and places:
+            found.append((places[-1] + count < len(words), len(words), name))
+    return [name for *_, name in sorted(found, key=lambda entry: entry[:2])]
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name: what is between spaces, hyphens, underscores and other punctuation."""
+    return re.findall(r"[^\W_]+", name.casefold())
 
 
 def _plain(name: str) -> str:

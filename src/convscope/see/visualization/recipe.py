@@ -177,7 +177,7 @@ class VisualizeRecipe(OnNetwork):
     @model_validator(mode="after")
     def _some(self) -> "VisualizeRecipe":
         if not self.places and not self.journey:
-            raise Conflict("one place or more, or a --journey", received="neither a place nor a journey")
+            raise Conflict("places: one or more, or a --journey", received="neither a place nor a journey")
         if self.save_steps and self.save_steps[-1] > self.steps:
             raise Conflict(
                 f"save_steps: at most {self.steps}, the last step (--steps)",
