@@ -3,7 +3,7 @@
 import pytest
 
 from convscope import load
-from convscope.errors import nearest, similar
+from convscope.errors import misspelled, nearest, settings_hint, similar
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +31,24 @@ def test_what_is_written_alike_is_alone_and_a_typing_error_still_found():
     assert similar("dog", ["Dog", "big dog"]) == ["Dog"]
     assert similar("conv22", ["conv1", "conv2", "pool"])[0] == "conv2"
     assert similar("", ["a"]) == [] and similar("--", ["a"]) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "names", "meant"),
+    [
+        ("seed", ["size", "steps", "style"], []),
+        ("lr", ["l1", "out"], []),
+        ("guide", ["style_guide"], []),
+        ("weight", ["style_weight", "weights"], ["weights"]),
+        ("jsn", ["json", "out"], ["json"]),
+        ("stlye", ["style", "size"], ["style"]),
+        ("Learning-Rate", ["lr"], ["lr"]),
+        ("saev-steps", ["save_steps", "steps"], ["save_steps"]),
+        ("x" * 10_000, ["size"], []),
+        ("", ["size"], []),
+    ],
+)
+def test_a_setting_is_offered_only_for_its_own_misspelling(wrong, names, meant):
+    assert misspelled(wrong, names, aliases={"learning_rate": "lr"}) == meant
+    hint = settings_hint(wrong, names)
+    assert all(name in hint for name in (names if not meant and wrong != "Learning-Rate" else meant))

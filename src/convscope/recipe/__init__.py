@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_a
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from convscope.errors import DataError, UsageError, nearest
+from convscope.errors import DataError, UsageError, nearest, settings_hint
 from convscope.recipe.fields import NetworkName, converted, field_form, flag_of, in_words
 from convscope.system.files import read_toml
 
@@ -467,7 +467,7 @@ def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
         return _Complaint(
             "settings that there are",
             f"{where} is no setting",
-            nearest(where, names, aliases=SETTING_ALIASES) or f"There are {', '.join(names)}.",
+            settings_hint(where, names, aliases=SETTING_ALIASES),
         )
     value = error["input"]
     if error["type"] == "string_unicode":
