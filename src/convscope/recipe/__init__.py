@@ -289,7 +289,7 @@ class Recipe(BaseModel):
             raise UsageError(
                 "; ".join(dict.fromkeys(complaint.expected for complaint in complaints)),
                 received="; ".join(complaint.received for complaint in complaints),
-                hint=" ".join([*hints, f"See: convscope {cls.verb} --help"]),
+                hint=" ".join(hints),
             ) from None
 
     @classmethod
