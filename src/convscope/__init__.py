@@ -7,11 +7,10 @@ if _signals.is_program():  # before anything that takes time; a library never to
 
     _signals.install(sys.argv[1:])
 
-import lazy_loader as lazy
-
+from convscope.system import lazy_exports as _lazy_exports
 from convscope.system import threads as _threads
 
 _threads.prepare()  # before torch is imported, whose threads read it once
 
 __version__ = "0.1.0"
-__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = _lazy_exports.attach(__name__, __file__)

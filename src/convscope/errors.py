@@ -83,6 +83,12 @@ class Interrupted(ConvscopeError):
     exit_code = 130
 
 
+MISSPELLED = 1 / 3
+"""Share of the letters that may differ in a misspelled name."""
+MOST_EDITS = 4
+"""Largest difference of two lengths at which spellings are compared."""
+
+
 def nearest(
     name: str, names: Iterable[str], *, most: int = 3, aliases: Mapping[str, str] | None = None
 ) -> str:
@@ -90,7 +96,8 @@ def nearest(
 
     Case, hyphens, underscores and spaces do not count, so that `Grad-CAM` is `gradcam`. What is written alike
     comes first, then the name of which the wrong one is the last part (`resnet18` of `torchvision/resnet18`),
-    then other words for the same, then similar spellings.
+    then other words for the same, then names in which it is a whole word (`owl` of `great grey owl`), then
+    similar spellings.
 
     Args:
         name: the wrong name.
@@ -122,20 +129,99 @@ def similar(
         cutoff: least similarity of two spellings, 0 to 1 (`difflib.SequenceMatcher.ratio`).
 
     Returns:
-        The most similar first; only those that are written alike, if any is.
+        The best first, as `nearest` orders them; only those that are written alike, if any is.
     """
-    wanted = _plain(name)
+    wrong, wanted = name, _plain(name)
     plain: dict[str, list[str]] = {}
     for name in names:
         plain.setdefault(_plain(name), []).append(name)
-    also = {_plain(word): name for word, name in (aliases or {}).items() if name in names}
+    also = _other_words(names, aliases)
     ends = [name for name in names if wanted and _plain(name.rpartition("/")[2]) == wanted]
     same = plain.get(wanted) or ends or ([also[wanted]] if wanted in also else [])
     if same:
         return same
     close = difflib.get_close_matches(wanted, [*plain, *also], n=6, cutoff=cutoff)
     found = [name for word in close for name in plain.get(word, [also.get(word, "")])]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*_containing(wrong, names), *found]))
+
+
+def misspelled(name: str, names: Iterable[str], *, aliases: Mapping[str, str] | None = None) -> list[str]:
+    """Return the names of settings that a wrong one can only be a misspelling of.
+
+    Unlike `similar`, which looks for names, it offers nothing that has another meaning: a setting is followed
+    by a value, and `--seed 3` is not `--size 3`.
+
+    Args:
+        name: the wrong name.
+        names: the valid names.
+        aliases: other words for valid names.
+
+    Returns:
+        The closest first: those that are written alike, those of other words for the same, and those that
+        differ in `MISSPELLED` of their letters or less (left out, added, replaced, or swapped with the next).
+    """
+    names, wanted = list(names), _plain(name)
+    words = {_plain(valid): valid for valid in names}
+    words = _other_words(names, aliases) | words
+    if wanted in words:
+        return [words[wanted]]
+    shares = [(_edits(wanted, word) / max(len(wanted), len(word), 1), words[word]) for word in words]
+    return list(dict.fromkeys(valid for share, valid in sorted(shares) if share <= MISSPELLED))
+
+
+def settings_hint(name: str, names: Iterable[str], *, aliases: Mapping[str, str] | None = None) -> str:
+    """Return a hint for a wrong name of a setting.
+
+    Args:
+        name: the wrong name.
+        names: the valid names.
+        aliases: other words for valid names.
+
+    Returns:
+        A sentence with those that it can be a misspelling of, three at most; without any, one with all names.
+    """
+    names = list(names)
+    close = misspelled(name, names, aliases=aliases)[:3]
+    return f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(names)}."
+
+
+def _other_words(names: Sequence[str], aliases: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the plain form of the other words for those names that there are."""
+    return {_plain(word): name for word, name in (aliases or {}).items() if name in names}
+
+
+def _edits(one: str, other: str) -> int:
+    """Return the optimal string alignment distance: letters left out, added, replaced, or two swapped."""
+    if abs(len(one) - len(other)) > MOST_EDITS or min(len(one), len(other)) > 100:
+        return max(len(one), len(other))
+    before, last = [], list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, wanted in enumerate(other, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]
+
+
+def _containing(wrong: str, names: Sequence[str]) -> list[str]:
+    """Return the names that contain the words of a wrong one as whole words: first those that end in them."""
+    wanted = _words(wrong)
+    count = len(wanted)
+    found = []
+    for name in names:
+        words = _words(name)
+        places = [k for k in range(len(words) - count + 1) if words[k : k + count] == wanted]
+        if wanted and places:
+            found.append((places[-1] + count < len(words), len(words), name))
+    return [name for *_, name in sorted(found, key=lambda entry: entry[:2])]
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name: what is between spaces, hyphens, underscores and other punctuation."""
+    return re.findall(r"[^\W_]+", name.casefold())
 
 
 def _plain(name: str) -> str:

@@ -1,5 +1,6 @@
 """Arguments that are missing, too many, misplaced or misspelled are answered with the command that works."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -65,6 +66,39 @@ def test_the_command_that_works(convscope, words: str, said: str, command: str) 
     again = shlex.split(command)
     verb = verb_of(again)
     assert verb and {word for word in again if word.startswith("--")} <= set(flags_of(verb))
+
+
+@pytest.mark.parametrize(
+    ("words", "never"),
+    [
+        ("style apply cat.jpg --model wave --seed 3", "--size"),
+        ("style cat.jpg --style wave.jpg --layer relu1_1", "--style-layer?"),
+        ("style cat.jpg --style wave.jpg --side 3", "--size?"),
+        ("runs --seed 3", "Did you mean"),
+    ],
+)
+def test_an_option_with_another_meaning_is_not_proposed(convscope, words: str, never: str) -> None:
+    done = convscope(*shlex.split(words))
+    assert done.code == 2 and "Did you mean" not in done.err and "Write:" not in done.err
+    (hint,) = [line for line in done.err.splitlines() if "next:" in line]
+    own = flags_of(verb_of(shlex.split(words)))
+    assert all(flag in hint for flag in own) and "There are --" in hint
+    assert never not in hint or never in own
+
+
+def test_readme_says_which_verbs_take_a_device_and_a_seed() -> None:
+    text = " ".join((Path(__file__).parents[2] / "README.md").read_text().split())
+    found = re.search(
+        r"Every verb takes (`[^`]*`)\. .*?`--device`: all but (.*?)\. .*?`--seed`: all but these and (.*?)\.",
+        text,
+    )
+    assert found
+    every = set(re.findall(r"--[a-z]+", found[1]))
+    without, unseeded = (re.findall(r"`([a-z ]+)`", found[k]) for k in (2, 3))
+    options = {verb: set(flags_of(verb)) for verb in JOBS}
+    assert every and all(every <= have for have in options.values())
+    assert {verb for verb, have in options.items() if "--device" not in have} == set(without)
+    assert {verb for verb, have in options.items() if "--seed" not in have} == {*without, *unseeded}
 
 
 @pytest.mark.parametrize("verb", JOBS)

@@ -19,6 +19,7 @@ from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
     from convscope.learn import (
+        Divergence,
         Epoch,
         EvalResult,
         FreezeRecord,
@@ -94,10 +95,31 @@ class Training(Generic[AnyRecipe]):
         return Run(self.place, self.recipe, ()).lr_changes
 
     @property
+    def diverged(self) -> "Divergence | None":
+        """How the training of the network that is saved diverged, if it did."""
+        from convscope.learn import best_epoch, divergence
+
+        epochs, evidence = self.all_epochs, None if self.tested is None else self.tested.evidence
+        kept = best_epoch(epochs)
+        finder = not getattr(self.recipe, "probe_epochs", 0)
+        return divergence(epochs[: kept.index] if kept else epochs, evidence, finder=finder)
+
+    def said(self, language: str = "en") -> list[str]:
+        """Return what needs attention, in sentences.
+
+        Args:
+            language: `en` or `zh`.
+
+        Returns:
+            That the training diverged and what to do, where it did.
+        """
+        return [] if self.diverged is None else [self.diverged.text[language]]
+
+    @property
     def lines(self) -> list[str]:
-        """What was frozen, in a sentence for each part, and each change of the learning rate."""
+        """That it diverged; what was frozen, a sentence for each part; changes of the learning rate."""
         held = [record.text() for record in self.frozen if not record.momentary]
-        return [*held, *(change.text() for change in self.lr_changes)]
+        return [*self.said(), *held, *(change.text() for change in self.lr_changes)]
 
 
 def run(

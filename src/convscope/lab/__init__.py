@@ -5,6 +5,6 @@ about networks; a worker that runs jobs from a queue on disk. The server has no 
 shows comes from public names of the rooms below.
 """
 
-import lazy_loader as lazy
+from convscope.system import lazy_exports
 
-__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_exports.attach(__name__, __file__)

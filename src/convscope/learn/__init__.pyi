@@ -22,6 +22,7 @@ from .recipe import Optimizer as Optimizer
 from .recipe import TaskRecipe as TaskRecipe
 from .recipe import TrainRecipe as TrainRecipe
 from .recipe import refuse_unused as refuse_unused
+from .recipe import transfer_defaults as transfer_defaults
 from .recipes.catalogue import MeasuredResult as MeasuredResult
 from .recipes.catalogue import NamedRecipe as NamedRecipe
 from .recipes.catalogue import PublishedResult as PublishedResult
@@ -31,6 +32,8 @@ from .recipes.catalogue import recipe_names as recipe_names
 from .runs.comparison import AccuracyDifference as AccuracyDifference
 from .runs.comparison import RunComparison as RunComparison
 from .runs.comparison import compare_runs as compare_runs
+from .runs.divergence import Divergence as Divergence
+from .runs.divergence import divergence as divergence
 from .runs.listing import DamagedRun as DamagedRun
 from .runs.listing import RunList as RunList
 from .runs.listing import RunSummary as RunSummary

@@ -10,7 +10,7 @@ from typing_extensions import override
 from convscope.errors import ConvscopeError, UsageError
 from convscope.learn.recipes.catalogue import find_recipe
 from convscope.learn.trainer.freezing.addresses import Change
-from convscope.recipe import GIVEN, AtLeast, Below, OnlyWith, SeededRecipe
+from convscope.recipe import GIVEN, AtLeast, Below, Conflict, OnlyWith, SeededRecipe
 from convscope.recipe.fields import DataName, NetworkName
 
 Optimizer = Literal["adamw", "adam", "sgd", "muon", "rmsprop", "adadelta"]
@@ -56,7 +56,7 @@ def _change(text: str) -> str:
     try:
         Change.parse(text)
     except ConvscopeError as error:
-        raise ValueError(f"{error.expected}. {error.hint}") from None
+        raise Conflict(error.expected, received=text, hint=error.hint) from None
     return text
 
 
@@ -149,8 +149,9 @@ class TrainRecipe(SeededRecipe):
     def _freezes_in_time(self) -> Self:
         late = [text for text in (*self.freeze, *self.thaw) if Change.parse(text).epoch > self.epochs]
         if late:
-            raise ValueError(
-                f"freeze and thaw within the {self.epochs} epochs of the training, not: {late[0]}"
+            raise Conflict(
+                f"freeze and thaw within the {self.epochs} epochs of the training",
+                received=f"a change in epoch {Change.parse(late[0]).epoch}: {late[0]}",
             )
         return self
 
@@ -352,30 +353,36 @@ class ClassificationRecipe(TaskRecipe):
             return values
         start, named = values["from_"], values.get("network", values["from_"])
         if named != start:
-            raise ValueError(f"one network: NETWORK ({named}), or --from ({start}) in its place")
+            raise Conflict(
+                "one network: NETWORK, or --from in its place", received=f"NETWORK {named} and --from {start}"
+            )
         if values.get("recipe"):
-            raise ValueError(f"one start: --recipe ({values['recipe']}) or --from ({start})")
+            raise Conflict(
+                "one start: --recipe or --from", received=f"--recipe {values['recipe']} and --from {start}"
+            )
         return {**transfer_defaults(values), **values, "network": start}
 
     @model_validator(mode="after")
     def _balanced_once(self) -> Self:
         if self.class_weights == self.sampler == "balanced":
-            raise ValueError(
-                "class_weights and sampler correct the same, and together twice: --class-weights balanced or "
-                "--sampler balanced"
+            raise Conflict(
+                "--class-weights balanced or --sampler balanced: they correct the same, and together twice",
+                received="class_weights balanced and sampler balanced",
             )
         return self
 
     @model_validator(mode="after")
     def _probe_fits(self) -> Self:
         if self.probe_epochs > self.epochs:
-            raise ValueError(
-                f"probe_epochs ({self.probe_epochs}) are the first of all epochs: at most {self.epochs}"
+            raise Conflict(
+                f"probe_epochs: at most {self.epochs}, as they are the first of all epochs (--epochs)",
+                received=f"probe_epochs: {self.probe_epochs}",
             )
         if self.probe_epochs and self.find_lr:
-            raise ValueError(
-                "find_lr finds one learning rate, and a linear probe has another: give --lr and --probe-lr, "
-                "or --probe-epochs 0"
+            raise Conflict(
+                "find_lr without a linear probe, which has another learning rate",
+                received=f"find_lr with probe_epochs {self.probe_epochs}",
+                hint="Give --lr and --probe-lr, or --probe-epochs 0.",
             )
         return self
 

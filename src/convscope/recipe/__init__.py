@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_a
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from convscope.errors import DataError, UsageError, nearest
+from convscope.errors import DataError, UsageError, nearest, settings_hint
 from convscope.recipe.fields import NetworkName, converted, field_form, flag_of, in_words
 from convscope.system.files import read_toml
 
@@ -65,6 +65,20 @@ def _readable(memory: str) -> str:
 
 Memory = Annotated[str, AfterValidator(_readable)]
 """An amount of memory, as in `4GB`; empty where none was named."""
+
+
+class Conflict(ValueError):
+    """Settings that contradict each other; what a validator of several settings raises.
+
+    Args:
+        expected: what would have been right, as in "one --style-guide for each --style".
+        received: what came instead, as it was given.
+        hint: the next step; left out of the message when empty.
+    """
+
+    def __init__(self, expected: str, *, received: str, hint: str = "") -> None:
+        super().__init__(f"{expected}, not: {received}")
+        self.expected, self.received, self.hint = expected, received, hint
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +231,7 @@ class Recipe(BaseModel):
     def _effective(self) -> Self:
         broken = [rule.broken(self) for rule in self.rules()]
         if any(broken):
-            raise ValueError(" ".join(filter(None, broken)))
+            raise Conflict("settings that can be used together", received=" ".join(filter(None, broken)))
         return self
 
     @classmethod
@@ -275,7 +289,7 @@ class Recipe(BaseModel):
             raise UsageError(
                 "; ".join(dict.fromkeys(complaint.expected for complaint in complaints)),
                 received="; ".join(complaint.received for complaint in complaints),
-                hint=" ".join([*hints, f"See: convscope {cls.verb} --help"]),
+                hint=" ".join(hints),
             ) from None
 
     @classmethod
@@ -440,7 +454,11 @@ def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
     )  # `from_` is `from` in files, and `--from`
     shown = name.rstrip("_")
     own = error["msg"].removeprefix("Value error, ") if error["type"] == "value_error" else ""
-    if not where:  # of several settings together, which the message names
+    conflict = error.get("ctx", {}).get("error")
+    if isinstance(conflict, Conflict):
+        inside = f"{where}: " if where else ""
+        return _Complaint(f"{inside}{conflict.expected}", f"{inside}{conflict.received}", conflict.hint)
+    if not where:
         return _Complaint("settings that can be used together", own or error["msg"])
     if error["type"] == "missing":
         return _Complaint(f"{where}: {in_words(fields[name])}", f"{where} is missing")
@@ -449,7 +467,7 @@ def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
         return _Complaint(
             "settings that there are",
             f"{where} is no setting",
-            nearest(where, names, aliases=SETTING_ALIASES) or f"There are {', '.join(names)}.",
+            settings_hint(where, names, aliases=SETTING_ALIASES),
         )
     value = error["input"]
     if error["type"] == "string_unicode":

@@ -1,5 +1,5 @@
 """Seeing: reading activations, and optimising the input instead of the weights."""
 
-import lazy_loader as lazy
+from convscope.system import lazy_exports
 
-__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_exports.attach(__name__, __file__)

@@ -136,6 +136,8 @@ def test_charts_hold_negative_values_and_gaps():
     assert heights[0] > heights[1]  # the lower value lies lower
     small = str(chart({"a": [0.004, 0.002]}, span=(0, 1)))
     assert "0.004" in small and "0.001" in small
+    large = str(chart({"a": [1.6e25, 9e22]}))
+    assert ">1.6e25<" in large and "000000" not in large
     assert str(chart({"a": [0.1] * 300})).count("<circle") == 0
 
 
@@ -420,6 +422,38 @@ def test_the_advice_follows_from_the_numbers(pairs, learned, duplicates, wanted)
         assert high - low < 0.1 and int(values["needed"]) > 18
     if wanted == "class":
         assert values["name"] == "b" and values["taken"] == "a" and values["right"] == 400
+
+
+@pytest.mark.parametrize("settings", [{"lr": 999.0}, {}])
+def test_a_training_that_diverged_is_not_told_to_go_on_faster(tmp_path, settings):
+    net, task = nets.load("digits"), Classification()
+    data = digits.test().take(range(100))
+    tested = task.evaluate(task.prepare(net, data, None), data, nets.ExecutionConfig())
+    (epoch,) = epochs([1.6e25])
+    epoch = replace(epoch, metrics={"loss": 9.85e22, "accuracy": 0.1})
+    run = run_of(tmp_path, task, net, [epoch], tested, planned=1)
+    run = replace(run, recipe=run.recipe.model_copy(update={"schedule": "constant", **settings}))
+    page = training.page(run)
+    assert page.count("The training diverged: its loss is 9.85e+22 after epoch 1, and guessing has 2.3") == 2
+    assert page.count("lower --lr (or --find-lr)") == 2 and page.count("训练发散") == 2
+    assert "higher learning rate" not in page and "--resume" not in page
+    advice = page.split('id="trained-advice"')[1].split("</pre>")[0]
+    assert "--find-lr" in advice and "--lr 999" not in advice and "--epochs 1" in advice
+    assert "0000000000" not in re.sub(r"base64,[^\"']*", "", page)
+    calm = training.page(replace(run, epochs=epochs([0.4])))
+    assert "The training diverged" not in calm and "--resume" in calm
+
+
+def test_after_a_probe_the_default_rate_is_proposed_where_another_was_used():
+    recipe = ClassificationRecipe.model_validate(
+        {"from_": "efficientnet_lite0", "data": "digits", "epochs": 2, "lr": 900}
+    )
+    again = training._retrained(recipe)
+    assert again.startswith("convscope train") and "--lr" not in again and "--find-lr" not in again
+    usual = ClassificationRecipe.model_validate(
+        {"from_": "efficientnet_lite0", "data": "digits", "epochs": 2}
+    )
+    assert training._retrained(usual) == ""
 
 
 def test_every_cell_of_the_confusion_opens_its_own_pictures(classified):

@@ -5,14 +5,14 @@ Each error says what the verb takes, and has the whole command that works, in th
 
 import inspect
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 from convscope.cli.core.words import flags_of, pairs, schema_of, split, verb_of
-from convscope.errors import UsageError, similar
+from convscope.errors import UsageError, misspelled, similar
 from convscope.jobs.registry import JOBS, load
 from convscope.recipe import SETTING_ALIASES, real_number
 from convscope.recipe.fields import field_form, flag_of
@@ -178,13 +178,14 @@ def _check_flags(verb: str, schema: Any, words: Sequence[str]) -> None:
             continue
         names = {name[2:].replace("-", "_"): name for name in known}
         names |= {name: name for name in schema.positional}
-        close = similar(flag[2:], list(names), aliases=SETTING_ALIASES)
-        error = UsageError(
-            f"an option of convscope {verb}", received=flag, hint=f"See: convscope {verb} --help"
-        )
+        close = _meant(verb, flag, names)
         if not close:
-            raise error
-        right = names[close[0]]
+            raise UsageError(
+                f"an option of convscope {verb}",
+                received=flag,
+                hint=f"There are {', '.join(sorted(known))}. See: convscope {verb} --help",
+            )
+        right = names[close]
         after = listed[position + 1 : position + 2]
         values = [value] if equals else after if after and not after[0].startswith("-") else []
         takes_value = known.get(right, True)
@@ -197,7 +198,21 @@ def _check_flags(verb: str, schema: Any, words: Sequence[str]) -> None:
         meant = (
             f"Did you mean {right}?" if right.startswith("-") else f"{right} is an argument, without a flag."
         )
-        raise UsageError(error.expected, received=flag, hint=f"{meant} Write: {fixed}")
+        raise UsageError(f"an option of convscope {verb}", received=flag, hint=f"{meant} Write: {fixed}")
+
+
+def _meant(verb: str, flag: str, names: Mapping[str, str]) -> str:
+    """Return the option that a wrong flag is a misspelling of; empty where its value may mean another thing.
+
+    A flag of other verbs is spelled right, and means what it does there, unless only an ending differs.
+    """
+    close = misspelled(flag[2:], names, aliases=SETTING_ALIASES)
+    if not close:
+        return ""
+    plain, right = flag[2:].replace("-", "_"), close[0]
+    certain = plain in SETTING_ALIASES or plain.rstrip("s") == right.rstrip("s")
+    elsewhere = not certain and any(flag in flags_of(other) for other in JOBS if other != verb)
+    return "" if elsewhere else right
 
 
 def _misplaced(slots: Sequence[_Slot], arguments: Sequence[str]) -> Iterator[tuple[_Slot | None, str]]:

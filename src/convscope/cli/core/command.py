@@ -19,6 +19,7 @@ from convscope.cli.core.arguments import check_missing
 from convscope.cli.core.shell import Shell
 from convscope.errors import Interrupted, UsageError
 from convscope.jobs.registry import JOBS, load, schema_for
+from convscope.recipe import Recipe
 from convscope.recipe.fields import field_form, flag_of, limits
 from convscope.system import processes, signals
 
@@ -94,7 +95,7 @@ def perform(verb: str, given: dict[str, Any]) -> int:
     given = _placed(load(verb).schema, given, values)
     values.update(given)
     check_missing(verb, given, values, config)
-    recipe = schema_for(verb, values).parse(values)
+    recipe = _parsed(verb, schema_for(verb, values), values)
     dialogue = shell.dialogue(tables.turn)
     with shell.at_work():
         document = shell.follow(jobs.run(recipe, out or None, log=shell.log, dialogue=dialogue))
@@ -102,6 +103,15 @@ def perform(verb: str, given: dict[str, Any]) -> int:
         return 0
     shell.answer(document, partial(tables.table, verb))
     return tables.exit_code(verb, document)
+
+
+def _parsed(verb: str, schema: type[Recipe], values: dict[str, Any]) -> Recipe:
+    """Validate the settings; an error names the help of the verb, which Python's callers have no use for."""
+    try:
+        return schema.parse(values)
+    except UsageError as error:
+        hint = f"{error.hint} See: convscope {verb} --help".strip()
+        raise UsageError(error.expected, received=error.received, hint=hint) from None
 
 
 def _placed(schema: Any, given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         input and of the pictures; null for other data), `epochs`
         (`Epoch.to_json()` of each one run now), `kept_epoch` (with `--patience` the number of the epoch whose
         weights are saved, else null), `test` (`EvalResult.to_json()` of the network that is saved: for a
-        classifier `Evaluation.to_json()`), `table` (see `training.table`), `lr_finder` (of `--find-lr`:
+        classifier `Evaluation.to_json()`), `table` (see `training.table`), `said` and `said_zh` (what
+        needs attention, in sentences: that the training diverged), `lr_finder` (of `--find-lr`:
         `LRFinderResult.to_json()`, else null), `report` (file name of the page) and `out` (the folder).
 
     Raises:
@@ -145,6 +146,8 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         "test": tested.to_json(),
         "table": training.table(done, lines),
         "lr_finder": None if done.lr_finder is None else done.lr_finder.to_json(),
+        "said": done.said(),
+        "said_zh": done.said("zh"),
         "report": training.REPORT,
         **done.shown,
         "out": str(done.place),

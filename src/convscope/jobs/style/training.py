@@ -35,7 +35,8 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
         `network`, `styles` (names), `sheet` (file name), `photographs` and `held_out` (numbers of training
         and test photographs), `epochs` (`Epoch.to_json()` of each one run now), `frozen`
         (`FreezeRecord.to_json()` of each part that was frozen), `lr_changes` (`LRChange.to_json()` of each),
-        `table` (see `jobs.training.table`), `report` (file name of the page) and `out` (the folder).
+        `table` (see `jobs.training.table`), `said` and `said_zh` (what needs attention, in sentences: that
+        the training diverged), `report` (file name of the page) and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -61,6 +62,8 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
         "frozen": [record.to_json() for record in done.frozen],
         "lr_changes": [change.to_json() for change in done.lr_changes],
         "table": training.table(done, done.lines),
+        "said": done.said(),
+        "said_zh": done.said("zh"),
         "report": training.REPORT,
         "out": str(done.place),
     }

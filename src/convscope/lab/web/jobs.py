@@ -4,7 +4,7 @@ import re
 from collections.abc import Container
 from typing import Any
 
-from convscope.errors import UsageError, nearest
+from convscope.errors import UsageError, nearest, settings_hint
 from convscope.jobs import JOBS, Controls
 from convscope.jobs.registry import schema_for
 from convscope.lab.folder import LabFolder
@@ -74,7 +74,7 @@ def check_request(
         raise UsageError(
             f"fields of {verb} for uploads",
             received=unknown[0],
-            hint=nearest(unknown[0], schema.model_fields),
+            hint=settings_hint(unknown[0], schema.model_fields),
         )
     recipe = parsed(
         verb, {name: resolve_runs(value, folder.reference) for name, value in shown.items()}, folder

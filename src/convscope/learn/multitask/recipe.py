@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from typing_extensions import override
 
 from convscope.learn.recipe import PUBLISHED, TaskRecipe
+from convscope.recipe import Conflict
 from convscope.recipe.fields import DataName, NetworkName
 
 Loss = Literal["cross_entropy", "bce", "mse", "l1", "smooth_l1"]
@@ -68,9 +69,10 @@ class OutputLoss(_Part):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.loss == "cross_entropy" and (len(self.target) > 1 or self.kind):
-            raise ValueError("cross_entropy takes one column of classes, and no kind")
+            given = ", ".join(self.target) + (f" of kind {self.kind}" if self.kind else "")
+            raise Conflict("for cross_entropy one column of classes, and no kind", received=f"target {given}")
         if self.loss != "cross_entropy" and self.classes:
-            raise ValueError(f"classes belong to cross_entropy, and the loss is {self.loss}")
+            raise Conflict("classes with the loss cross_entropy", received=f"classes with {self.loss}")
         return self
 
     @property
@@ -122,15 +124,23 @@ class MultitaskRecipe(TaskRecipe):
         if self.resume is not None:
             return self
         if not self.outputs:
-            raise ValueError("no [[outputs]]: one table for each output, in a TOML file for --config")
+            raise Conflict(
+                "a table [[outputs]] for each output, in a TOML file for --config",
+                received="no [[outputs]]",
+            )
         _refuse_twice("inputs", [part.name for part in self.inputs])
         _refuse_twice("outputs", [part.name for part in self.outputs])
         if not any(part.weight for part in self.outputs):
-            raise ValueError("only outputs of weight 0, from which nothing is learned")
+            raise Conflict(
+                "an output of a weight above 0, from which is learned", received="only outputs of weight 0"
+            )
         if bool(self.branches) != (self.network == BRANCHES):
-            raise ValueError(f"one network: [[branches]], or network (here {self.network})")
+            raise Conflict(
+                "one network: [[branches]], or the name of another",
+                received=f"[[branches]] and network {self.network}" if self.branches else "neither",
+            )
         if self.branches and not self.inputs:
-            raise ValueError("no [[inputs]] that the [[branches]] read")
+            raise Conflict("[[inputs]] that the [[branches]] read", received="no [[inputs]]")
         return self
 
     @override
@@ -145,4 +155,4 @@ class MultitaskRecipe(TaskRecipe):
 def _refuse_twice(what: str, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f"two {what} with the name {twice[0]}")
+        raise Conflict(f"{what} of different names", received=f"two {what} with the name {twice[0]}")

@@ -8,6 +8,23 @@ if TYPE_CHECKING:
     from convscope.learn.trainer.events import Epoch
 
 
+LARGE = 1e5
+"""From here on numbers are written with an exponent."""
+
+
+def formatted(value: float, form: str) -> str:
+    """Format a number; one that is large gets three digits and an exponent.
+
+    Args:
+        value: the number.
+        form: format specification, as for `format`.
+
+    Returns:
+        The text, such as `2.3026` or `1.59e+25`.
+    """
+    return format(value, form if abs(value) < LARGE or form.endswith("%") else ".2e")
+
+
 @dataclass(frozen=True)
 class MetricSpec:
     """Describe one metric of a task.
@@ -45,7 +62,7 @@ class MetricSpec:
             The formatted value; empty where it is missing or None.
         """
         value = metrics.get(self.name)
-        return "" if value is None else format(value, self.form)
+        return "" if value is None else formatted(value, self.form)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from convscope.errors import UsageError, nearest
+from convscope.errors import UsageError, settings_hint
 from convscope.nets import LayerAddress
 from convscope.see.attribution.target import AttributionTask
 
@@ -107,12 +107,14 @@ class Method(BaseModel, ABC):
         try:
             return cls(**values)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            wrong = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else ""
+            known = [field for field in cls.model_fields if field != "name"]
+            places = [(".".join(map(str, e["loc"])), e) for e in error.errors()]
+            problems = "; ".join(f"{place}: {e['msg']}" for place, e in places)
+            unknown = next((place for place, e in places if e["type"] == "extra_forbidden"), "")
             raise UsageError(
-                f"settings of {values.get('name') or cls.__name__} that fit",
-                received=problems,
-                hint=nearest(wrong, [f for f in cls.model_fields if f != "name"]),
+                f"settings of {values.get('name') or cls.__name__} that fit ({problems})",
+                received=", ".join(f"{place} = {str(e['input'])[:80]!r}" for place, e in places),
+                hint=settings_hint(unknown, known) if unknown else "",
             ) from None
 
     def settings(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Imports no torch: a method's module is imported when it is looked up.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from convscope.errors import UsageError, nearest
+from convscope.errors import UsageError, nearest, settings_hint
 
 if TYPE_CHECKING:
     from convscope.see.attribution.method import Method
@@ -136,7 +136,7 @@ def parse_methods(names: list[str], settings: list[str]) -> "list[Method]":
             raise UsageError(
                 f"settings of {', '.join(names)}, like samples=64",
                 received=repr(text),
-                hint=nearest(field, known) if known else "These methods have none.",
+                hint=settings_hint(field, known) if known else "These methods have none.",
             )
         for name in takers:
             chosen[name][field] = value.strip()

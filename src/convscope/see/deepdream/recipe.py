@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith
+from convscope.recipe import GIVEN, AtLeast, Conflict, Memory, OnInput, OnlyWith
 from convscope.recipe.fields import LayerName, Picture
 
 
@@ -64,5 +64,9 @@ class DreamRecipe(OnInput):
     @model_validator(mode="after")
     def _possible(self) -> "DreamRecipe":
         if self.zoom and (self.mask or self.seamless):
-            raise ValueError("a zoom leaves masks and edges behind: without --mask and --seamless")
+            given = " and ".join(name for name in ("mask", "seamless") if getattr(self, name))
+            raise Conflict(
+                "a zoom without --mask and --seamless, since it leaves masks and edges behind",
+                received=f"zoom {self.zoom} with {given}",
+            )
         return self

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith
+from convscope.recipe import GIVEN, AtLeast, Conflict, Memory, OnInput, OnlyWith
 from convscope.recipe.fields import LayerName, NetworkName, Painting, Picture
 
 
@@ -114,23 +114,44 @@ class StyleRecipe(OnInput):
 
     @model_validator(mode="after")
     def _consistent(self) -> "StyleRecipe":
-        weights, paintings = self.style_weight, len(self.style)
-        if weights and (len(weights) != paintings or min(weights) < 0 or not sum(weights) > 0):
-            raise ValueError(
-                f"{paintings} style weights, not negative and not all 0, for {paintings} paintings"
+        paintings = len(self.style)
+        self._check_weights(paintings)
+        if self.style_guide and not self.guide:
+            raise Conflict(
+                "--guide with --style-guide: the regions of the picture beside those of each painting",
+                received=f"{_counted(len(self.style_guide), 'style guide')}, and no guide",
             )
-        if weights and paintings == 1:
-            raise ValueError(
-                "style_weight: it weighs paintings beside each other, and there is one; "
-                "--content-weight weighs content beside style"
+        if self.guide and len(self.style_guide) != paintings:
+            raise Conflict(
+                f"one --style-guide for each --style, {paintings} in all",
+                received=f"a guide, and {_counted(len(self.style_guide), 'style guide')} for "
+                f"{_counted(paintings, 'painting')}",
+                hint="Without --guide, styles need no regions.",
             )
-        if bool(self.guide) != bool(self.style_guide):
-            raise ValueError("a guide and a style guide for each painting, or neither")
-        if self.style_guide and len(self.style_guide) != paintings:
-            raise ValueError(f"{paintings} style guides for {paintings} paintings")
         if self.scales and "steps" in self.chosen() and len(self.steps) > self.scales:
-            raise ValueError(f"steps: {len(self.steps)} numbers for {self.scales} scales (--scales)")
+            raise Conflict(
+                f"steps: one number for each of {_counted(self.scales, 'scale')} at most (--scales)",
+                received=f"steps: {_counted(len(self.steps), 'number')}",
+            )
         return self
+
+    def _check_weights(self, paintings: int) -> None:
+        """Refuse weights that paintings cannot be weighed by."""
+        weights = self.style_weight
+        if not weights:
+            return
+        given = ", ".join(f"{weight:g}" for weight in weights)
+        received = f"style_weight {given} for {_counted(paintings, 'painting')}"
+        if min(weights) < 0 or (len(weights) == paintings and not sum(weights) > 0):
+            raise Conflict("weights of paintings that are not negative, and not all 0", received=received)
+        if paintings == 1:
+            raise Conflict(
+                "style_weight with two paintings or more, which it weighs beside each other",
+                received=received,
+                hint="--content-weight weighs content beside style.",
+            )
+        if len(weights) != paintings:
+            raise Conflict(f"one --style-weight for each --style, {paintings} in all", received=received)
 
     @property
     def shares(self) -> list[float]:
@@ -148,3 +169,8 @@ class StyleRecipe(OnInput):
             The number of updates; the last given number for all further scales.
         """
         return self.steps[min(scale, len(self.steps) - 1)]
+
+
+def _counted(count: int, what: str) -> str:
+    """Return a number of things in words: `no style guides`, `1 painting`, `2 paintings`."""
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from convscope.recipe import GIVEN, AtLeast, Memory, OnInput, OnlyWith, OnNetwork
+from convscope.recipe import GIVEN, AtLeast, Conflict, Memory, OnInput, OnlyWith, OnNetwork
 from convscope.recipe.fields import DataName, LayerName, NetworkName, Picture, UnitName
 
 MOST_SIDE = 32_768
@@ -177,10 +177,11 @@ class VisualizeRecipe(OnNetwork):
     @model_validator(mode="after")
     def _some(self) -> "VisualizeRecipe":
         if not self.places and not self.journey:
-            raise ValueError("places: name one place or more, or ask for a --journey")
+            raise Conflict("places: one or more, or a --journey", received="neither a place nor a journey")
         if self.save_steps and self.save_steps[-1] > self.steps:
-            raise ValueError(
-                f"save_steps: step {self.save_steps[-1]} is never reached, --steps is {self.steps}"
+            raise Conflict(
+                f"save_steps: at most {self.steps}, the last step (--steps)",
+                received=f"save_steps: {', '.join(map(str, self.save_steps))}",
             )
         return self
 

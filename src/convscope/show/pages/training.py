@@ -12,6 +12,7 @@ from markupsafe import Markup
 from convscope.errors import ConvscopeError
 from convscope.learn import (
     ClassifiedSamples,
+    Divergence,
     Epoch,
     EvalResult,
     Finding,
@@ -24,11 +25,13 @@ from convscope.learn import (
     TrainingSetup,
     TrainRecipe,
     best_epoch,
+    divergence,
     extends,
     find_recipe,
     max_lr_at,
     near_duplicates,
     recipe_names,
+    transfer_defaults,
 )
 from convscope.see.features import filters, layers_with_filters
 from convscope.show import html
@@ -98,6 +101,13 @@ class TrainedRun:
     def kept(self) -> Epoch:
         """The epoch whose network is saved: the best one where one was chosen, else the last."""
         return best_epoch(self.epochs) or self.epochs[-1]
+
+    @property
+    def diverged(self) -> Divergence | None:
+        """How the training of the network that is saved diverged, if it did."""
+        evidence = None if self.tested is None else self.tested.evidence
+        kept = self.epochs[: self.kept.index] if self.epochs else ()
+        return divergence(kept, evidence, finder=not getattr(self.recipe, "probe_epochs", 0))
 
 
 def page(run: TrainedRun) -> str:
@@ -190,6 +200,8 @@ def _curves(run: TrainedRun) -> tuple[Figure, ...]:
     }
     found_turns = [*_chosen(run), *turned(run.epochs, "loss"), *_rescaled(run)]
     sentences = [bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in found_turns]
+    if run.diverged:
+        sentences = [bilingual_of(run.diverged.text, tag="p"), *sentences]
     figure = curves.of_run(found, values, sentences)
     return (figure if measured else replace(figure, key="trained.untested"),)
 
@@ -317,6 +329,8 @@ def _classified(finding: ClassifiedSamples, run: TrainedRun) -> list[Figure]:
     if isinstance(train, LabelledImages) and isinstance(images, LabelledImages):
         pairs = near_duplicates(train, images) or ()
         figures += [duplicates.of_run(pairs, train, images, evaluation)] if pairs else []
+    if run.diverged:
+        return [*figures, next_step.diverged(run.diverged, _retrained(run.recipe))]
     data = str(getattr(run.recipe, "data", ""))
     figures.append(next_step.of_run(run.kept, evaluation, len(pairs), data, str(run.place)))
     return figures
@@ -365,6 +379,17 @@ def _settings(run: TrainedRun) -> Figure:
     return commands.settings({**shown, **execution, **given}, run.recipe.command())
 
 
+def _retrained(recipe: TrainRecipe) -> str:
+    """Return the command that trains again, with the learning rate of the finder, or else the default one.
+
+    Empty where that is the one that was used.
+    """
+    finder = not getattr(recipe, "probe_epochs", 0)
+    used = None if finder else transfer_defaults(recipe.chosen()).get("lr")
+    again = recipe.model_copy(update={"lr": None, "find_lr": finder, "resume": None})
+    return again.command() if finder or recipe.lr not in (None, used) else ""
+
+
 def _commands(run: TrainedRun) -> list[str]:
     """Return the commands that go on from this run: to the next epochs, and to what the task is for."""
     folder = shlex.quote(str(run.place))
@@ -372,6 +397,6 @@ def _commands(run: TrainedRun) -> list[str]:
     found = []
     if run.unfinished:
         found.append(f"convscope {verb} --resume {folder}")
-    elif extends(run.recipe) and not run.epochs[-1].stopped:
+    elif extends(run.recipe) and not run.epochs[-1].stopped and not run.diverged:
         found.append(f"convscope {verb} --resume {folder} --epochs {2 * run.recipe.epochs}")
     return [*found, *run.setup.task.commands(folder, run.recipe)]

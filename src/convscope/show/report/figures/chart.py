@@ -13,6 +13,8 @@ STYLES = ("line-a", "line-b", "line-c")
 LEFT, RIGHT, TOP, BOTTOM = 44, 16, 16, 30
 MARKED = 40
 """Most points of a curve that are marked."""
+LARGE = 1e5
+"""Values of the axis are written with an exponent from here on."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def _grid(axes: Axes, unit: str) -> Markup:
                 element("path", d=f"M{LEFT} {number(axes.y(tick))}H{axes.width - RIGHT}", class_="hair"),
                 element(
                     "text",
-                    number(tick, digits) + unit,
+                    _value(tick, digits) + unit,
                     x=LEFT - 8,
                     y=axes.y(tick) + 4,
                     class_="end tiny muted",
@@ -131,6 +133,11 @@ def _grid(axes: Axes, unit: str) -> Markup:
         )
         for tick in ticks
     )
+
+
+def _value(tick: float, digits: int) -> str:
+    """Write the value of a line; a large one with an exponent, which fits beside the axis."""
+    return f"{tick:.2g}".replace("e+", "e") if abs(tick) >= LARGE else number(tick, digits)
 
 
 def _feet(axes: Axes) -> Markup:

@@ -1,5 +1,5 @@
 """The Go Text Protocol, version 2, with what Leela Zero, KataGo and Sabaki have added for analysis."""
 
-import lazy_loader as lazy
+from convscope.system import lazy_exports
 
-__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_exports.attach(__name__, __file__)

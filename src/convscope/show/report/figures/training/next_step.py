@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping
 
-from convscope.learn import Epoch, Evaluation
+from convscope.learn import Divergence, Epoch, Evaluation
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.training.class_accuracy import between_classes
 from convscope.show.report.i18n import bilingual_of, spoken
@@ -17,6 +17,20 @@ WIDE = 0.1
 
 Advice = tuple[str, Mapping[str, object]]
 """Key of the sentence, and its values."""
+
+
+def diverged(found: Divergence, command: str) -> Figure:
+    """Build the figure of the next step after a training that diverged, which comes before all others.
+
+    Args:
+        found: how it diverged.
+        command: trains again with another learning rate; empty where none is known.
+
+    Returns:
+        The figure.
+    """
+    body = [bilingual_of(found.text, tag="p"), element("pre", command, translate="no") if command else None]
+    return Figure("trained.advice", join(body), "", "", {})
 
 
 def of_run(epoch: Epoch, found: Evaluation, duplicates: int, data: str, folder: str) -> Figure:
