@@ -1,5 +1,7 @@
 """Painting against its own losses, closed forms and what must stay as it was."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -180,6 +182,21 @@ def test_guides_that_do_not_fit_are_refused():
         regions.check(regions.palette(red), [regions.palette(green)])
     with pytest.raises(DataError, match="flat colours"):
         regions.palette(torch.rand(3, 20, 20, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize("which", ["mask", "guide", "style guide"])
+def test_masks_and_guides_of_another_aspect_are_refused(net, which):
+    flat = torch.zeros(3, 40, 48)
+    flat[..., 24:] = 1
+    given: dict[str, Any] = {"guide": flat, "style_guides": [flat]} if which != "mask" else {"mask": flat[:1]}
+    assert style_transfer(net, picture(0), picture(1), **QUICK, **given).image.shape == (3, 40, 48)
+    turned: dict[str, Any] = {
+        "mask": {"mask": flat[:1].mT},
+        "guide": {**given, "guide": flat.mT},
+        "style guide": {**given, "style_guides": [flat.mT]},
+    }[which]
+    with pytest.raises(DataError, match=f"a {which} of the .*'s proportions, 48 by 40.*40 by 48.*Turn"):
+        style_transfer(net, picture(0), picture(1), **QUICK, **turned)
 
 
 def test_no_training_no_style(net):

@@ -15,9 +15,11 @@ def table(document: dict[str, Any]) -> Any:
         document: the result.
 
     Returns:
-        A table of rich.
+        A table of rich, below it remarks.
     """
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
     made = Table(box=None, header_style="bold", pad_edge=False)
     for head in ("layer", "compares", "missing", "of the photograph"):
@@ -28,7 +30,7 @@ def table(document: dict[str, Any]) -> Any:
         made.add_row(layer, "content", f"{missing:.1%}", "0.0%")
     if document["unmoved"]:
         made.add_row("", "", UNMOVED, "")
-    return made
+    return Group(made, *map(Text, document["said"]))
 
 
 def _share(value: float) -> str:
