@@ -32,8 +32,8 @@ PAINTING = 512
 MOST_WEIGHT = 10.0
 """Largest weight of a style."""
 MUCH = 3.0
-"""Sum of weights above which a remark is due: 2.2 is all that a StyleBank learned, and most of what is beyond is
-clipped to the range of values."""
+"""Sum of weights above which a remark is due: 2.2 is all that a StyleBank learned, and most of what is beyond
+is clipped to the range of values."""
 TRIAL = 256
 """Side of the image on which precisions are timed."""
 

@@ -165,7 +165,8 @@ def document(painted: "StyleResult") -> dict[str, Any]:
         layers, and how they were chosen), `style` (relative style loss by layer, 0 for a perfect match),
         `style_of_content` (the same for the content image), `content` (relative content loss by layer),
         `said` and `said_zh` (a remark where the style was not reached), `score` (the objective), `scales`
-        (`size` as `[width, height]` and `steps` of each), `precision` and `unmoved` (whether the gradient was 0 in every step).
+        (`size` as `[width, height]` and `steps` of each), `precision` and `unmoved`
+        (whether the gradient was 0 in every step).
     """
     from convscope.see.style import remark_on_convergence
 

@@ -110,6 +110,8 @@ class StyleProblem:
         self.mask = None if mask is None else open_mask(mask)[None]
         if self.mask is not None and not bool(self.mask.any()):
             raise DataError("a mask with some white", received="only black", hint="White is where to paint.")
+        # Content and smoothness are means over the whole image: without it, style would count more in a mask.
+        self.painted_share = 1.0 if self.mask is None else float(self.mask.mean())
         self.picture = opened(picture)
         if self.mask is not None:
             photos.require_same_aspect(_size(self.mask), _size(self.picture), "a mask")
@@ -199,7 +201,7 @@ class StyleProblem:
         content_weight = recipe.content_weight * (LOOSE if loose else 1.0)
         goal = Objective()
         for name, objective in style.items():
-            goal = goal - weights[name] * objective
+            goal = goal - self.painted_share * weights[name] * objective
         for name, objective in values.items():
             goal = goal - content_weight * more[name] * objective
         if recipe.smooth:
