@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -345,6 +346,32 @@ def test_a_grey_network_tells_colour_from_several_grey_pictures() -> None:
     light = photograph(20, 24)
     grey = torch.from_numpy(np.asarray(Image.fromarray(light).convert("L")).copy()) / 255
     assert torch.equal(open_sample(light, spec).input[0], grey)
+
+
+@pytest.mark.parametrize("spec", [SPEC, replace(SPEC, shape=(1, 20, 24))])
+def test_a_photograph_divided_by_255_is_not_shown_at_a_size_the_network_was_not_made_for(spec: Any) -> None:
+    values = photograph().astype(np.float32) / 255
+    given = values if spec.channels == 3 else values[..., 0]
+    for one in (given, np.asarray(given, np.float64), given[None] if spec.channels == 1 else given):
+        for reads in (open_sample, lambda x, s: open_inputs(x, [s]), lambda x, s: open_inputs([x], [s])):
+            with pytest.raises(DataError, match=r"20 x 24.*44 x 52.*PIL") as refused:
+                reads(one, spec)
+            assert "astype('uint8')" in refused.value.hint
+    assert open_whole(given, spec).input.shape == (spec.channels, 44, 52)  # which has any size
+    assert open_sample(given[:20, :24], spec).input.shape == spec.shape
+
+
+@pytest.mark.parametrize("form", ["tensor", "batch", "array with a batch axis"])
+def test_an_input_of_another_size_is_shown_with_a_warning(form: str) -> None:
+    values = torch.rand(3, 44, 52)
+    given: Any = {"tensor": values, "batch": values[None], "array with a batch axis": values[None].numpy()}[
+        form
+    ]
+    expected = net().module((values[None] - 0.4) / 0.3).softmax(1).max().item()
+    with pytest.warns(UserWarning, match=r"made for 20 x 24.*44 x 52.*are resized"):
+        assert cs.use.classify(net(), given).probabilities[0] == pytest.approx(expected, rel=1e-5)
+    with pytest.warns(UserWarning, match="made for 20 x 24"):
+        cs.see.explain(net(), given, "saliency", checks=())
 
 
 def test_an_opened_image_is_turned_upright_and_put_on_white_as_its_file_is(tmp_path: Path) -> None:

@@ -133,9 +133,27 @@ def test_shares_that_say_nothing_are_not_written_out():
         "style_of_content": {"relu1": 2446.946},
         "content": {"relu2": 0.5},
         "unmoved": False,
+        "said": ["The style was not reached."],
     }
-    cells = [list(column.cells) for column in table(document).columns]
+    made, said = table(document).renderables
+    assert str(said) == "The style was not reached."
+    cells = [list(column.cells) for column in made.columns]
     assert cells[2:] == [["2.4%", "50.0%"], ["over 1000%", "0.0%"]]
+
+
+def test_a_style_that_was_not_reached_is_said_with_the_setting_to_change(convscope, photo, painting):
+    """Steps that are far too large, and such as reach it."""
+    words = ("style", photo, "--style", painting, "--scales", 1, "--json", "--precision", "fp32")
+    wild = convscope(*words, "--optimizer", "adam", "--lr", 5, "--steps", 4)
+    document = json.loads(wild.out)
+    (said,) = document["said"]
+    mean = sum(document["style"].values()) / len(document["style"])
+    start = sum(document["style_of_content"].values()) / len(document["style_of_content"])
+    assert mean > min(1, start)
+    assert f"{mean:.0%} of it is missing, {start:.0%} in" in said and "--optimizer lbfgs" in said
+    assert "--optimizer lbfgs" in document["said_zh"][0]
+    free = convscope(*words, "--content-weight", 0, "--steps", 30)
+    assert json.loads(free.out)["said"] == []
 
 
 def test_no_painting_and_no_picture(convscope, photo, tmp_path):

@@ -19,6 +19,7 @@ from convscope.use.feed_forward import (
     paintings_of,
     region_of,
     regions_of,
+    remark_on_weights,
     style_named,
     stylize,
 )
@@ -70,7 +71,7 @@ def test_parts_cover_everything_once(height, width, side, margin):
 def test_parts_fit_together(net, size, monkeypatch):
     """In parts of 64 pixels it is the same as in one piece, to the last bit of a byte."""
     picture = photo(*size)
-    mask = photo(50, 30, seed=4)
+    mask = photo(size[0] // 4, size[1] // 4, seed=4)
     for regions in ((), (Region(mask, "scream"),)):
         whole = stylize(net, picture, {"great-wave": 0.7, "scream": 0.3}, regions=regions, choice=EXACT)
         with monkeypatch.context() as patch:
@@ -121,6 +122,37 @@ def test_regions_are_the_single_style_well_inside(net):
     plain = stylize(net, picture, {"scream": 1.0}, regions=[Region(mask, "photo")], choice=EXACT)
     none = stylize(net, picture, {"photo": 1.0}, choice=EXACT)
     assert int(differ(plain.crop((260, 0, 400, 48)), none.crop((260, 0, 400, 48))).max()) <= 1
+
+
+def test_a_mask_of_another_aspect_is_refused_and_not_stretched(net):
+    picture = photo(60, 40)
+    for mask, hint in ((photo(40, 60), "Turn"), (photo(40, 40), "60x40")):
+        with pytest.raises(DataError, match="a mask of the picture's proportions, 60 by 40") as refused:
+            stylize(net, picture, {"scream": 1.0}, regions=[Region(mask, "great-wave")], choice=EXACT)
+        assert hint in refused.value.hint and f"{mask.width} by {mask.height}" in refused.value.received
+    near = photo(120, 81)  # 1.2 %
+    assert stylize(net, picture, {"scream": 1.0}, regions=[Region(near, "great-wave")], choice=EXACT)
+
+
+def test_negative_weights_are_refused(net, any_style, tmp_path):
+    for words in (["wave:-1"], ["wave:11"], ["wave:nan"], ["wave:1.5", "scream"]):
+        with pytest.raises(UsageError, match=r"from 0 to 10|leave of 1"):
+            mixture_of(words, STYLES)
+    for words in (["a.png:-1"], ["a.png:1.5", "b.png"]):
+        with pytest.raises(UsageError, match=r"from 0 to 10|leave of 1"):
+            paintings_of(words)
+    photo(90, 70).save(tmp_path / "a.png")
+    for model, mixture in ((net, {"scream": -1.0}), (any_style, {str(tmp_path / "a.png"): -0.1})):
+        with pytest.raises(UsageError, match="from 0 to 10"):
+            stylize(model, photo(64, 64), mixture, choice=EXACT)
+    assert mixture_of(["wave:1.6"], STYLES) == {"great-wave": 1.6}
+
+
+def test_weights_far_beyond_what_was_learned_get_a_remark():
+    assert remark_on_weights({"great-wave": 2.2}) is None
+    assert remark_on_weights({"photo": 4.0}) is None
+    remark = remark_on_weights({"great-wave": 2.0, "scream": 2.5})
+    assert remark and "4.5" in remark["en"] and "4.5" in remark["zh"]
 
 
 def test_words_become_mixtures():

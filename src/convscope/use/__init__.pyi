@@ -8,6 +8,7 @@ from .feed_forward import is_painting as is_painting
 from .feed_forward import mixture_of as mixture_of
 from .feed_forward import paintings_of as paintings_of
 from .feed_forward import regions_of as regions_of
+from .feed_forward import remark_on_weights as remark_on_weights
 from .feed_forward import styles_of as styles_of
 from .feed_forward import stylize as stylize
 from .recipe import ClassifyRecipe as ClassifyRecipe

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from convscope.errors import UsageError, nearest
 from convscope.nets import Net, NetLike, as_net
@@ -28,6 +29,11 @@ MEMORY = "1GiB"
 """Default limit of the memory for a photograph."""
 PAINTING = 512
 """Longer side, in pixels, to which a painting is reduced before its style is computed."""
+MOST_WEIGHT = 10.0
+"""Largest weight of a style."""
+MUCH = 3.0
+"""Sum of weights above which a remark is due: 2.2 is all that a StyleBank learned, and most of what is beyond
+is clipped to the range of values."""
 TRIAL = 256
 """Side of the image on which precisions are timed."""
 
@@ -62,9 +68,10 @@ def stylize(
     Args:
         net: a style network, or its name, such as `stylebank`.
         photo: a path, an opened image, an array or a tensor (values in [0, 1]).
-        mixture: one style, or the weight of each; what is missing from a sum of 1 is the weight of the
-            photograph itself. The first style alone if left out. For an AdaIN network one painting, likewise
-            given, or the weights of files of paintings, and `photo` for the photograph itself.
+        mixture: one style, or the weight of each, 0 to 10; what is missing from a sum of 1 is the weight of
+            the photograph itself, negative above 1. The first style alone if left out. For an AdaIN network
+            one painting, likewise given, or the weights of files of paintings, and `photo` for the photograph
+            itself.
         size: longer side of the result in pixels; the photograph's own if left out.
         regions: styles of parts of the image; later ones cover earlier ones, and all of them cover `mixture`.
         memory: limit of the memory to work in, as in `1GB`; larger photographs are computed in tiles.
@@ -74,8 +81,10 @@ def stylize(
         The stylized photograph, RGB.
 
     Raises:
-        UsageError: the network is no style network, lacks a style, or cannot mix styles or apply regions.
-        DataError: a picture cannot be read, or a painting is too small.
+        UsageError: the network is no style network, lacks a style, or cannot mix styles or apply regions, or
+            a weight is not from 0 to 10.
+        DataError: a picture cannot be read, a painting is too small, or a mask has other proportions than the
+            photograph.
     """
     net = as_net(net)
     shares = _shares(net, mixture)
@@ -83,7 +92,7 @@ def stylize(
     choice = choice or choose_execution(net)
     fast_net = _inference_net(net, choice)
     with torch.inference_mode():
-        painter = _painter_for(fast_net, shares, regions)
+        painter = _painter_for(fast_net, shares, regions, (photo.height, photo.width))
         painted = stylize_tiled(
             fast_net, photos.to_uint8(photo), painter, in_bytes(memory) or in_bytes(MEMORY)
         )
@@ -95,6 +104,9 @@ def _shares(net: Net, mixture: Mapping[str, float] | InputLike | None) -> list[t
     given = (
         list(mixture.items()) if isinstance(mixture, Mapping) else [] if mixture is None else [(mixture, 1.0)]
     )
+    for name, share in given:
+        if not 0 <= share <= MOST_WEIGHT:
+            raise _weight_error(f"{share:g} for {name}")
     if isinstance(net.module, AdaIN):
         return given
     styles = styles_of(net)
@@ -159,7 +171,8 @@ def mixture_of(words: Sequence[str], styles: Sequence[str]) -> dict[str, float]:
         Weights by style.
 
     Raises:
-        UsageError: a name is unknown or occurs twice, or a weight is no number from -10 to 10.
+        UsageError: a name is unknown or occurs twice, a weight is no number from 0 to 10, or nothing of 1 is
+            left for a style without a weight.
     """
     given: dict[str, float | None] = {}
     for word in words:
@@ -187,8 +200,8 @@ def paintings_of(words: Sequence[str]) -> dict[str, float]:
         Weights by file.
 
     Raises:
-        UsageError: a weight is no number from -10 to 10, a file occurs twice, or a word is the name of a
-            style.
+        UsageError: a weight is no number from 0 to 10, a file occurs twice, a word is the name of a style, or
+            nothing of 1 is left for a painting without a weight.
     """
     names = [word for word in words if not is_painting(word) and word.partition(":")[0] != PLAIN]
     if names:
@@ -237,16 +250,47 @@ def _fill_weights(given: Mapping[str, float | None]) -> dict[str, float]:
     """Give styles without a weight equal shares of what the others leave of 1."""
     unweighted = [name for name, weight in given.items() if weight is None]
     remaining = 1 - sum(weight for weight in given.values() if weight is not None)
+    if unweighted and remaining < 0:
+        raise UsageError(
+            f"weights up to 1 beside {', '.join(unweighted)}, which has what they leave of 1",
+            received=f"{1 - remaining:g}",
+            hint=f"Say how much: {unweighted[0]}:0.5.",
+        )
     return {name: remaining / len(unweighted) if weight is None else weight for name, weight in given.items()}
 
 
 def _parse_weight(text: str, word: str) -> float:
     value = real_number(text)
-    if value is None or not -10 <= value <= 10:
-        raise UsageError(
-            "a weight from -10 to 10 after the colon", received=word, hint="For example wave:0.7."
-        )
+    if value is None or not 0 <= value <= MOST_WEIGHT:
+        raise _weight_error(word)
     return value
+
+
+def _weight_error(received: str) -> UsageError:
+    return UsageError(
+        f"a weight from 0 to {MOST_WEIGHT:g} after the colon, as in wave:0.7",
+        received=received,
+        hint="What is missing from 1 is the photograph itself; above 1 there is less of it.",
+    )
+
+
+def remark_on_weights(mixture: Mapping[str, float]) -> dict[str, str] | None:
+    """Return a remark on weights far above what a network learned.
+
+    Args:
+        mixture: weight of each style.
+
+    Returns:
+        The remark in English and Chinese, by `en` and `zh`; None where the weights add up to `MUCH` at most.
+    """
+    total = sum(share for name, share in mixture.items() if name != PLAIN)
+    if total <= MUCH:
+        return None
+    return {
+        "en": f"Weights of {total:g} in all go far beyond what was learned: colours leave the range and are "
+        "clipped. Up to about 2 there is more of the style.",
+        "zh": f"权重之和为 {total:g}，远超网络学到的程度：颜色会超出范围而被截断。约 2 以内风格会更强。",
+    }
 
 
 def regions_of(net: Net, words: Sequence[str]) -> list[Region]:
@@ -329,7 +373,9 @@ def _inference_net(net: Net, choice: ExecutionConfig) -> Net:
     return copies[choice][1]
 
 
-def _painter_for(net: Net, shares: Sequence[tuple[Any, float]], regions: Sequence[Region]) -> TilePainter:
+def _painter_for(
+    net: Net, shares: Sequence[tuple[Any, float]], regions: Sequence[Region], size: tuple[int, int]
+) -> TilePainter:
     """Build what stylizes one tile: by the kind of the network, with its mixture and regions."""
     if isinstance(net.module, AdaIN):
         if regions or not shares:
@@ -338,7 +384,7 @@ def _painter_for(net: Net, shares: Sequence[tuple[Any, float]], regions: Sequenc
         return AdaINStyle(net.module, [(share, _painting_statistics(net, one)) for one, share in paintings])
     mixture = dict(shares)
     if isinstance(net.module, StyleBank):
-        masks = [((open_mask(region.mask) * 255).round().byte(), region.style) for region in regions]
+        masks = [(_mask(region, size), region.style) for region in regions]
         return StyleMix(net.module, mixture, masks)
     if regions or list(mixture.values()) != [1.0] or PLAIN in mixture:
         raise UsageError(
@@ -347,6 +393,13 @@ def _painter_for(net: Net, shares: Sequence[tuple[Any, float]], regions: Sequenc
             hint=f"{net.name} is no StyleBank: it cannot mix styles, nor tell regions apart.",
         )
     return SingleStyle()
+
+
+def _mask(region: Region, size: tuple[int, int]) -> Tensor:
+    """Return a region's mask as bytes, which has the proportions of the image's height and width."""
+    mask = open_mask(region.mask)
+    photos.require_same_aspect((mask.shape[0], mask.shape[1]), size, "a mask")
+    return (mask * 255).round().byte()
 
 
 def _paintings_only_error(received: str) -> UsageError:

@@ -36,8 +36,9 @@ class StylizeRecipe(OnDevice):
     )
     style: list[StyleName] = Field(
         [],
-        description="NAME or the FILE of a painting, :WEIGHT after it; several are mixed. The model's first "
-        "style if left out; photo is the photograph as it was",
+        description="NAME or the FILE of a painting, :WEIGHT after it, 0 to 10: below 1 the rest is the "
+        "photograph, above 1 the style is stronger, beyond 2 it drowns things; several are mixed. The "
+        "model's first style if left out; photo is the photograph as it was",
     )
     mask: list[str] = Field(
         [], description="FILE:NAME: paint in that style where the picture in FILE is bright"

@@ -85,8 +85,9 @@ def open_sample(source: InputLike, spec: TensorSpec) -> Sample:
 
     For networks of images, a path, the bytes of a file, an opened PIL image and uint8 arrays and tensors are
     pictures: they are resized and cropped as the spec says. Floating point arrays and tensors are inputs as
-    the network takes them, in the value range of the spec, and keep their size. Channels may come first or
-    last. What can be read in two ways is refused.
+    the network takes them, in the value range of the spec, and keep their size; where it is not the spec's, a
+    warning says so, and a NumPy array without batch axis, evidently a photograph, is refused. Channels may
+    come first or last. What can be read in two ways is refused.
 
     Args:
         source: a path, an object of the input's world, an array or tensor with or without a batch axis of 1,

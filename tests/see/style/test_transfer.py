@@ -1,5 +1,8 @@
 """Painting against its own losses, closed forms and what must stay as it was."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -204,6 +207,90 @@ def test_a_guide_paints_each_region_in_its_own_style(net):
     assert right == pytest.approx(dark.item(), abs=0.12)
 
 
+def _colours(image: torch.Tensor, where: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of the colours of some pixels, by NumPy."""
+    found = image[:, where].double().numpy()
+    return found.mean(1), np.cov(found, bias=True)
+
+
+def _soft_picture(seed: int, low: float, high: float) -> torch.Tensor:
+    """Smooth colours well inside the range, so that no map has to clip."""
+    noise = torch.rand(1, 3, 5, 6, generator=torch.Generator().manual_seed(seed))
+    return low + (high - low) * torch.nn.functional.interpolate(noise, (40, 48), mode="bilinear")[0]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_each_region_starts_in_the_colours_of_the_paintings_region(net, masked):
+    """Mean and covariance of each; what is outside of a mask does not count."""
+    left = torch.zeros(40, 48)
+    left[:, :24] = 1
+    guide = torch.stack([left, torch.zeros_like(left), 1 - left])
+    swapped = torch.stack([1 - left, torch.zeros_like(left), left])
+    content, painting = _soft_picture(0, 0.4, 0.6), _soft_picture(1, 0.4, 0.6)
+    painting[0] += 0.1 * left
+    painting[2] += 0.1 * (1 - left)
+    top = torch.zeros(1, 40, 48)
+    top[:, :20] = 1
+    wanted = recipe(guide="g", style_guide=["h"])
+    given: dict[str, Any] = {"guide": guide, "style_guides": [swapped], "mask": top if masked else None}
+    start = StyleProblem(net, content, [painting], wanted, **given).scale_objective((40, 48)).start[0]
+    inside = top[0] > 0 if masked else torch.ones(40, 48, dtype=torch.bool)
+    for here, there in ((left > 0, left == 0), (left == 0, left > 0)):
+        for mine, theirs in zip(_colours(start, here & inside), _colours(painting, there), strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=2e-4)
+
+
+def test_a_mask_alone_takes_the_colours_of_its_own_part(net):
+    content, painting = _soft_picture(0, 0.4, 0.6), _soft_picture(1, 0.35, 0.65)
+    content[:, 20:] -= 0.3
+    mask = torch.zeros(1, 40, 48)
+    mask[:, :20] = 1
+    start = (
+        StyleProblem(net, content, [painting], recipe(mask="m"), mask=mask).scale_objective((40, 48)).start[0]
+    )
+    everywhere = torch.ones(40, 48, dtype=torch.bool)
+    for mine, wanted in zip(_colours(start, mask[0] > 0), _colours(painting, everywhere), strict=True):
+        np.testing.assert_allclose(mine, wanted, atol=2e-4)
+
+
+def test_a_mask_balances_content_and_style_as_its_part_alone_would(net):
+    """Content is a mean over all positions; so the style of a quarter of them counts a quarter."""
+    mask = torch.zeros(1, 40, 48)
+    mask[:, :20, :24] = 1
+    made = StyleProblem(net, picture(0), [picture(1)], recipe(mask="m"), mask=mask)
+    found, image = made.scale_objective((40, 48)), picture(2)[None]
+    acts = record(net, image, ["relu1", "relu2"])
+    style = 0.0
+    for weight, (place, here) in zip((1 / 3, 2 / 3), acts.items(), strict=True):
+        height, width = here.shape[2:]
+        part = moments(here[..., : height // 2, : width // 2])
+        wanted = moments(record(net, picture(1)[None], [place])[place])
+        style += weight * correlation_loss(part, wanted).item()
+    (kept,) = record(net, picture(0)[None], ["relu2"]).values()
+    content = ((list(acts.values())[1] - kept).square().mean() / kept.square().mean()).item()
+    goal = found.goal.resolve(net)
+    score = float(goal(record(net, image, goal.places), image)[0])
+    assert score == pytest.approx(-style / 4 - 0.5 * content, rel=1e-4)
+
+
+def test_regions_moments_are_those_of_their_positions(net):
+    """Targets of a guided style, beside NumPy over the positions of the region alone."""
+    left = torch.zeros(40, 48)
+    left[:, :24] = 1
+    guide = torch.stack([left, torch.zeros_like(left), 1 - left])
+    wanted = recipe(guide="g", style_guide=["h"], style_layer=["conv1"])
+    painting = picture(1)
+    made = StyleProblem(net, picture(0), [painting], wanted, guide=guide, style_guides=[guide])
+    (targets,) = made._wanted((40, 48)).values()
+    with torch.no_grad():
+        maps = net.module[0](net.normalise(painting[None])[0])[0].double().numpy()
+    assert made.guide is not None
+    for number, region in enumerate(made.guide):  # the order of regions is that of their sizes
+        flat = maps[:, region.bool().numpy()]
+        np.testing.assert_allclose(targets[number, :, :-1], flat @ flat.T / flat.shape[1], atol=1e-5)
+        np.testing.assert_allclose(targets[number, :, -1], flat.mean(1), atol=1e-5)
+
+
 def test_guides_that_do_not_fit_are_refused():
     red = torch.tensor([1.0, 0, 0])[:, None, None].expand(3, 20, 20)
     green = torch.tensor([0, 1.0, 0])[:, None, None].expand(3, 20, 20)
@@ -211,6 +298,21 @@ def test_guides_that_do_not_fit_are_refused():
         regions.check(regions.palette(red), [regions.palette(green)])
     with pytest.raises(DataError, match="flat colours"):
         regions.palette(torch.rand(3, 20, 20, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize("which", ["mask", "guide", "style guide"])
+def test_masks_and_guides_of_another_aspect_are_refused(net, which):
+    flat = torch.zeros(3, 40, 48)
+    flat[..., 24:] = 1
+    given: dict[str, Any] = {"guide": flat, "style_guides": [flat]} if which != "mask" else {"mask": flat[:1]}
+    assert style_transfer(net, picture(0), picture(1), **QUICK, **given).image.shape == (3, 40, 48)
+    turned: dict[str, Any] = {
+        "mask": {"mask": flat[:1].mT},
+        "guide": {**given, "guide": flat.mT},
+        "style guide": {**given, "style_guides": [flat.mT]},
+    }[which]
+    with pytest.raises(DataError, match=f"a {which} of the .*'s proportions, 48 by 40.*40 by 48.*Turn"):
+        style_transfer(net, picture(0), picture(1), **QUICK, **turned)
 
 
 def test_no_training_no_style(net):

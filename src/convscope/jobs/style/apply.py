@@ -35,7 +35,8 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes.
 
     Yields:
-        The progress with the document so far; JSON fields `model`, `styles` (names of the model's styles;
+        The progress with the document so far; JSON fields `said` (remarks on the weights), `said_zh`
+        (the same in Chinese), `model`, `styles` (names of the model's styles;
         empty for AdaIN), `mixture` (weights by style or file), `size` (`[width, height]` in pixels),
         `regions` (style of each mask), `seconds` (of the stylisation), `precision`, `picture` (file name) and
         `out` (the folder).
@@ -49,7 +50,7 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
 
     from convscope import nets
     from convscope.recipe import stamp
-    from convscope.use import choose_execution, is_painting, regions_of, stylize
+    from convscope.use import choose_execution, is_painting, regions_of, remark_on_weights, stylize
 
     model = recipe.model or ("adain" if any(map(is_painting, recipe.style)) else "stylebank")
     net = inputs.require_finite(nets.load(model).to(inputs.device(recipe.device)))
@@ -70,7 +71,10 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
     with workspace.folder(f"style-apply-{net.name}") as folder:
         mark = stamp(recipe.model_copy(update={"model": model, "precision": choice.precision}))
         name = folder.save_image(painted, "painted.png", mark, ", ".join(mixture))
+    remark = remark_on_weights(mixture)
     document = {
+        "said": [remark["en"]] if remark else [],
+        "said_zh": [remark["zh"]] if remark else [],
         "model": net.name,
         "styles": list(styles),
         "mixture": mixture,

@@ -53,7 +53,7 @@ def run(recipe: StyleRecipe, workspace: Workspace) -> Steps:
     from convscope.worlds.images import photos
 
     content, *paintings = [photos.open_photo(Path(path)) for path in (recipe.content, *recipe.style)]
-    masks = [_shades(path, content) for path in ([recipe.mask] if recipe.mask else [])]
+    masks = [_shades(path) for path in ([recipe.mask] if recipe.mask else [])]
     guides = [
         photos.to_tensor_uncropped(photos.open_photo(Path(path)))
         for path in ([recipe.guide, *recipe.style_guide] if recipe.guide else [])
@@ -78,13 +78,12 @@ def run(recipe: StyleRecipe, workspace: Workspace) -> Steps:
     yield finished({**found, "out": str(folder.place)})
 
 
-def _shades(path: str, content: "Image") -> Any:
-    """Return an image's luminance as a mask `[1 h w]` from 0 to 1, of the content's size."""
-    from convscope.see.style import luminance, resized
+def _shades(path: str) -> Any:
+    """Return an image's luminance as a mask `[1 h w]` from 0 to 1."""
+    from convscope.see.style import luminance
     from convscope.worlds.images import photos
 
-    shades = luminance(photos.to_tensor_uncropped(photos.open_photo(Path(path))))
-    return resized(shades[None], (content.height, content.width))[0]
+    return luminance(photos.to_tensor_uncropped(photos.open_photo(Path(path))))
 
 
 def _painted(problem: "StyleProblem", place: Path) -> "Iterator[Progress[StyleResult]]":
@@ -165,11 +164,18 @@ def document(painted: "StyleResult") -> dict[str, Any]:
         `picture` and `strip` (file names), `size` (`[width, height]` in pixels), `layers` (style and content
         layers, and how they were chosen), `style` (relative style loss by layer, 0 for a perfect match),
         `style_of_content` (the same for the content image), `content` (relative content loss by layer),
-        `score` (the objective), `scales` (`size` as `[width, height]` and `steps` of each), `precision` and
-        `unmoved` (whether the gradient was 0 in every step).
+        `said` and `said_zh` (a remark where the style was not reached), `score` (the objective), `scales`
+        (`size` as `[width, height]` and `steps` of each), `precision` and `unmoved`
+        (whether the gradient was 0 in every step).
     """
+    from convscope.see.style import remark_on_convergence
+
     losses = painted.losses
+    moved = not painted.unmoved and sum(painted.steps) > 0
+    remark = remark_on_convergence(losses, painted.settled) if moved else None
     return {
+        "said": [remark["en"]] if remark else [],
+        "said_zh": [remark["zh"]] if remark else [],
         "picture": PICTURE,
         "strip": STRIP,
         "size": [painted.image.shape[2], painted.image.shape[1]],

@@ -33,7 +33,7 @@ from convscope.see.optimize.tiling.geometry import TileConfig, TilePlan, plan_ti
 from convscope.see.optimize.tiling.memory import tiles_for_budget
 from convscope.see.optimize.transforms import Transform
 from convscope.system.progress import Progress, last_result
-from convscope.worlds import InputLike, name_of, open_mask, open_whole
+from convscope.worlds import InputLike, name_of, open_mask, open_whole, photos
 
 SHADES = 255
 """The learning rate is given in units of 1/255 of the value range, as in the notebook."""
@@ -41,8 +41,6 @@ SMALL = 500_000
 """Pixels times steps below which precision is not measured, and fp32 is used."""
 LARGE = 1024
 """Sizes with both sides above this are assumed to be large enough for every layer and are not tried."""
-ASPECT_TOLERANCE = 0.02
-"""Largest relative difference of the aspect ratios of mask and image."""
 
 
 @dataclass(frozen=True)
@@ -415,16 +413,7 @@ def _fit_mask(mask: Tensor, image: Tensor) -> Tensor:
     height, width = image.shape[2:]
     if mask.dim() != 2 or not mask.numel() or float(mask.min()) < 0 or float(mask.max()) > 1:
         raise UsageError("a mask [h w] in [0, 1]", received=f"{tuple(mask.shape)}")
-    across = mask.shape[1] / mask.shape[0] * height / width
-    if (
-        not 1 - ASPECT_TOLERANCE < across < 1 + ASPECT_TOLERANCE
-        and max(abs(mask.shape[1] * height / mask.shape[0] - width), 0) > 1
-    ):
-        raise DataError(
-            f"a mask of the picture's proportions, {width} by {height}",
-            received=f"{mask.shape[1]} by {mask.shape[0]}",
-            hint=f"Scale or crop the mask to {width}x{height} pixels, or a multiple.",
-        )
+    photos.require_same_aspect((mask.shape[0], mask.shape[1]), (height, width), "a mask")
     fitting = pyramid.resized(mask[None, None].float().to(image.device), (height, width)).clamp(0, 1)
     if not bool(fitting.any()):
         raise DataError("a mask with some white", received="only black", hint="White is where to dream.")

@@ -1,4 +1,5 @@
 from .color import luminance as luminance
+from .convergence import remark_on_convergence as remark_on_convergence
 from .objectives import gram_loss as gram_loss
 from .problem import StyleProblem as StyleProblem
 from .problem import checked as checked

@@ -79,19 +79,25 @@ def same_colours(image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]) 
     return apply_colour_map(image, colour_map(image, wanted))
 
 
-def colour_map(image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]) -> Float[Tensor, "3 4"]:
+def colour_map(
+    image: Float[Tensor, "3 h w"],
+    wanted: Float[Tensor, "3 y x"],
+    weights: Float[Tensor, "h w"] | None = None,
+    wanted_weights: Float[Tensor, "y x"] | None = None,
+) -> Float[Tensor, "3 4"]:
     """Compute the affine map by which `same_colours` changes an image.
 
     Args:
         image: RGB image to change, in [0, 1].
         wanted: RGB image whose statistics are matched.
+        weights: how much each pixel counts; all alike if None. Their sum is above 0.
+        wanted_weights: likewise, of `wanted`.
 
     Returns:
         The matrix, and the offset as a last column; float64.
     """
-    flat, other = image.flatten(1).double(), wanted.flatten(1).double()
-    mean, goal = flat.mean(1, keepdim=True), other.mean(1, keepdim=True)
-    one, two = _covariance(flat - mean), _covariance(other - goal)
+    mean, one = _statistics(image, weights)
+    goal, two = _statistics(wanted, wanted_weights)
     root = _power(one, 0.5)
     back = _power(one, -0.5)
     matrix = back @ _power(root @ two @ root, 0.5) @ back
@@ -148,9 +154,16 @@ def mixed(matrix: Float[Tensor, "3 3"] | None, image: Float[Tensor, "b c h w"]) 
     return image if matrix is None else torch.einsum("oc,bchw->bohw", matrix.to(image), image)
 
 
-def _covariance(free: Float[Tensor, "3 n"]) -> Float[Tensor, "3 3"]:
-    """Return the regularised covariance of centred colours."""
-    return free @ free.T / free.shape[1] + LEAST * torch.eye(3, dtype=free.dtype, device=free.device)
+def _statistics(
+    image: Float[Tensor, "3 h w"], weights: Float[Tensor, "h w"] | None
+) -> tuple[Float[Tensor, "3 1"], Float[Tensor, "3 3"]]:
+    """Return the mean colour and the regularised covariance of colours."""
+    flat = image.flatten(1).double()
+    share = torch.ones_like(flat[:1]) if weights is None else weights.flatten()[None].to(flat)
+    share = share / share.sum()
+    mean = (flat * share).sum(1, keepdim=True)
+    free = flat - mean
+    return mean, (free * share) @ free.T + LEAST * torch.eye(3, dtype=free.dtype, device=free.device)
 
 
 def _power(matrix: Float[Tensor, "3 3"], exponent: float) -> Float[Tensor, "3 3"]:

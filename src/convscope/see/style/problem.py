@@ -90,7 +90,8 @@ class StyleProblem:
         PlaceError: a layer is not in this network.
         UsageError: the network does not take a single RGB image, or has no layers with feature maps.
         MissingError: the network is untrained, and the recipe does not allow it.
-        DataError: the mask is 0 everywhere, or the guides have too many or different colours.
+        DataError: the mask is 0 everywhere, the guides have too many or different colours, or a mask or guide
+            has other proportions than its image.
     """
 
     def __init__(
@@ -109,11 +110,12 @@ class StyleProblem:
         self.mask = None if mask is None else open_mask(mask)[None]
         if self.mask is not None and not bool(self.mask.any()):
             raise DataError("a mask with some white", received="only black", hint="White is where to paint.")
+        # Content and smoothness are means over the whole image: without it, style would count more in a mask.
+        self.painted_share = 1.0 if self.mask is None else float(self.mask.mean())
         self.picture = opened(picture)
+        if self.mask is not None:
+            photos.require_same_aspect(_size(self.mask), _size(self.picture), "a mask")
         self.paintings = [_coloured(opened(one), self.picture, recipe.color) for one in paintings]
-        self.colour_map = None
-        if recipe.scaling == "relative" and recipe.color == "style" and guide is None:
-            self.colour_map = self._colour_map()
         self.colour_root = None
         if recipe.scaling == "relative":
             self.colour_root = color.detail_root(map(_reduced, self.paintings), recipe.shares)
@@ -121,15 +123,57 @@ class StyleProblem:
         self.guide, self.style_guides, self.colours = None, [], 1
         if guide is not None:
             self._set_guides(opened(guide), [opened(one) for one in style_guides])
+        self.colour_maps: list[Tensor] = []
+        if recipe.scaling == "relative" and recipe.color == "style":
+            self.colour_maps = [self._colour_map(number) for number in range(self.colours)]
 
-    def _colour_map(self) -> Tensor:
-        """Return the map from the content image's colours to those of the paintings, as if these were one."""
+    def _colour_map(self, number: int) -> Tensor:
+        """Return the map from a region's colours to those of the paintings' regions, as if these were one."""
         picture = _reduced(self.picture)
-        maps = [color.colour_map(picture, _reduced(painting)) for painting in self.paintings]
-        return torch.stack([share * one for share, one in zip(self.recipe.shares, maps, strict=True)]).sum(0)
+        where = self._regions((picture.shape[1], picture.shape[2]))
+        weights = None if where is None else where[number]
+        if weights is not None and not bool(weights.any()):  # nothing of it is painted
+            return torch.eye(3, 4, dtype=torch.float64)
+        total, parts = 0.0, []
+        for k, (painting, share) in enumerate(zip(self.paintings, self.recipe.shares, strict=True)):
+            reduced = _reduced(painting)
+            theirs = None
+            if self.style_guides:
+                region = self.style_guides[k][number]
+                if float(region.mean()) < regions.LEAST:
+                    continue
+                theirs = F.interpolate(region[None, None], size=reduced.shape[1:], mode="area")[0, 0]
+            parts.append(share * color.colour_map(picture, reduced, weights, theirs))
+            total += share
+        return torch.stack(parts).sum(0) / total if total else torch.eye(3, 4, dtype=torch.float64)
+
+    def _regions(self, size: tuple[int, int]) -> Float[Tensor, "r h w"] | None:
+        """Return each pixel's share in each region of the guide, inside the mask; None for all of it."""
+        mask = None if self.mask is None else resized(self.mask[None], size)[0]
+        if self.guide is None:
+            return mask
+        guide = F.interpolate(self.guide[None], size=size, mode="area")[0]
+        return guide if mask is None else guide * mask
+
+    def _start(self, content: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 h w"]:
+        """Return the content image with each region in the colours of the paintings' region."""
+        if not self.colour_maps:
+            return content
+        mapped = [color.apply_colour_map(content[0], one.to(content.device)) for one in self.colour_maps]
+        if self.guide is None:
+            return mapped[0].clamp(0, 1)[None]
+        size = (content.shape[2], content.shape[3])
+        guide = F.interpolate(self.guide[None], size=size, mode="area")[0]
+        return sum(
+            (one.clamp(0, 1) * share for one, share in zip(mapped, guide, strict=True)),
+            torch.zeros_like(content[0]),
+        )[None]
 
     def _set_guides(self, guide: Tensor, style_guides: Sequence[Tensor]) -> None:
         """Divide the images into regions of one colour."""
+        photos.require_same_aspect(_size(guide), _size(self.picture), "a guide")
+        for one, painting in zip(style_guides, self.paintings, strict=True):
+            photos.require_same_aspect(_size(one), _size(painting), "a style guide", "painting")
         found, theirs = regions.palette(guide), [regions.palette(g) for g in style_guides]
         regions.check(found, theirs)
         self.colours = len(found)
@@ -151,32 +195,26 @@ class StyleProblem:
         content = resized(self.picture[None], size)
         if self.recipe.color == "luminance":
             content = color.luminance(content).expand(-1, 3, -1, -1)
-        start = content
-        if self.colour_map is not None:
-            start = color.apply_colour_map(content[0], self.colour_map.to(content.device)).clamp(0, 1)[None]
+        start = self._start(content)
         mask = None if self.mask is None else resized(self.mask[None], size)
-        style, weights = self._style(size, mask)
+        style, weights = self._style(size)
         values, more = self._content(content)
         recipe = self.recipe
         loose = recipe.scaling == "relative" and len(self.sizes) > 1 and size == self.sizes[0]
         content_weight = recipe.content_weight * (LOOSE if loose else 1.0)
         goal = Objective()
         for name, objective in style.items():
-            goal = goal - weights[name] * objective
+            goal = goal - self.painted_share * weights[name] * objective
         for name, objective in values.items():
             goal = goal - content_weight * more[name] * objective
         if recipe.smooth:
             goal = goal - recipe.smooth * self._smoothness(content) * total_variation()
         return ScaleObjective(size, content, start, mask, style, values, goal.resolve(self.net))
 
-    def _style(
-        self, size: tuple[int, int], mask: Tensor | None
-    ) -> tuple[dict[str, Objective], dict[str, float]]:
+    def _style(self, size: tuple[int, int]) -> tuple[dict[str, Objective], dict[str, float]]:
         """Return the relative style losses by layer, of correlations or Gram matrices, and their weights."""
         wanted = self._wanted(size)
-        regions = None if self.guide is None else F.interpolate(self.guide[None], size=size, mode="area")[0]
-        if mask is not None:
-            regions = mask[0] if regions is None else regions * mask[0]
+        regions = self._regions(size)
         counts = (1.0,) if regions is None else _shares(regions)
         found, weights = {}, {}
         for place, moments, depth in zip(wanted, wanted.values(), depth_weights(len(wanted)), strict=True):
@@ -253,6 +291,10 @@ def opened(image: InputLike) -> Float[Tensor, "3 h w"]:
         DataError: it cannot be read, or is no RGB image.
     """
     return open_whole(image, photos.SPEC).input.float()
+
+
+def _size(image: Float[Tensor, "c h w"]) -> tuple[int, int]:
+    return image.shape[1], image.shape[2]
 
 
 def depth_weights(count: int) -> list[float]:

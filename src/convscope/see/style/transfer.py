@@ -286,8 +286,8 @@ def style_transfer(
     Raises:
         PlaceError: a layer is not in this network.
         MissingError: the network is untrained, and the recipe does not allow it.
-        DataError: an image cannot be read, the mask is 0 everywhere, or the guides have too many or different
-            colours.
+        DataError: an image cannot be read, the mask is 0 everywhere, the guides have too many or different
+            colours, or a mask or guide has other proportions than its image.
         UsageError: a field is unknown, out of range or without effect, the images do not fit, or a layer
             has no gradient with respect to them.
         ConvscopeError: a layer's activations are NaN or infinite.

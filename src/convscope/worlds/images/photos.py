@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from convscope.errors import UsageError
+from convscope.errors import DataError, UsageError
 from convscope.graph.spec import ImageTransform, TensorSpec
 from convscope.worlds.images.adapt import scaled
 from convscope.worlds.images.decode import KINDS as KINDS
@@ -28,6 +28,38 @@ _RESAMPLING = {
     "box": Image.Resampling.BOX,
     "hamming": Image.Resampling.HAMMING,
 }
+
+ASPECT_TOLERANCE = 0.02
+"""Largest relative difference of the aspect ratios of an image and of what belongs to it, as a mask."""
+
+
+def require_same_aspect(
+    size: tuple[int, int], image: tuple[int, int], thing: str, whose: str = "picture"
+) -> None:
+    """Refuse a mask or guide that would be stretched over its image, as one that is turned by 90 degrees.
+
+    Sizes that differ by rounding, a pixel at the image's size, are the same.
+
+    Args:
+        size: height and width of the mask or guide.
+        image: height and width of the image that it belongs to.
+        thing: what it is, with an article, for the message.
+        whose: what it belongs to.
+
+    Raises:
+        DataError: the aspect ratios differ by more than `ASPECT_TOLERANCE`.
+    """
+    height, width = image
+    across = size[1] * height / size[0]
+    if abs(across / width - 1) <= ASPECT_TOLERANCE or abs(across - width) <= 1:
+        return
+    turned = abs(size[0] / size[1] * height / width - 1) <= ASPECT_TOLERANCE
+    hint = f"Scale or crop it to {width}x{height} pixels, or a multiple."
+    raise DataError(
+        f"{thing} of the {whose}'s proportions, {width} by {height}",
+        received=f"{size[1]} by {size[0]}",
+        hint="Turn it by 90 degrees." if turned else hint,
+    )
 
 
 def open_photo(source: str | PathLike[str] | bytes, *, most_pixels: int = MOST_PIXELS) -> Image.Image:

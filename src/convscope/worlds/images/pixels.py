@@ -1,11 +1,13 @@
 """Pictures in arrays and tensors: where their channels are, and what their values mean.
 
 Bytes (uint8) are a picture, as a file is: its world resizes and crops it. Floating point values are an input
-as the network takes it, in the value range of its spec, and keep their size. Channels come first or last.
+as the network takes it, in the value range of its spec, and keep their size; of another size than the spec's
+they come with a warning, or are refused where they are evidently a photograph. Channels come first or last.
 Nothing is guessed: what can be read in two ways, or lies outside of the value range, is refused with the next
 step.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from convscope.errors import DataError
 from convscope.graph.spec import TensorSpec
+from convscope.worlds.images.bit_depth import PictureWarning
 
 OVERSHOOT = 0.1
 """Share of the value range by which values may leave it, as bicubic resizing makes them do."""
@@ -88,6 +91,41 @@ def as_inputs(values: np.ndarray | Tensor, spec: TensorSpec) -> Float[Tensor, "b
         batch = batch.movedim(-1, 1)
     require_range(batch, spec, values)
     return batch.contiguous()
+
+
+def require_size(batch: Tensor, spec: TensorSpec, given: np.ndarray | Tensor) -> None:
+    """Warn of inputs of another size than the network was made for, and refuse a photograph of floats.
+
+    Args:
+        batch: `[b *shape]` in floating point, as read from `given`.
+        spec: its `size` is what the network was made for.
+        given: what the user gave. A NumPy array without batch axis is evidently a photograph, read with
+            Pillow or OpenCV and divided by 255; a tensor, or several along a first axis, is evidently an
+            input that somebody prepared.
+
+    Raises:
+        DataError: a NumPy array without batch axis has another size.
+
+    Warns:
+        PictureWarning: a tensor or a batch has another size.
+    """
+    size = tuple(batch.shape[-len(spec.size) :])
+    if size == spec.size:
+        return
+    made, shown = (" x ".join(map(str, extents)) for extents in (spec.size, size))
+    if isinstance(given, np.ndarray) and given.ndim <= len(spec.shape) and len(batch) == 1:
+        raise DataError(
+            f"floating point values of the network's own size, {made}",
+            received=f"{shown}, shape {given.shape}",
+            hint="Give bytes, (255 * x).round().astype('uint8'), or a PIL image: these are resized. "
+            "torch.from_numpy(x) is shown at its own size.",
+        )
+    warnings.warn(
+        f"The network was made for {made}; this input in floating point is shown to it at {shown}. "
+        "Bytes (uint8) and PIL images are resized.",
+        PictureWarning,
+        stacklevel=2,
+    )
 
 
 def require_range(batch: Tensor, spec: TensorSpec, given: object) -> None:

@@ -44,14 +44,14 @@ class ImageWorld(World):
         images = self._images(source, spec)
         if images is not None:
             return self.from_image(open_image(_only(images, spec)), spec)
-        batch = self._inputs(source, spec)
+        batch = self._sized_inputs(source, spec)
         return Sample(_only(batch, spec), source, _in_place(batch[0], spec))
 
     @override
     def open_batch(self, source: np.ndarray | Tensor, spec: TensorSpec) -> Float[Tensor, "b *shape"]:
         images = self._images(source, spec)
         if images is None:
-            return self._inputs(source, spec)
+            return self._sized_inputs(source, spec)
         return torch.stack([self.from_image(open_image(image), spec).input for image in images])
 
     @override
@@ -101,6 +101,12 @@ class ImageWorld(World):
         """Return the inputs `[b *shape]` in an array or tensor."""
         is_picture = len(spec.shape) == 3 and spec.channels in (1, 3)
         return (pixels.as_inputs if is_picture else open_arrays)(source, spec)
+
+    def _sized_inputs(self, source: np.ndarray | Tensor, spec: TensorSpec) -> Tensor:
+        """Return the inputs in an array or tensor, which should have the size of the spec."""
+        batch = self._inputs(source, spec)
+        pixels.require_size(batch, spec, source)
+        return batch
 
     @override
     def render(self, tensor: Float[Tensor, "*shape"], spec: TensorSpec) -> Image.Image:

@@ -13,9 +13,11 @@ def table(document: dict[str, Any]) -> Any:
         document: the result.
 
     Returns:
-        A table of rich.
+        A table of rich, below it remarks.
     """
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
     made = Table(box=None, header_style="bold", pad_edge=False)
     for head in ("layer", "compares", "missing", "of the photograph"):
@@ -26,4 +28,4 @@ def table(document: dict[str, Any]) -> Any:
         made.add_row(layer, "content", capped_share(missing), capped_share(0.0))
     if document["unmoved"]:
         made.add_row("", "", UNMOVED, "")
-    return made
+    return Group(made, *map(Text, document["said"]))

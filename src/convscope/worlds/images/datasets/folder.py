@@ -3,8 +3,9 @@
 import copy
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from math import prod
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Self
 import PIL
 import torch
 from jaxtyping import Int64, UInt8
+from PIL import Image
 from torch import Tensor
 from typing_extensions import override
 
@@ -37,6 +39,32 @@ HEADERS = 100
 """Most files whose size is looked up in their header."""
 AHEAD = 2
 """Batches that are decoded while the current one is in use."""
+LOOKED_AT = 32
+"""Most files that are decoded to see whether a folder holds what is expected."""
+NAMED = 3
+"""Most files that an error names."""
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """Hold how the decoded files of a folder become images of bytes.
+
+    Attributes:
+        to_bytes: an upright image in RGB -> uint8 `[c h w]` of the spec; raises DataError for an image
+            that is not what the network takes.
+        name: of this way of reading, for images that are kept on disk; empty for the usual one.
+        wrong: kind of the problem of a file that `to_bytes` refuses.
+        blank: level of an image that stands for a class without a readable one.
+    """
+
+    to_bytes: Callable[[Image.Image, TensorSpec], UInt8[Tensor, "c h w"]] = photos.to_bytes
+    name: str = ""
+    wrong: str = ""
+    blank: int = 255
+
+
+PHOTOGRAPHS = ImageReading()
+"""Images are resized and cropped to the spec."""
 
 
 class ImageFolder(LabelledImages):
@@ -60,6 +88,7 @@ class ImageFolder(LabelledImages):
         cache_bytes: keep decoded images in memory when all fit into this many bytes.
         on_disk: keep those that do not fit on disk.
         workers: number of decoding threads; one for each core, at most 8, when left out.
+        reading: how files become images; by default they are resized and cropped.
 
     Raises:
         DataError: there is no such folder, or no image in it.
@@ -75,6 +104,7 @@ class ImageFolder(LabelledImages):
         cache_bytes: int = CACHE_BYTES,
         on_disk: bool = True,
         workers: int | None = None,
+        reading: ImageReading = PHOTOGRAPHS,
     ) -> None:
         listing = list_folder(root)
         split = _choose_split(listing, split)
@@ -92,7 +122,7 @@ class ImageFolder(LabelledImages):
         memory = len(good) * prod(spec.shape) <= cache_bytes
         name = self.name if on_disk else ""
         paths = [path for path, _ in good]
-        self._store = _Store(paths, self.labels, spec, workers, memory=memory, name=name)
+        self._store = _Store(paths, self.labels, spec, workers, memory=memory, name=name, reading=reading)
         self._store.problems += [problem for problem in problems if problem is not None]
         self._store.problems += [_unlistable(folder) for folder in listing.unreadable]
         if not good:
@@ -195,6 +225,28 @@ class ImageFolder(LabelledImages):
                 found[name] = len(rows)
         return found
 
+    def require_readable(self, expected: str, hint: str, *, share: float = 1 / 3) -> None:
+        """Refuse a folder of which too many files cannot be read, by decoding a sample of them.
+
+        Args:
+            expected: what the files should be, for the error.
+            hint: the next step, for the error.
+            share: largest share of the sample that may be unreadable.
+
+        Raises:
+            DataError: more than that is.
+        """
+        count = min(len(self), LOOKED_AT)
+        rows = [int(self._rows[i * len(self) // count]) for i in range(count)]
+        good = list(in_threads(self._store.is_readable, rows, self._store.workers))
+        bad = [self._store.paths[row] for row, fine in zip(rows, good, strict=True) if not fine]
+        if len(bad) <= share * count:
+            return
+        names = ", ".join(in_text(path) for path in bad[:NAMED]) + ", ..." * (len(bad) > NAMED)
+        raise DataError(
+            expected, received=f"{len(bad)} of {count} that were opened are none: {names}", hint=hint
+        )
+
     def readable(self) -> Self:
         """Return the subset of images that can be decoded; decodes every one of them once.
 
@@ -218,12 +270,21 @@ class _Store:
         workers: number of threads that decode.
         memory: whether to keep the images in memory.
         name: of the data set, to keep images on disk where they are not kept in memory; empty for neither.
+        reading: how files become images.
     """
 
     def __init__(
-        self, paths: list[Path], labels: Tensor, spec: TensorSpec, workers: int, *, memory: bool, name: str
+        self,
+        paths: list[Path],
+        labels: Tensor,
+        spec: TensorSpec,
+        workers: int,
+        *,
+        memory: bool,
+        name: str,
+        reading: ImageReading,
     ) -> None:
-        self.paths, self.spec, self.workers = paths, spec, workers
+        self.paths, self.spec, self.workers, self.reading = paths, spec, workers, reading
         self.problems: list[Problem] = []
         self._labels = labels
         self._bad: set[int] = set()
@@ -254,7 +315,7 @@ class _Store:
         return self._own(row) is not None
 
     def image(self, row: int, among: Tensor) -> UInt8[Tensor, "c h w"]:
-        """Return the image in a row, or the next readable one of its class, or white without any.
+        """Return the image in a row, or the next readable one of its class, or a blank one without any.
 
         Args:
             row: the row.
@@ -274,7 +335,7 @@ class _Store:
                 return image
         if not any(map(self.is_readable, range(len(self.paths)))):
             raise self.no_readable_error()
-        return torch.full(self.spec.shape, 255, dtype=torch.uint8)
+        return torch.full(self.spec.shape, self.reading.blank, dtype=torch.uint8)
 
     def no_readable_error(self) -> DataError:
         """Return the error for a folder of which every file is damaged."""
@@ -295,13 +356,11 @@ class _Store:
             return image
         path = self.paths[row]
         try:
-            image = photos.to_bytes(decode(read_bytes(path), str(path)), self.spec)
+            image = self.reading.to_bytes(decode(read_bytes(path), str(path)), self.spec)
         except PhotoError as error:
-            with self._lock:
-                if row not in self._bad:
-                    self._bad.add(row)
-                    self.problems.append(Problem(in_text(path), error.kind, error.reason))
-            return None
+            return self._refuse(row, error.kind, error.reason)
+        except DataError as error:
+            return self._refuse(row, self.reading.wrong, error.received)
         if disk is not None:
             self._kept[row] = disk.write(row, image)
         elif self._images is not None:
@@ -309,12 +368,20 @@ class _Store:
             self._kept[row] = True
         return image
 
+    def _refuse(self, row: int, kind: str, reason: str) -> None:
+        """Remember once that the file of a row cannot be used, and why."""
+        with self._lock:
+            if row not in self._bad:
+                self._bad.add(row)
+                self.problems.append(Problem(in_text(self.paths[row]), kind, reason))
+
     def _open_disk(self) -> PixelCache | None:
         """Return the images on disk, opened when the first one is needed; None where they are in memory."""
         with self._lock:
             name, self._name = self._name, ""
             if name:
-                facts = DECODING, PIL.__version__, self.spec.shape, self.spec.transform
+                facts = (DECODING, PIL.__version__, self.spec.shape, self.spec.transform)
+                facts += (self.reading.name,) if self.reading.name else ()
                 fingerprint = files_fingerprint(self.paths, *facts)
                 self._disk = PixelCache.open(name, fingerprint, len(self.paths), self.spec.shape)
                 self._images = None if self._disk is None else self._disk.pixels
