@@ -400,6 +400,22 @@ def test_a_flat_picture_has_no_edges_in_vgg():
     torch.testing.assert_close(even, even[..., :1, :1].expand_as(even), rtol=1e-3, atol=1e-2)
 
 
+@pytest.mark.parametrize("size", [(9, 12), (1, 12)])
+def test_vgg_sees_maps_mirrored_or_repeated_where_they_are_too_short(size):
+    """Beside torch's own padding modes."""
+    net = load("hed-vgg16")
+    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    seen = layers.adapted(net, "auto").module
+    plain = next(part for part in net.module.modules() if isinstance(part, nn.Conv2d))
+    found = next(part for part in seen.modules() if isinstance(part, nn.Conv2d))
+    mode = "reflect" if min(size) > 1 else "replicate"
+    other = nn.Conv2d(3, plain.out_channels, 3, padding=1, padding_mode=mode)
+    other.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(found(image), other(image))
+    assert type(plain) is nn.Conv2d  # the network itself stays as it is
+
+
 def test_other_filters_are_refused(net):
     objective = gram_loss("relu1", torch.zeros(1, 12, 12)).resolve(net)
     image = picture(0)[None]

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
+from typing_extensions import override
 
 from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, describe, layer_shapes, resolve
@@ -147,7 +149,7 @@ def adapted(net: Net, pool: str) -> Net:
     """Return the network as style transfer looks through it: pooling as chosen, and no edges in VGG.
 
     VGG pads its maps with zeros. Each convolution sees an edge there, at which the optimisation draws a frame
-    and gratings that run into the picture; so maps are continued by their own border instead (`replicate`).
+    and gratings that run into the picture; so maps are mirrored at their border instead (`MirroredConv2d`).
 
     Args:
         net: the network; it is not changed.
@@ -165,10 +167,33 @@ def adapted(net: Net, pool: str) -> Net:
     module = deepcopy(net.module)
     _average_pooling(module, net.name)
     if vgg:
-        for part in module.modules():
-            if isinstance(part, nn.Conv2d):
-                part.padding_mode = "replicate"
+        for at, part in list(module.named_modules()):
+            if type(part) is nn.Conv2d and at and not isinstance(part.padding, str):
+                parent, _, last = at.rpartition(".")
+                setattr(module.get_submodule(parent), last, MirroredConv2d(part))
     return replace(net, module=module, graph=None)
+
+
+class MirroredConv2d(nn.Conv2d):
+    """A convolution whose input is mirrored at its border, without repeating the outermost values.
+
+    Where the outermost values are repeated (`replicate`), the optimisation saturates the outermost pixels. An
+    axis that is too short to be mirrored is repeated all the same.
+
+    Args:
+        given: the convolution whose weights are used.
+    """
+
+    def __init__(self, given: nn.Conv2d) -> None:
+        super().__init__(1, 1, 1, device="meta")
+        self.__dict__.update(given.__dict__)
+
+    @override
+    def forward(self, input: Tensor) -> Tensor:
+        down, across = (int(extent) for extent in self.padding)
+        short = down >= input.shape[2] or across >= input.shape[3]
+        padded = F.pad(input, (across, across, down, down), "replicate" if short else "reflect")
+        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 def _average_pooling(module: nn.Module, name: str) -> None:

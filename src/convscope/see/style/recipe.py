@@ -70,7 +70,7 @@ class StyleRecipe(OnInput):
     pool: Literal["auto", "own", "average"] = Field(
         "auto",
         description="average: the network's maximum pooling replaced, as Gatys et al. recommend, and "
-        "VGG's maps continued at their borders; own: the network as it is; auto: average in VGG",
+        "VGG's maps mirrored at their borders; own: the network as it is; auto: average in VGG",
     )
     scaling: Literal["relative", "gatys", "neural-style"] = Field(
         "relative",
