@@ -75,7 +75,7 @@ def test_a_slider_is_told_of_only_where_one_is_shown(made):
 
 
 def test_heat_of_a_layer_is_enlarged_without_creases():
-    """Linear interpolation bends only at the positions of the layer; a smooth curve bends less, everywhere."""
+    """Linear interpolation bends only at the positions of the layer; a smooth curve bends less."""
     coarse = torch.tensor([[0.0, 0.0, 1.0, 0.0, 0.0]]).repeat(5, 1)
     spec = SimpleNamespace(kind="image")
     whole = SimpleNamespace(inputs=[torch.zeros(1, 3, 80, 80)])
