@@ -44,6 +44,7 @@ from convscope.show.images.lr_curve import lr_curve
 from convscope.show.pages import atlas, factors, reconstruction, unit
 from convscope.show.pages.explanation import attribution
 from convscope.show.svg import element
+from convscope.system.counting import counted
 from convscope.use import Prediction
 from convscope.worlds import DatasetReport, Sample
 from convscope.worlds.images import rgb, to_pil
@@ -305,7 +306,7 @@ def _(result: Explanation) -> Drawing:
 
 @drawing.register
 def _(result: Factors) -> Drawing:
-    title = f"{len(result)} groups of units of {result.place} of {result.net.name}"
+    title = f"{counted(len(result), 'group')} of units of {result.place} of {result.net.name}"
     return Drawing(title, factors.sheet(result, result.inputs, result.net))
 
 
@@ -344,7 +345,7 @@ def _(result: Filters) -> Drawing:
         images = [diverging(2 * one.mean(0) - 1) for one in result.pictures[:MOST_TILES]]
     tiles = [SheetTile(with_longer_side(one, SIDE // 2), notes=[f":{k}"]) for k, one in enumerate(images)]
     more = f", the first {len(images)}" if len(images) < len(result.pictures) else ""
-    title = f"{len(result.pictures)} filters of {result.place}{more}"
+    title = f"{counted(len(result.pictures), 'filter')} of {result.place}{more}"
     return Drawing(title, _sheet(tiles, title))
 
 
@@ -376,7 +377,7 @@ def _(result: UnitIndex) -> Drawing:
         for layer in result.layers
     ]
     heads = ("layer", "units", "map", "dead", "saturated")
-    return Drawing(f"Units over {len(result.labels):,} images", heads=heads, rows=tuple(rows))
+    return Drawing(f"Units over {counted(len(result.labels), 'image')}", heads=heads, rows=tuple(rows))
 
 
 @drawing.register

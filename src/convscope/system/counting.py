@@ -28,3 +28,27 @@ def capped_share(value: float) -> str:
         The percentage with one decimal, up to ten times the whole; else that it is over that.
     """
     return f"{value:.1%}" if value <= MOST_SHARE else f"over {MOST_SHARE:.0%}"
+
+
+def percent_right(accuracy: float) -> str:
+    """Write an accuracy in percent with one decimal, so that it is the complement of `percent_wrong`.
+
+    Args:
+        accuracy: from 0 to 1.
+
+    Returns:
+        Such as `98.2`, without a sign; noise of floating point decides no tie.
+    """
+    return f"{round(100 * accuracy, 6):.1f}"
+
+
+def percent_wrong(accuracy: float) -> str:
+    """Write the error rate that belongs to an accuracy, in percent: both together are 100.0.
+
+    Args:
+        accuracy: from 0 to 1.
+
+    Returns:
+        Such as `1.8`, without a sign.
+    """
+    return f"{100 - float(percent_right(accuracy)):.1f}"

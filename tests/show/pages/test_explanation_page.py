@@ -2,12 +2,18 @@
 
 import html
 import re
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from convscope.jobs.input import explain as job
 from convscope.nets import load
 from convscope.see.attribution import ExplainRecipe, MethodComparison, explain
+from convscope.show.pages.explanation.attribution import heat_over
 from convscope.show.pages.explanation.page import page
 from convscope.worlds.datasets import digits
 
@@ -66,3 +72,17 @@ def test_a_slider_is_told_of_only_where_one_is_shown(made):
     assert ["slider" in visible(figure) for figure in figures] == [True, False]
     assert all("the input as the network gets it" in visible(figure) for figure in figures)
     assert not any("Left" in visible(figure) for figure in figures)
+
+
+def test_heat_of_a_layer_is_enlarged_without_creases():
+    """Linear interpolation bends only at the positions of the layer; a smooth curve bends less."""
+    coarse = torch.tensor([[0.0, 0.0, 1.0, 0.0, 0.0]]).repeat(5, 1)
+    spec = SimpleNamespace(kind="image")
+    whole = SimpleNamespace(inputs=[torch.zeros(1, 3, 80, 80)])
+    task = SimpleNamespace(net=SimpleNamespace(input_spec=spec), whole=whole)
+    explanation: Any = SimpleNamespace(heatmap=coarse[None], task=task)
+    drawn = heat_over(explanation, 0, Image.new("RGB", (80, 80)))
+    linear = torch.nn.functional.interpolate(coarse[None, None], (80, 80), mode="bilinear")[0, 0].numpy()
+    bend, straight = (np.abs(np.diff(values[40], 2)).max() for values in (drawn, linear))
+    assert bend < 0.6 * straight
+    assert drawn.min() >= 0 and drawn.max() <= 1

@@ -227,7 +227,7 @@ def test_what_was_frozen_is_shown_with_its_digests(tmp_path, classified):
     assert 'id="trained-frozen"' not in training.page(replace(run, frozen=(momentary,)))
     broken = replace(frozen_parts()[0], sha256_end="d4" * 32)
     page = training.page(replace(run, frozen=(broken,)))
-    assert "Frozen parts: 1; 1 of them have changed" in page and "different" in page
+    assert "Frozen parts: 1; 1 of them has changed" in page and "different" in page
     many = training.page(replace(run, frozen=(broken,) * 61))
     assert "The last 60 of 61 parts are shown." in many
 
@@ -283,7 +283,9 @@ def test_bars_of_the_reliability_diagram_are_the_accuracies_of_the_bins():
 )
 def test_it_is_too_sure_only_if_the_interval_says_so(right, words):
     found = evaluation([(0, 0)] * right + [(1, 0)] * (100 - right))
-    body = str(calibration.of_run(found, "").body)
+    figure = calibration.of_run(found, "")
+    body, title = str(figure.body), plain(figure.title, **figure.values)
+    assert ("percentage points apart" in title) == (words != "no difference that this test")
     assert words in body and f"90.0% sure and right in {right}.0%" in body
 
 
@@ -320,7 +322,7 @@ def test_a_stopped_training_says_so_and_how_to_go_on(tmp_path, classified):
     setup = classified[0].setup
     part = run_of(tmp_path, setup.task, setup.net, epochs([0.9]), classified[0].tested, data=setup.test)
     page = training.page(part)
-    assert "1 of 3 epochs are finished" in page and "--resume" in page
+    assert "1 of 3 epochs is finished" in page and "--resume" in page
     assert "stopped" not in classified[1] and "--resume" not in classified[1]
     none = training.page(run_of(tmp_path, setup.task, setup.net, [], None))
     assert "0 of 3 epochs are finished" in none and 'id="trained-curves"' not in none

@@ -195,3 +195,16 @@ def test_names_of_classes_cannot_break_the_page(tmp_path):
     data = ImageTensorDataset(images, digits.test().labels[:20], bad, digits.SPEC, "<b>")
     page = page_of(load("digits").with_classes(bad), data)
     assert "<img src=x" not in page and "<b>" not in page.replace("<b></b>", "")
+
+
+@pytest.mark.parametrize("width", [600, 1280])
+def test_no_line_of_a_row_is_cut_and_the_table_of_layers_fits(small, tmp_path, width):
+    """The narrowest window of headless Chromium is 500 px wide; fonts of phones are not needed for this."""
+    steps = """found.cut = [].filter.call(document.querySelectorAll("#units .row :is(.name b, .says span)"),
+        function (e) { return e.scrollWidth > e.clientWidth + 1 && e.clientWidth; }).map(function (e) {
+          return e.textContent; });
+      var table = document.querySelector(".scrolled"); found.wide = table.scrollWidth - table.clientWidth;
+      found.rows = rows().length;"""
+    found = acted(small[2], tmp_path, steps, width)
+    assert found["errors"] == [] and found["rows"] > 3
+    assert found["cut"] == [] and found["wide"] <= 0

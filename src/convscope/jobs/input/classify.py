@@ -17,6 +17,7 @@ from convscope.errors import DataError
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.output.workspace import Workspace
+from convscope.system.counting import counted
 from convscope.system.progress import Progress
 from convscope.use import ClassifyRecipe
 
@@ -90,7 +91,7 @@ def _listed(paths: list[str], net: "Net", workspace: Workspace) -> Iterator[tupl
             yield path, _nothing_in(path, world.things, len(files))
         elif len(found) < len(files):
             left_out = len(files) - len(found)
-            workspace.log(f"In {path}: {left_out:,} files that are no {world.things} are left out.")
+            workspace.log(f"In {path}, left out as no {world.things}: {counted(left_out, 'file')}.")
         for file in found:
             yield file, None
 
@@ -126,7 +127,9 @@ def _nothing_in(path: str, things: str, files: int) -> DataError:
     hint = f"Name files, or a folder with {things} in it or below it."
     if nets.is_network(path):
         hint = f"That folder is a saved network: add --net {shlex.quote(path)}."
-    return DataError(f"{things} in the folder {path}", received=f"{files:,} files, no {things}", hint=hint)
+    return DataError(
+        f"{things} in the folder {path}", received=f"{counted(files, 'file')}, no {things}", hint=hint
+    )
 
 
 def _entry(unit: int, label: str, probability: float | None) -> dict[str, Any]:

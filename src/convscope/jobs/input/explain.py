@@ -19,6 +19,7 @@ from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.recipe import real_number, shortened
 from convscope.see.attribution import ExplainRecipe
+from convscope.system.counting import counted
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
             _compared(_explained(task, methods, recipe, boxes, workspace), recipe),
             lambda made: {"net": net.name, "image": recipe.image, **_save(made, recipe, folder, sample)},
             lambda made, _: (
-                f"stopped after {len(made.explanations)} of {len(methods)} methods; "
+                f"stopped after {len(made.explanations)} of {counted(len(methods), 'method')}; "
                 f"they are in {folder.place}"
             ),
         )

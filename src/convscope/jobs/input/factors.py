@@ -15,6 +15,7 @@ from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.activation_atlas import FactorsRecipe
+from convscope.system.counting import counted
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def run(recipe: FactorsRecipe, workspace: Workspace) -> Steps:
             _factored(net, images, recipe),
             lambda found: {**_save(found, images, net, recipe, folder), **said},
             lambda found, _: (
-                f"stopped after {len(found.images)} of {len(found)} groups; they are in {folder.place}"
+                f"stopped after {len(found.images)} of {counted(len(found), 'group')}; "
+                f"they are in {folder.place}"
             ),
         )
     yield finished({**document, "out": str(folder.place)})

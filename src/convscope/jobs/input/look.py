@@ -17,6 +17,7 @@ from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.visualization import LookRecipe
+from convscope.system.counting import counted
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
     health: tuple[LayerHealth, ...] = ()
     if recipe.data is not None:
         data = _chosen(net, recipe, workspace)
-        yield Progress(0.0, f"looking at {len(data):,} images", lambda: None)
+        yield Progress(0.0, f"looking at {counted(len(data), 'image')}", lambda: None)
         health = layer_health(net, data, [maps.place for maps in seen])
     kernels = _kernels(net, recipe) if recipe.filters else []
     count = recipe.top_channels

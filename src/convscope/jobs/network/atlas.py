@@ -17,6 +17,7 @@ from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.activation_atlas import AtlasRecipe
+from convscope.system.counting import counted
 from convscope.system.interrupts import InterruptRequest, soft_interrupt
 from convscope.system.progress import Progress
 
@@ -66,8 +67,8 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
             _mapped(net, data, recipe, request),
             lambda atlas: _save(atlas, net, data, recipe, folder),
             lambda atlas, _: (
-                f"stopped after {atlas.sampled:,} pictures and {len(atlas.images)} of {len(atlas)} cells; "
-                f"they are in {folder.place}"
+                f"stopped after {counted(atlas.sampled, 'picture')} and {len(atlas.images)} "
+                f"of {counted(len(atlas), 'cell')}; they are in {folder.place}"
             ),
             lambda: request.asked,
         )

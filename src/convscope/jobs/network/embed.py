@@ -15,6 +15,7 @@ from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.activation_atlas import EmbedRecipe
+from convscope.system.counting import counted
 from convscope.system.interrupts import InterruptRequest, soft_interrupt
 from convscope.system.progress import Progress
 
@@ -63,7 +64,7 @@ def run(recipe: EmbedRecipe, workspace: Workspace) -> Steps:
             _embedded(net, data, recipe, request, folder),
             lambda embedding: _save(embedding, data, recipe, folder),
             lambda embedding, _: (
-                f"stopped after {len(embedding):,} inputs and {' and '.join(embedding.layouts)}; "
+                f"stopped after {counted(len(embedding), 'input')} and {' and '.join(embedding.layouts)}; "
                 f"they are in {folder.place}"
             ),
             lambda: request.asked,
@@ -116,7 +117,7 @@ def _draw(embedding: "InputEmbedding", folder: ResultFolder) -> "Iterator[Progre
     for count, sheet in enumerate(sheets, 1):
         (place / f"{sheet.side}-{sheet.number}.{thumbnails.file_format(ink)}").write_bytes(sheet.encoded())
         done = RECORDED_FRACTION + (PROJECTED_FRACTION - RECORDED_FRACTION) * count / total
-        yield Progress(done, f"drawing {len(embedding):,} thumbnails", lambda: None)
+        yield Progress(done, f"drawing {counted(len(embedding), 'thumbnail')}", lambda: None)
 
 
 def _levels(embedding: "InputEmbedding") -> tuple[bool, Any]:
@@ -140,7 +141,7 @@ def _save(
     early = len(embedding) < min(recipe.images, len(data))
     settled: dict[str, Any] = {"layout": list(embedding.layouts)[-1]}
     made = recipe.model_copy(update=settled | ({"images": len(embedding)} if early else {}))
-    caption = f"{len(embedding):,} inputs by {embedding.place}"
+    caption = f"{counted(len(embedding), 'input')} by {embedding.place}"
     folder.save_image(thumbnails.map_sheet(embedding), PICTURE, stamp(made), caption)
     folder.save_file(save(_numbers(embedding)), POINTS, "places, classes and predictions")
     units = {"activations": embedding.activations.T.contiguous()}

@@ -197,7 +197,9 @@ def in_pairs(upper: Sequence[SheetTile], lower: Sequence[SheetTile], group: int 
         UsageError: there are not as many lower tiles as upper ones.
     """
     if len(upper) != len(lower):
-        raise UsageError("a tile under each", received=f"{len(upper)} above, {len(lower)} below")
+        raise UsageError(
+            "a tile under each", received=f"{len(upper)} above, {len(lower)} below", hint="Give one for each."
+        )
     chunk, rows = group if group > 1 else len(upper), []
     for start in range(0, len(upper), chunk):
         pairs = [in_rows(tiles[start : start + chunk], _WIDEST) for tiles in (upper, lower)]

@@ -13,6 +13,7 @@ from convscope.see.activation_atlas import Factors
 from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import SheetRow, SheetTile
 from convscope.show.images.palette import distinct
+from convscope.system.counting import counted
 
 SIDE = 224
 """Side of a tile, in pixels."""
@@ -50,7 +51,8 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
         for k, (image, colour, share) in enumerate(zip(made, colours, factors.shares.tolist(), strict=False))
     ]
     rows.append(SheetRow([SheetTile(None), *synthetic]))
-    summary = f"{len(factors)} groups explain {factors.explained:.0%} of its positive activations"
+    verb = "explains" if len(factors) == 1 else "explain"
+    summary = f"{counted(len(factors), 'group')} {verb} {factors.explained:.0%} of its positive activations"
     return contact_sheet.compose(rows, title=f"{factors.place} of {net.name}: {summary}")
 
 

@@ -1,10 +1,11 @@
 """Texts of all pages in English and Chinese, stored in `text/**/*.toml`.
 
 A key reads `section.figure.part`; its first part is the name of the file. A text may hold `{placeholders}`,
-`` `code` `` and `**bold**`; everything else is escaped.
+`` `code` `` and `**bold**`; everything else is escaped. `{count:time|times}` is `time` where the count is 1.
 """
 
 import re
+import string
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -14,11 +15,26 @@ from types import MappingProxyType
 from typing import Any
 
 from markupsafe import Markup, escape
+from typing_extensions import override
 
 from convscope.errors import UsageError, nearest
 from convscope.show.svg import element
 
 LANGUAGES = ("en", "zh")
+
+
+class _Counting(string.Formatter):
+    """Format as `str.format` does; `{count:time|times}` chooses the singular where the count is 1."""
+
+    @override
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if "|" not in format_spec:
+            return super().format_field(value, format_spec)
+        one, many = format_spec.split("|")
+        return one if str(value) == "1" else many
+
+
+_FORMAT = _Counting()
 Text = Mapping[str, str]
 _CODE = re.compile(r"`([^`]+)`")
 _WEIGHT = re.compile(r"\*\*([^*]+)\*\*")
@@ -73,7 +89,7 @@ def plain(key: str, language: str = "en", **values: object) -> str:
     if key not in texts():
         raise UsageError("the key of a text", received=key, hint=nearest(key, texts()))
     try:
-        return texts()[key][language].strip().format_map(_in(language, values))
+        return _FORMAT.vformat(texts()[key][language].strip(), (), _in(language, values))
     except KeyError as missing:
         raise UsageError(
             f"a value for {missing} in the text {key}", received=", ".join(values) or "none"

@@ -31,6 +31,7 @@ from convscope.show.report.i18n import plain
 from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
 from convscope.show.report.worlds.tour import find_tour, iter_sections
+from convscope.system.counting import percent_right
 from convscope.system.files import write_text
 from convscope.system.progress import Progress, last_result
 from convscope.worlds.datasets import digits
@@ -263,7 +264,11 @@ def _seen(state: TourState) -> Steps:
 
 def _news(network: str, event: Epoch | TrainProgress) -> str:
     accuracy = event.test_metrics.get("accuracy") if isinstance(event, Epoch) else None
-    return f"{network}: learning" if accuracy is None else f"{network}: {accuracy:.1%} of test digits right"
+    return (
+        f"{network}: learning"
+        if accuracy is None
+        else f"{network}: {percent_right(accuracy)}% of test digits right"
+    )
 
 
 _CHAPTERS = {
@@ -299,7 +304,7 @@ def _write(state: TourState) -> None:
     ]
     for name, key in zip(NETWORKS, ("tour.fact.accuracy", "tour.fact.relu"), strict=True):
         if name in accuracy:
-            facts.append((key, f"{100 * accuracy[name]:.1f}%"))
+            facts.append((key, f"{percent_right(accuracy[name])}%"))
     values = {
         **html.made_with(),
         "seconds": round(state.seconds),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from convscope.jobs.pictures import NOT_RAISED, UNMOVED
+from convscope.system.counting import counted
 
 
 def table(document: dict[str, Any]) -> Any:
@@ -24,7 +25,8 @@ def table(document: dict[str, Any]) -> Any:
         note = UNMOVED if group["unmoved"] else NOT_RAISED if group["not_raised"] else ""
         made.add_row(str(k), f"{group['share']:.0%}", ", ".join(map(str, group["units"])), note)
     explained, place = document["explained"], document["place"]
-    said = f"{len(groups)} groups explain {explained:.0%} of the positive activations of {place}"
+    verb = "explains" if len(groups) == 1 else "explain"
+    said = f"{counted(len(groups), 'group')} {verb} {explained:.0%} of the positive activations of {place}"
     clipped = document["clipped"]
     if clipped > 0.005:
         said += f"; {clipped:.0%} of its energy is below 0 and left out (layers after a ReLU have none)"

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.jobs.pictures import UNMOVED
+from convscope.system.counting import counted
 from convscope.system.printable import printable
 
 SHOWN = 8
@@ -22,7 +23,7 @@ def table(document: dict[str, Any]) -> str:
     share = document["placed"] / max(document["vectors"], 1)
     cells, vectors = len(document["cells"]), document["vectors"]
     unmoved, page = document["unmoved"], Path(document["out"]) / "atlas.html"
-    still = f"\n{len(unmoved)} cells: {UNMOVED}" if unmoved else ""
+    still = f"\n{counted(len(unmoved), 'cell')}: {UNMOVED}" if unmoved else ""
     return (
         f"{document['place']}: {cells} cells hold {share:.0%} of {vectors:,} activation vectors\n"
         f"Layout: {_layout(document)}{still}\n{_regions(document)}"

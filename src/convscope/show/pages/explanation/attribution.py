@@ -68,7 +68,8 @@ def heat_over(explanation: Explanation, row: int, photo: Image.Image) -> NDArray
     if task.whole is not None and heat.ndim > 1:
         size = tuple(task.whole.inputs[0].shape[2:])
         if len(size) == 2:
-            return torch.nn.functional.interpolate(heat[None, None], size, mode="bilinear")[0, 0].numpy()
+            large = torch.nn.functional.interpolate(heat[None, None], size, mode="bicubic")[0, 0]
+            return large.clamp(heat.min(), heat.max()).numpy()  # smooth, without creases or overshoot
         heat = heat.mean(0)
     if heat.ndim > 1:
         return heat.numpy()

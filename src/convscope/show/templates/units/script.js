@@ -127,7 +127,8 @@
     box.appendChild(part("span", "", say("peak", { value: data.peaks[i] })));
     box.appendChild(part("span", "", say("inactive", { share: data.inactive[i] })));
     if (data.classes.length > 1) {
-      box.appendChild(part("span", "", leads ? say("common", { count: common[1], all: common[2], name: leads }) : say("mixed")));
+      var most = leads ? say("common", { count: common[1], all: common[2], name: leads }) : say("mixed"), line = part("span", "", most);
+      line.title = most; box.appendChild(line);
     }
     return box;
   }

@@ -44,10 +44,14 @@ def of_run(found: Evaluation, command: str) -> Figure:
         "temperature": f"{found.temperature:.3g}",
         "total": f"{len(found.labels):,}",
     }
-    sentence = bilingual_of(spoken(f"trained.calibration.{_lean(found)}", **_means(found)), tag="p")
+    lean = _lean(found)
+    sentence = bilingual_of(spoken(f"trained.calibration.{lean}", **_means(found)), tag="p")
     chance = bilingual("trained.calibration.chance", tag="p", error=f"{100 * found.chance_ece:.2f}", **values)
     body = join([element("div", *panels, class_="pair"), sentence, chance])
-    return Figure("trained.calibrated" if calibrated else "trained.calibration", body, command, GUO, values)
+    key, finding = "trained.calibrated" if calibrated else "trained.calibration", "title"
+    if lean == "even":
+        finding = "unproven"
+    return Figure(key, body, command, GUO, values, finding=finding)
 
 
 def _percent(found: Evaluation) -> str:

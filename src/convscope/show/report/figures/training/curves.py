@@ -10,6 +10,7 @@ from convscope.show.report.figure import Figure
 from convscope.show.report.figures.chart import STYLES, chart, key
 from convscope.show.report.i18n import LANGUAGES, bilingual, bilingual_of, spoken
 from convscope.show.svg import Label, element, join
+from convscope.system.counting import percent_wrong
 
 OF_PART: dict[str, str] = dict(zip(("train", "test", "validation"), STYLES, strict=True))
 """Style of the curve of each part of the data."""
@@ -123,8 +124,8 @@ def figure(printed: History, relu: History, tested: int, command: str) -> Figure
         "Vinod Nair, Geoffrey Hinton, Rectified linear units improve restricted Boltzmann machines "
         "(ICML 2010)",
         {
-            "printed": f"{100 * plain:.1f}",
-            "relu": f"{100 * better:.1f}",
+            "printed": percent_wrong(1 - plain),
+            "relu": percent_wrong(1 - better),
             "epochs": len(printed.errors),
             "tested": f"{tested:,}",
             "chance": f"{100 * chance:.1f}",
