@@ -17,6 +17,7 @@ from convscope.errors import DataError
 from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.output.workspace import Workspace
+from convscope.system.printable import printable
 from convscope.system.progress import Progress
 from convscope.use import ClassifyRecipe
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from convscope.nets import Net
 
 schema = ClassifyRecipe
+NAMED = 5
+"""Most files that are left out of a folder and named."""
 ALONE = "The network knows one class, so every picture gets it: that says nothing about the picture."
 
 
@@ -89,8 +92,12 @@ def _listed(paths: list[str], net: "Net", workspace: Workspace) -> Iterator[tupl
         if not found:
             yield path, _nothing_in(path, world.things, len(files))
         elif len(found) < len(files):
-            left_out = len(files) - len(found)
-            workspace.log(f"In {path}: {left_out:,} files that are no {world.things} are left out.")
+            kept = set(found)
+            others = [file.relative_to(path) for file in files if str(file) not in kept]
+            names = ", ".join(map(printable, others[:NAMED])) + ", ..." * (len(others) > NAMED)
+            workspace.log(
+                f"In {path}: {len(others):,} files that are no {world.things} are left out: {names}."
+            )
         for file in found:
             yield file, None
 
