@@ -195,7 +195,7 @@ def test_classify_takes_files_and_folders(convscope, here: Path) -> None:
     found = [answer["image"] for answer in done.json["answers"]]
     assert found == ["b.png", "folder/2.png", "folder/10.png", "folder/inner/1.png"]
     assert all(answer["top"] for answer in done.json["answers"])
-    assert "In folder, left out as no images: 1 file." in done.err
+    assert "In folder, left out as no images: 1 file: notes.txt." in done.err
     (here / "folder/broken.png").write_bytes((here / "a.png").read_bytes()[:60])
     broken = convscope("classify", "folder", "--net", "digits", "--json")
     assert broken.code == 3

@@ -75,6 +75,12 @@ def test_unknown_names_get_a_hint(convscope, words):
     assert done.code == 2 and "Did you mean lenet5" in done.err
 
 
+@pytest.mark.parametrize("name", ["r.toml", "./mine/r"])
+def test_a_file_in_the_place_of_a_name_is_led_to_config(convscope, name):
+    done = convscope("train", "--recipe", name)
+    assert done.code == 2 and f"--config {name}" in done.err and "the name of a recipe" in done.err
+
+
 def test_flags_and_files_override_a_recipe(convscope):
     Path("mine.toml").write_text('recipe = "locally-connected"\nreduced = true\nepochs = 2\n')
     done = convscope("train", "--config", "mine.toml", "--batch", 64, "--json", "--quiet", "--out", "run")

@@ -131,3 +131,10 @@ def test_from_a_file(tmp_path):
     assert torch.equal(digits.open(tmp_path / "seven.png"), digits.to_tensor(photograph(DIGITS.images[7, 0])))
     with pytest.raises(DataError):
         digits.open(tmp_path / "nothing.png")
+
+
+@pytest.mark.parametrize("level", [0, 1, 31, 128, 255])
+@pytest.mark.parametrize("side", [28, 60])
+def test_every_constant_picture_is_blank(level, side):
+    with pytest.raises(DataError, match="one digit, drawn in a colour"):
+        digits.to_tensor(Image.new("L", (side, side), level))

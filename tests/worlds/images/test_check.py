@@ -182,3 +182,31 @@ def test_a_folder_to_learn_from_says_the_same(tmp_path):
     alone = ImageFolder(tree(tmp_path / "y", pictures("a/k/1.png", "a/2.png")))
     assert "one class only, a" in alone.notes[0] and "holds folders (k)" in alone.notes[1]
     assert alone.take([0]).notes == alone.notes
+
+
+def test_pictures_without_classes_are_told_the_layout_once(tmp_path):
+    for k in range(30):
+        Image.new("RGB", (20, 20), (k, 0, 0)).save(tmp_path / f"{k}.png")
+    found = check_images(tmp_path)
+    assert not found.ok and str(found).count("Expected layout: FOLDER/<class>/<pictures>") == 1
+    assert str(found).count("without a folder for each class") == 1
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (20, 20)).save(tmp_path / "a" / "1.png")
+    assert "Expected layout" not in str(check_images(tmp_path))  # strays beside a class are only listed
+
+
+def test_pictures_in_which_nothing_can_be_seen_are_remarked(tmp_path):
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (1, 1)).save(tmp_path / "a" / "dot.png")
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a" / "small.png")
+    Image.new("RGBA", (20, 20), (9, 9, 9, 0)).save(tmp_path / "a" / "clear.png")
+    faint = Image.new("RGBA", (20, 20), (9, 9, 9, 0))
+    faint.putpixel((3, 3), (0, 0, 0, 1))
+    faint.save(tmp_path / "a" / "faint.png")
+    Image.new("LA", (20, 20), (90, 0)).save(tmp_path / "a" / "grey.png")
+    for k in range(7):
+        Image.new("RGBA", (30, 30 + k), (0, 0, 0, 0)).save(tmp_path / "a" / f"x{k}.png")
+    remarks = check_images(tmp_path, duplicates=False).remarks
+    assert "smaller than 8 pixels: a/dot.png" in remarks
+    (clear,) = [remark for remark in remarks if remark.startswith("transparent: nothing to see")]
+    assert "a/clear.png, a/grey.png" in clear and clear.endswith(" and 4 more") and "faint" not in clear

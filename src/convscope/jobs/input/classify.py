@@ -18,6 +18,7 @@ from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.output.workspace import Workspace
 from convscope.system.counting import counted
+from convscope.system.printable import printable
 from convscope.system.progress import Progress
 from convscope.use import ClassifyRecipe
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from convscope.nets import Net
 
 schema = ClassifyRecipe
+NAMED = 5
+"""Most files that are left out of a folder and named."""
 ALONE = "The network knows one class, so every picture gets it: that says nothing about the picture."
 
 
@@ -90,8 +93,12 @@ def _listed(paths: list[str], net: "Net", workspace: Workspace) -> Iterator[tupl
         if not found:
             yield path, _nothing_in(path, world.things, len(files))
         elif len(found) < len(files):
-            left_out = len(files) - len(found)
-            workspace.log(f"In {path}, left out as no {world.things}: {counted(left_out, 'file')}.")
+            kept = set(found)
+            others = [file.relative_to(path) for file in files if str(file) not in kept]
+            names = ", ".join(map(printable, others[:NAMED])) + ", ..." * (len(others) > NAMED)
+            workspace.log(
+                f"In {path}, left out as no {world.things}: {counted(len(others), 'file')}: {names}."
+            )
         for file in found:
             yield file, None
 

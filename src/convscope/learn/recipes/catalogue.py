@@ -3,6 +3,7 @@
 A new one is one file in `data/`. Needs no torch.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.resources import as_file, files
@@ -115,6 +116,8 @@ def find_recipe(name: str) -> NamedRecipe:
     names = recipe_names()
     if name not in names:
         hint = f"{nearest(name, names)} See: convscope recipes"
+        if name.endswith(SUFFIX) or "/" in name:
+            hint = f"A file of settings is read with --config: --config {shlex.quote(name)}"
         raise UsageError("the name of a recipe", received=name, hint=hint.strip())
     with as_file(_folder() / f"{name}{SUFFIX}") as path:
         return read_recipe(path)

@@ -37,6 +37,8 @@ def to_mnist(image: Image.Image) -> Float[Tensor, "1 28 28"]:
     """
     grey = as_rgb(image).convert("L")
     edge = np.asarray(grey)
+    if edge.min() == edge.max():
+        raise _blank(0)
     if grey.size == (SIDE, SIDE) and edge_median(edge) < 32:
         return torch.from_numpy(edge.astype(np.float32) / 255).unsqueeze(0)
     if grey.size == (SIDE, SIDE) and _centred_on_white(edge):
@@ -44,6 +46,15 @@ def to_mnist(image: Image.Image) -> Float[Tensor, "1 28 28"]:
     grey.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
     ink, threshold = _ink(np.asarray(grey, dtype=np.float64))
     return torch.from_numpy(_centred(_boxed(ink, threshold))).unsqueeze(0)
+
+
+def _blank(most: float) -> DataError:
+    """Return the error of a picture with no ink, or too little."""
+    return DataError(
+        "one digit, drawn in a colour that differs from its paper",
+        received=f"a picture whose levels differ by at most {most:.0f} of 255 from its background",
+        hint="Use a thicker or darker pen, or crop the picture to the digit.",
+    )
 
 
 def edge_median(grey: np.ndarray) -> float:
@@ -80,11 +91,7 @@ def _ink(grey: np.ndarray) -> tuple[np.ndarray, float]:
     ink = np.clip(-difference * (255 / np.clip(paper, 32, 255)) if dark else difference, 0, None)
     grain = 1.4826 * float(np.median(np.abs(difference)))
     if ink.max() < max(FAINTEST, 6 * grain):
-        raise DataError(
-            "one digit, drawn in a colour that differs from its paper",
-            received=f"a picture whose levels differ by at most {ink.max():.0f} of 255 from its background",
-            hint="Use a thicker or darker pen, or crop the picture to the digit.",
-        )
+        raise _blank(ink.max())
     return ink, _otsu(ink[ink > 3 * grain])
 
 

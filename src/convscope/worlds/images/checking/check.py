@@ -7,10 +7,17 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from convscope.recipe.result import Result
 from convscope.system.printable import printable
 from convscope.worlds.images.decode import KINDS, MOST_PIXELS, PhotoError, decode, read_bytes, read_header
-from convscope.worlds.images.listing import Listing, in_text, in_threads, list_folder
+from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads, list_folder
+
+SMALLEST = 8
+"""Pictures with a shorter side than this get a remark."""
+LISTED = 5
+"""Most files that a remark names."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +156,7 @@ class CheckedFile:
         mode: as `modes` does,
         format: and as `formats` does.
         digest: equal for files of the same content.
+        remark: why there is little or nothing to see in it; empty where there is.
     """
 
     path: str
@@ -159,6 +167,7 @@ class CheckedFile:
     mode: str = ""
     format: str = ""
     digest: str = ""
+    remark: str = ""
 
 
 def check_images(
@@ -228,7 +237,7 @@ def folder_report(
         modes=most_common(file.mode for file in good),
         formats=most_common(file.format for file in good),
         faults=tuple(map(in_text, _faults(listing, counts, thing))),
-        remarks=tuple(map(in_text, (*_remarks(listing, counts, thing), *notes))),
+        remarks=tuple(map(in_text, (*_remarks(listing, counts, thing), *_of_files(good), *notes))),
         thing=thing,
         things=f"{thing}s",
     )
@@ -237,6 +246,8 @@ def folder_report(
 def _faults(listing: Listing, counts: Mapping[str, Mapping[str, int]], thing: str) -> Iterator[str]:
     """Find what makes labels wrong or results meaningless, as sentences without a full stop."""
     sums = _per_class(counts)
+    if listing.stray and not sums:
+        yield f"{thing}s without a folder for each class. {LAYOUT.replace('picture', thing)}"
     if not any(sums.values()):
         yield f"no {thing} that can be used" + (", only hidden names" * (listing.hidden > 0 and not sums))
     filled = [name for name, count in sums.items() if count]
@@ -289,7 +300,30 @@ def _check_file(file: tuple[str, str, Path], root: Path, digest: bool, most_pixe
     pixels = hashlib.blake2b(repr(image.size).encode(), digest_size=16)
     if digest:
         pixels.update(image.tobytes())
-    return CheckedFile(where, split, label, None, size, mode, kind, pixels.hexdigest())
+    remark = ""
+    if min(header.size) < SMALLEST:
+        remark = f"smaller than {SMALLEST} pixels"
+    elif _is_transparent(header):
+        remark = "transparent: nothing to see"
+    return CheckedFile(where, split, label, None, size, mode, kind, pixels.hexdigest(), remark)
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Return whether every pixel of a picture that can be decoded is fully transparent."""
+    if not image.has_transparency_data:
+        return False
+    return image.convert("RGBA").getchannel("A").getextrema() == (0, 0)
+
+
+def _of_files(checked: Iterable[CheckedFile]) -> Iterator[str]:
+    """Say in which files there is little or nothing to see, the first ones of each reason by name."""
+    groups: dict[str, list[str]] = {}
+    for file in checked:
+        if file.remark:
+            groups.setdefault(file.remark, []).append(file.path)
+    for remark, paths in groups.items():
+        more = f" and {len(paths) - LISTED:,} more" if len(paths) > LISTED else ""
+        yield f"{remark}: {', '.join(paths[:LISTED])}{more}"
 
 
 def _duplicates(results: Iterable[CheckedFile]) -> tuple[Duplicate, ...]:
