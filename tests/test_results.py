@@ -41,6 +41,7 @@ NO_RESULTS = {
     "TrainRecipe": "a setting",
     "Trainer": "what trains",
     "World": "what reads inputs",
+    "Divergence": "a sentence of a training",
     "Checkpoint": "a line of a list of weights",
     "Choice": "a move of a player of Go",
     "GameRecords": "games to learn from",

@@ -1,6 +1,7 @@
 """The trunk that style is measured with, against convolutions by hand over the package's own weights."""
 
 import numpy as np
+import pytest
 import torch
 
 import convscope as cs
@@ -25,6 +26,7 @@ def picture() -> torch.Tensor:
     return torch.from_numpy(np.stack(rgb)).float()[None]
 
 
+@pytest.mark.filterwarnings("ignore:The network was made for 224 x 224")
 def test_it_answers_as_the_package_says():
     net = cs.load("hed-vgg16")
     seen = cs.see.activations(net, picture(), list(GOLDEN))

@@ -194,8 +194,8 @@ def test_a_folder_that_was_handed_over_is_embedded_and_opened_again(client: Test
     (folder.internal / "uploads").mkdir(parents=True, exist_ok=True)
     for number in range(16):
         made = io.BytesIO()
-        shade = np.random.default_rng(number).integers(0, 200, (28, 28), dtype=np.uint8)
-        shade[:, number : number + 4] = 255
+        shade = np.random.default_rng(number).integers(0, 20, (28, 28), dtype=np.uint8)
+        shade[4:24, 4 + number : 8 + number] = 255
         Image.fromarray(shade).save(made, "PNG")
         id_ = sha256(made.getvalue()).hexdigest()
         (folder.internal / "uploads" / id_).write_bytes(made.getvalue())

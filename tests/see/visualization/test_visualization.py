@@ -9,6 +9,7 @@ from convscope.see import Visualization, compare_with_data, iter_visualize, visu
 from convscope.see.visualization.objective_parser import expand_units
 from convscope.see.visualization.recipe import LookRecipe, VisualizeRecipe
 from convscope.worlds import ImageTensorDataset
+from convscope.worlds.images.bit_depth import PictureWarning
 
 
 def test_many_units_by_one_text(small: Net) -> None:
@@ -101,7 +102,7 @@ def test_start_from_an_image(small: Net) -> None:
     torch.testing.assert_close(made.images, image.expand(2, -1, -1, -1), atol=1e-3, rtol=0)
     plain = visualize(small, "conv2:0", steps=0, start="zeros", canvas="pixels")
     assert bool((plain.images == 0.5).all()) and plain.recipe.start == "zeros"
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError), pytest.warns(PictureWarning, match="5 x 5"):
         visualize(small, "conv2:0", steps=0, start=torch.rand(3, 5, 5))
     with pytest.raises(UsageError, match="start"):
         visualize(small, "conv2:0", steps=0, start="nowhere")

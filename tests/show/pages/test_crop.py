@@ -47,7 +47,9 @@ def test_nothing_is_said_of_what_is_seen_whole():
     assert crop.sentence(photo(64, 64), SPEC) is None and crop.note(photo(64, 64), SPEC) == ""
     assert pictures.said_of_crops([photo(64, 64)], SPEC) == {"said": [], "said_zh": []}
     grey = TensorSpec((1, 28, 28), kind="digit", value_range=(0.0, 1.0))
-    drawn = open_sample(np.zeros((28, 28), np.uint8), grey)
+    stroke = np.zeros((28, 28), np.uint8)
+    stroke[6:22, 12:15] = 255
+    drawn = open_sample(stroke, grey)
     assert crop.sentence(drawn, grey) is None
 
 

@@ -16,5 +16,12 @@ def test_strip_and_terminal_write_shares_alike(value, said):
     losses: Any = SimpleNamespace(style={"a": 0.5}, style_of_content={"a": value}, values={"b": value})
     painted: Any = SimpleNamespace(losses=losses)
     assert _reached(painted) == f"missing of the style 50.0% (photograph {said}), of the content {said}"
-    document = {"style": {"a": 0.5}, "style_of_content": {"a": value}, "content": {}, "unmoved": False}
-    assert list(table(document).columns[3].cells) == [said] == [capped_share(value)]
+    document = {
+        "style": {"a": 0.5},
+        "style_of_content": {"a": value},
+        "content": {},
+        "unmoved": False,
+        "said": [],
+    }
+    rows = table(document).renderables[0]
+    assert list(rows.columns[3].cells) == [said] == [capped_share(value)]
