@@ -50,9 +50,11 @@ def range_of(page: Any, layer: str) -> list[float]:
 
 
 def overlapping(page: Any) -> list[float]:
-    """Return by how much rows reach into the next ones, in pixels."""
+    """Return by how much rows reach into the next ones in a frame that is shown, in pixels."""
     edges = page.locator("section.layer").evaluate_all(
-        "all => all.map(one => one.getBoundingClientRect()).map(({top, bottom}) => [top, bottom])"
+        """all => new Promise(done => requestAnimationFrame(() => setTimeout(() => done(
+        all.filter(one => one.isConnected).map(one => one.getBoundingClientRect())
+        .map(({top, bottom}) => [top, bottom])))))"""
     )
     return [above[1] - below[0] for above, below in pairwise(edges) if above[1] > below[0] + 1]
 

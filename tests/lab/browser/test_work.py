@@ -174,6 +174,7 @@ def test_the_methods_that_a_comparison_names_are_marked(
     page.get_by_text("most faithful", exact=True).wait_for()
     assert page.locator("li.card.best h3").inner_text().split()[0] == "integrated"
     keep(page, "explained-and-compared")
+    page.unroute_all(behavior="wait")  # the page asks again and again; none is to be on its way at the end
 
 
 def test_a_file_is_classified_and_programs_are_shown(open_page: Open, digit: Path) -> None:
