@@ -354,7 +354,11 @@ def test_what_makes_no_sense_is_refused(judge, photographs, folder):
 
 def test_styles_are_named_by_hand_or_by_their_files():
     words = ["a/Great Wave (c1831).jpg", "night=x/y.png", "7.png"]
-    assert perceptual.parse_styles(words) == {"great-wave-c1831": words[0], "night": "x/y.png", "style": "7.png"}
+    assert perceptual.parse_styles(words) == {
+        "great-wave-c1831": words[0],
+        "night": "x/y.png",
+        "style": "7.png",
+    }
     with pytest.raises(UsageError, match="twice"):
         perceptual.parse_styles(["wave=a.png", "b/wave.png"])
     with pytest.raises(UsageError, match="at least one"):
