@@ -136,7 +136,7 @@ def test_colours_of_another_have_its_mean_and_covariance():
 
 def test_detail_in_the_root_of_its_covariance_is_uncorrelated():
     image, other = picture(3).double(), 0.2 * picture(4).double()
-    root = color.detail_root([image, other], [0.75, 0.25]).double()
+    root = color.detail_covariance_root([image, other], [0.75, 0.25]).double()
     found = []
     for one in (image, other):
         steps = torch.linalg.inv(root) @ torch.cat([one.diff(dim=d).flatten(1) for d in (1, 2)], 1)
@@ -144,7 +144,7 @@ def test_detail_in_the_root_of_its_covariance_is_uncorrelated():
     together = 0.75 * found[0] + 0.25 * found[1]
     torch.testing.assert_close(together / together[0, 0], torch.eye(3).double(), rtol=1e-4, atol=1e-4)
     assert float(torch.linalg.eigvalsh(root)[-1]) == pytest.approx(1.0, abs=1e-6)
-    grey = color.detail_root([image[:1].expand(3, -1, -1)], [1.0])
+    grey = color.detail_covariance_root([image[:1].expand(3, -1, -1)], [1.0])
     torch.testing.assert_close(grey.sum(1), torch.ones(3), rtol=1e-4, atol=1e-4)
     assert float(torch.linalg.eigvalsh(grey)[0]) == pytest.approx(color.LEAST_HUE, rel=1e-3)
 
@@ -154,14 +154,14 @@ def test_hues_that_a_painting_does_not_have_are_hardly_painted(net, monkeypatch)
     content, light = picture(0)[:1].expand(3, -1, -1), picture(1)[:1]
     painting = torch.cat([light, 0.9 * light, 0.6 * light + 0.05 * picture(5)[1:2]])
     settings = {**QUICK, "steps": [30], "content_weight": 0.1}
-    axis = torch.linalg.eigh(color.detail_root([painting], [1.0]))[1][:, 0]
+    axis = torch.linalg.eigh(color.detail_covariance_root([painting], [1.0]))[1][:, 0]
 
     def rare(image: torch.Tensor) -> float:
         steps = torch.cat([image.diff(dim=d).flatten(1) for d in (1, 2)], 1)
         return float((axis @ steps).std() / steps.std())
 
     decorrelated = rare(style_transfer(net, content, painting, **settings).image)
-    monkeypatch.setattr(color, "detail_root", lambda *_: torch.eye(3))
+    monkeypatch.setattr(color, "detail_covariance_root", lambda *_: torch.eye(3))
     assert decorrelated < 0.5 * rare(style_transfer(net, content, painting, **settings).image)
 
 

@@ -15,7 +15,7 @@ LUMA = (0.299, 0.587, 0.114)
 LEAST = 1e-5
 """Added to variances of colours in [0, 1], so that images of a single colour can be inverted."""
 LEAST_HUE = 0.02
-"""Least eigenvalue of `detail_root`: how far a grey painting lets hues move, as a share of brightness."""
+"""Least eigenvalue of `detail_covariance_root`: how far a grey painting lets hues move, beside brightness."""
 
 
 def luminance(image: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 1 h w"]:
@@ -117,7 +117,9 @@ def apply_colour_map(image: Float[Tensor, "3 h w"], affine: Float[Tensor, "3 4"]
     return (affine[:, :3] @ image.flatten(1).double() + affine[:, 3:]).view_as(image).to(image.dtype)
 
 
-def detail_root(images: Iterable[Float[Tensor, "3 h w"]], shares: Sequence[float]) -> Float[Tensor, "3 3"]:
+def detail_covariance_root(
+    images: Iterable[Float[Tensor, "3 h w"]], shares: Sequence[float]
+) -> Float[Tensor, "3 3"]:
     """Compute the root of the covariance of the differences in colour between neighbouring pixels.
 
     If an image's parameters are its colours times the root's inverse, its colours are decorrelated (as those
@@ -141,7 +143,9 @@ def detail_root(images: Iterable[Float[Tensor, "3 h w"]], shares: Sequence[float
     return ((vectors * root) @ vectors.T).float()
 
 
-def mixed(matrix: Float[Tensor, "3 3"] | None, image: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+def transform_colours(
+    matrix: Float[Tensor, "3 3"] | None, image: Float[Tensor, "b c h w"]
+) -> Float[Tensor, "b c h w"]:
     """Multiply the colours of images by a matrix.
 
     Args:

@@ -118,7 +118,7 @@ class StyleProblem:
         self.paintings = [_coloured(opened(one), self.picture, recipe.color) for one in paintings]
         self.colour_root = None
         if recipe.scaling == "relative":
-            self.colour_root = color.detail_root(map(_reduced, self.paintings), recipe.shares)
+            self.colour_root = color.detail_covariance_root(map(_reduced, self.paintings), recipe.shares)
         self.sizes = sizes((self.picture.shape[1], self.picture.shape[2]), recipe)
         self.guide, self.style_guides, self.colours = None, [], 1
         if guide is not None:

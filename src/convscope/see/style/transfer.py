@@ -131,7 +131,7 @@ class _Run:
         """Keep the image if its score is the best, and count the step."""
         score = float(step.scores[0])
         if score > self.score or self.best is None:
-            self.best = color.mixed(self.root, params.parameters[0].detach()).clone()
+            self.best = color.transform_colours(self.root, params.parameters[0].detach()).clone()
             self.score = score
         self.counts[scale] += step.index > 0
         self.changed = self.changed or bool(step.changed.any())
@@ -219,15 +219,15 @@ class _Decode:
 
     def encode(self, image: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
         """Return the parameters of an image with values from 0 to 1."""
-        return color.mixed(None if self.root is None else torch.linalg.inv(self.root), image)
+        return color.transform_colours(None if self.root is None else torch.linalg.inv(self.root), image)
 
     def clamp(self, free: Float[Tensor, "1 c h w"]) -> None:
         """Clamp the colours of parameters to [0, 1], in place."""
-        free.copy_(self.encode(color.mixed(self.root, free).clamp(0, 1)))
+        free.copy_(self.encode(color.transform_colours(self.root, free).clamp(0, 1)))
 
     def __call__(self, free: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 3 h w"]:
         """Return images in the spec's value range."""
-        image = color.mixed(self.root, free).expand(-1, 3, -1, -1)
+        image = color.transform_colours(self.root, free).expand(-1, 3, -1, -1)
         if self.mask is not None:
             mask = self.mask.to(free.device)
             image = mask * image + (1 - mask) * self.content.to(free.device)
