@@ -165,6 +165,17 @@ def test_hues_that_a_painting_does_not_have_are_hardly_painted(net, monkeypatch)
     assert decorrelated < 0.5 * rare(style_transfer(net, content, painting, **settings).image)
 
 
+def test_decorrelated_colours_are_clamped_as_red_green_and_blue():
+    image, beyond = picture(0)[None], 2 * picture(3)[None] - 0.5
+    root = color.detail_covariance_root([0.2 * picture(1) + 0.8 * picture(2)[:1]], [1.0])
+    decode = transfer._Decode(image, None, 0.0, 1.0, root)
+    torch.testing.assert_close(decode(decode.encode(image)), image, atol=1e-4, rtol=0)
+    free = decode.encode(beyond)
+    assert float((decode(free) - beyond.clamp(0, 1)).abs().max()) > 0.3
+    decode.clamp(free)
+    torch.testing.assert_close(decode(free), beyond.clamp(0, 1), atol=1e-4, rtol=0)
+
+
 def test_it_starts_in_the_paintings_colours_and_the_papers_way_in_its_own(net):
     content, one, two = 0.3 * picture(0) + 0.4, 0.5 * picture(1), 0.3 * picture(2) + 0.5
     problem = StyleProblem(net, content, [one, two], recipe(style=["a", "b"], style_weight=[3, 1]))
