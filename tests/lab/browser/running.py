@@ -162,6 +162,14 @@ def until(page: Any, condition: str | Callable[[], bool]) -> None:
     raise AssertionError(condition)
 
 
+def expect(found: Any) -> Any:
+    """Return Playwright's assertions on a locator; they wait until they hold, up to 30 seconds."""
+    from playwright import sync_api
+
+    sync_api.expect.set_options(timeout=30_000)
+    return sync_api.expect(found)
+
+
 def serious(page: Any) -> list[tuple[str, list[str]]]:
     """Return what axe finds serious or critical on a page: rules, and the elements that break them."""
     axe = LAB_UI / "node_modules" / "axe-core" / "axe.min.js"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.lab.browser.running import LAB_UI, Lab, serious, wait_for_answer
+from tests.lab.browser.running import LAB_UI, Lab, expect, serious, wait_for_answer
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
@@ -174,7 +174,7 @@ def test_less_motion_is_respected(open_page: Open) -> None:
     first = where.inner_text()
     page.wait_for_timeout(1200)
     assert where.inner_text() == first
-    assert page.get_by_role("button", name="Play").count() == 1
+    expect(page.get_by_role("button", name="Play")).to_have_count(1)
     moving = "document.getAnimations().filter(one => one.playState === 'running').length"
     assert page.evaluate(moving) == 0
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.lab.browser.running import serious, until
+from tests.lab.browser.running import expect, serious, until
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
@@ -152,7 +152,7 @@ def test_an_input_is_handed_to_explain(open_page: Open, atlas: str) -> None:
     page.get_by_role("button", name="Explain it").click()
     page.wait_for_url("**/explain?*file=*")
     page.get_by_text("input-").first.wait_for()
-    assert page.locator("#field-net").input_value() == "digits"
+    expect(page.locator("#field-net")).to_have_value("digits")
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.lab.browser.running import serious, stroke
+from tests.lab.browser.running import expect, serious, stroke
 
 from convscope import nets, see, worlds
 from convscope.graph import TensorSpec, chain
@@ -60,8 +60,8 @@ def test_both_answer_the_same_input_and_their_maps_are_subtracted(open_page: Ope
     with torch.no_grad():
         exact = torch.stack([100 * net(example()).softmax(1)[0] for net in nets_of], 1)
     eventually(page, percents, pytest.approx(exact.flatten().tolist(), abs=0.06))
-    assert stages(page, "conv1").count() == 3
-    assert stages(page, "conv2").count() == 2  # 50 maps and 8: nothing to subtract
+    expect(stages(page, "conv1")).to_have_count(3)
+    expect(stages(page, "conv2")).to_have_count(2)  # 50 maps and 8: nothing to subtract
     page.get_by_text("The shapes differ.").first.wait_for()
     maps = [{one.place: one.maps for one in see.feature_maps(net, example())} for net in nets_of]
     stages(page, "conv1").nth(1).focus()
@@ -117,7 +117,7 @@ def test_networks_of_other_inputs_are_refused_and_the_first_one_goes_on(open_pag
     page.locator(".answers .name.best", has_text="7").wait_for()
     page.get_by_label("Compare with").select_option("lenet5")
     page.locator("#layer-C1").wait_for()
-    assert page.get_by_role("alert").count() == 0
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.parametrize("options", [{}, {"viewport": {"width": 390, "height": 844}, "is_mobile": True}])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.lab.browser.conftest import CHROMIUM, FLAGS
-from tests.lab.browser.running import Lab, until
+from tests.lab.browser.running import Lab, expect, until
 
 from convscope.nets import load
 from convscope.worlds import world_of
@@ -105,7 +105,7 @@ def test_what_the_microphone_hears_is_classified(speaking: Any) -> None:
     shares = [float(text.strip().rstrip("%")) for text in page.locator(".answers .number").all_inner_texts()]
     assert len(shares) == 10
     assert sum(shares) == pytest.approx(100, abs=1)
-    assert page.get_by_role("alert").count() == 0
+    expect(page.get_by_role("alert")).to_have_count(0)
     page.get_by_role("button", name="Record").click()
     page.get_by_role("button", name="Stop").wait_for()
     page.get_by_role("link", name="Build").click()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.lab.browser.running import Lab, begin, stroke, until, wait_for_answer
+from tests.lab.browser.running import Lab, begin, expect, stroke, until, wait_for_answer
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
@@ -41,7 +41,7 @@ def test_all_files_that_were_chosen_together_are_handed_over(open_page: Open, tm
     page.locator("#field-images").set_input_files([tmp_path / name for name in names])
     for name in names:
         page.locator(".file .name", has_text=name).wait_for()
-    assert page.locator(".file .name").all_inner_texts() == names
+    expect(page.locator(".file .name")).to_have_text(names)
 
 
 def test_a_refused_action_on_a_job_is_said_and_stays(open_page: Open, lab: Lab) -> None:
@@ -58,7 +58,7 @@ def test_a_refused_action_on_a_job_is_said_and_stays(open_page: Open, lab: Lab) 
         row.get_by_role("button", name="Remove").click()
     page.get_by_role("alert").get_by_text("Stop it first.").wait_for()
     page.wait_for_timeout(500)  # the list is shown anew
-    assert page.get_by_role("alert").get_by_text("Stop it first.").count() == 1
+    expect(page.get_by_role("alert").get_by_text("Stop it first.")).to_have_count(1)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_an_answer_about_a_former_position_does_not_count(
     play("ArrowDown", "E4")  # as many moves, another position
     route.fulfill(content_type="application/json", body=json.dumps(late))
     page.wait_for_timeout(500)
-    assert page.get_by_text(shows).count() == 0
+    expect(page.get_by_text(shows)).to_have_count(0)
     page.unroute_all()
     page.route(
         f"**/api/v1/go/{question}",
@@ -139,7 +139,7 @@ def test_the_picture_of_a_unit_that_was_left_is_neither_shown_nor_kept(open_page
     before = shown.get_attribute("src")
     page.evaluate("window.release()")
     page.wait_for_timeout(500)
-    assert shown.get_attribute("src") == before
+    expect(shown).to_have_attribute("src", before)
     assert page.evaluate("[...window.pictures]") == [before]
 
 
@@ -147,14 +147,14 @@ def test_a_unit_that_is_no_sum_says_why(open_page: Open) -> None:
     page = open_page("/m/questions/pool2/3")
     note = page.locator(".card", has=page.locator("#kernel-title")).get_by_role("alert")
     note.wait_for(timeout=60_000)
-    assert "pool2:3, of maxovertime" in note.inner_text()
+    expect(note).to_contain_text("pool2:3, of maxovertime")
     page.get_by_label("Text").fill("Another question?")
     page.wait_for_timeout(2500)  # it is asked again, and refused again
-    assert page.get_by_role("alert").count() == 1
+    expect(page.get_by_role("alert")).to_have_count(1)
     page.keyboard.press("Escape")
     page.goto(page.url.split("/m/")[0] + "/m/questions/conv2/3")
     page.locator("p.sum b").first.wait_for()
-    assert page.get_by_role("alert").count() == 0
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_frames_of_the_network_that_was_left_are_dropped(open_page: Open) -> None:
@@ -191,13 +191,13 @@ def test_frames_of_the_network_that_was_left_are_dropped(open_page: Open) -> Non
     for message in held:
         sockets[-1].send(message)
     page.wait_for_timeout(300)
-    assert page.locator(".answers").count() == 0
+    expect(page.locator(".answers")).to_have_count(0)
     late = held[-1]
     holds = False
     route.continue_()
     wait_for_answer(page, "question")
     sockets[-1].send(late)
     page.wait_for_timeout(1500)
-    assert page.locator(".answers .name").all_inner_texts() == ["statement", "question"]
-    assert page.locator(".answers .name.best").inner_text() == "question"
+    expect(page.locator(".answers .name")).to_have_text(["statement", "question"])
+    expect(page.locator(".answers .name.best")).to_have_text("question")
     assert "conv1" in page.locator("section.layer h3").all_inner_texts()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
+from tests.lab.browser.running import expect
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
@@ -29,7 +30,7 @@ def train(page: Any) -> None:
     page.wait_for_url("**/train?job=*")
     page.locator("section.out").get_by_text("done", exact=True).wait_for(timeout=240_000)
     page.locator("figure canvas").first.wait_for()
-    assert page.get_by_role("alert").count() == 0
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
@@ -48,14 +49,14 @@ def test_bundled_data_of_every_world_is_trained_on(
         pytest.importorskip("numba", reason="the rules of Go are compiled by numba")
     page = open_page("/train")
     choose(page, world, set_)
-    assert page.get_by_label("Recipe").input_value() == recipe
+    expect(page.get_by_label("Recipe")).to_have_value(recipe)
     fill(page, epochs="1", samples="256")
     train(page)
     page.get_by_text(metric, exact=False).first.wait_for()
     page.reload()
     page.get_by_text("done", exact=True).wait_for()
     page.locator(".worlds [aria-pressed=true]", has_text=world).wait_for()
-    assert page.get_by_label("Recipe").input_value() == recipe
+    expect(page.get_by_label("Recipe")).to_have_value(recipe)
 
 
 def wave(pitch: float, seed: int) -> bytes:
@@ -96,7 +97,7 @@ def test_sentences_in_a_file_are_chosen_checked_and_learned(open_page: Open, tmp
     page.get_by_text("All is well.").wait_for(timeout=60_000)
     page.get_by_label("Recipe").select_option("")
     fill(page, network="kim_cnn_50", epochs="3")
-    assert "convscope train kim_cnn_50 reviews.tsv" in page.locator("form pre, form code").last.inner_text()
+    expect(page.locator("form pre, form code").last).to_contain_text("convscope train kim_cnn_50 reviews.tsv")
     train(page)
     page.locator("td button.diagonal").first.click()
     page.get_by_text("the film").first.wait_for()
@@ -141,7 +142,7 @@ def test_a_mislabelled_picture_is_moved_explained_and_learned_from_anew(
     page.get_by_role("button", name="light, answered dark").click()
     panel = page.get_by_role("group", name="Sample")
     panel.get_by_text("test/light/0.png").wait_for()
-    assert panel.get_by_label("Class to move it to").input_value() == "dark"
+    expect(panel.get_by_label("Class to move it to")).to_have_value("dark")
     panel.get_by_role("button", name="Move", exact=True).click()
     panel.get_by_text("Counts as dark from the next training on.").wait_for()
     corrections = page.get_by_role("region", name="Corrections")
@@ -177,7 +178,7 @@ def test_a_tap_freezes_a_map_and_a_hold_switches_it_off(open_page: Open) -> None
     page.get_by_text("test samples are right").wait_for()
     page.mouse.up()
     page.locator("button.off").wait_for(state="detached")
-    assert page.locator("[data-testid=ablated]").count() == 0
+    expect(page.locator("[data-testid=ablated]")).to_have_count(0)
     one.wait_for()  # it was no tap: the map learns on
     one.focus()
     page.keyboard.down("a")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.lab.browser.running import serious, wait_for_answer
+from tests.lab.browser.running import expect, serious, wait_for_answer
 
 from convscope import see
 from convscope.lab.live.inputs import bundled_dataset
@@ -59,7 +59,7 @@ def test_a_list_is_chosen_and_its_address_is_handed_on(open_page: Open) -> None:
     page.get_by_role("button", name="Choose units").click()
     for unit in (7, 1, 20, 1):
         page.locator(f"main li[aria-posinset='{unit + 1}'] button").click()
-    assert page.locator("button.tile[aria-pressed=true]").count() == 2
+    expect(page.locator("button.tile[aria-pressed=true]")).to_have_count(2)
     page.get_by_role("button", name="Show these 2").click()
     page.wait_for_url("**/m/digits/conv2?units=7,20")
     page.get_by_role("heading", name="conv2: 2 of 50 units").wait_for()
@@ -107,8 +107,9 @@ def test_visualizations_of_a_list_are_made_one_after_the_other(open_page: Open) 
 def test_a_frame_shows_the_list_alone_and_stays_a_frame(open_page: Open) -> None:
     page = open_page("/m/digits/conv2?units=7,8&embed=true")
     tiles(page).first.wait_for()
-    assert page.locator("header").count() == page.get_by_text("Choose units").count() == 0
-    assert tiles(page).first.get_attribute("href") == "/m/digits/conv2/7?embed=true"
+    expect(page.locator("header")).to_have_count(0)
+    expect(page.get_by_text("Choose units")).to_have_count(0)
+    expect(tiles(page).first).to_have_attribute("href", "/m/digits/conv2/7?embed=true")
 
 
 @pytest.mark.parametrize("options", [{}, {"viewport": {"width": 390, "height": 844}, "is_mobile": True}])

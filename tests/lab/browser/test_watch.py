@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.lab.browser.running import ONE, SEVEN, answer, stroke, wait_for_answer
+from tests.lab.browser.running import ONE, SEVEN, answer, expect, stroke, wait_for_answer
 
 from convscope.graph import receptive_fields
 from convscope.nets import describe, load
@@ -120,12 +120,12 @@ def test_the_kernel_steps_by_itself_and_waits_where_one_points(open_page: Open) 
     where.filter(has_not_text=first).wait_for()
     page.locator(".flow canvas").last.hover()
     page.get_by_role("button", name="Play").wait_for()
-    assert where.inner_text() == "row 5, column 5"
+    expect(where).to_have_text("row 5, column 5")
     page.locator("h1").hover()
     page.keyboard.press("ArrowRight")
-    assert where.inner_text() == "row 5, column 6"
+    expect(where).to_have_text("row 5, column 6")
     page.keyboard.press("ArrowDown")
-    assert where.inner_text() == "row 6, column 6"
+    expect(where).to_have_text("row 6, column 6")
     page.keyboard.press(" ")
     page.get_by_role("button", name="Pause").wait_for()
 
@@ -145,10 +145,10 @@ def test_the_strongest_inputs_are_found_and_can_be_put_in(open_page: Open) -> No
 def test_a_steered_unit_changes_the_answer_beside_the_unsteered_one(open_page: Open) -> None:
     page = open_page("/m/digits/relu3/0")
     wait_for_answer(page, "7")
-    assert page.locator(".bar.steered").count() == 0
+    expect(page.locator(".bar.steered")).to_have_count(0)
     page.get_by_role("button", name="Off (0)").click()
     page.locator(".bar.steered").first.wait_for()
-    assert page.locator(".bar.steered").count() == 10
+    expect(page.locator(".bar.steered")).to_have_count(10)
     page.get_by_text(re.compile("The answer (stays|changes from) 7")).wait_for()
     page.get_by_role("button", name="As it is (1)").click()
     page.locator(".bar.steered").first.wait_for(state="detached")
@@ -157,18 +157,20 @@ def test_a_steered_unit_changes_the_answer_beside_the_unsteered_one(open_page: O
 def test_a_frame_for_another_page_shows_the_parts_that_are_wanted(open_page: Open) -> None:
     page = open_page("/m/digits/conv2/7?embed=true&steer=false&top=false")
     page.locator("#kernel-title").wait_for()
-    assert page.locator("header").count() == 0
-    assert page.locator("#steer-title").count() == page.locator("#top-title").count() == 0
+    expect(page.locator("header")).to_have_count(0)
+    expect(page.locator("#steer-title")).to_have_count(0)
+    expect(page.locator("#top-title")).to_have_count(0)
     page = open_page("/m/digits/conv2/7?embed=true&kernel=false&test=false&link=false&top=false")
     page.locator("#steer-title").wait_for()
-    assert page.locator("#kernel-title").count() == page.get_by_text("Copy link").count() == 0
+    expect(page.locator("#kernel-title")).to_have_count(0)
+    expect(page.get_by_text("Copy link")).to_have_count(0)
     assert not page.locator("aside").is_visible()
 
 
 def test_both_languages_by_browser_address_and_switch(open_page: Open) -> None:
     page = open_page("/", locale="zh-CN")
     page.get_by_role("link", name="观察", exact=True).wait_for()
-    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     page.goto(page.url + "?lang=en")
     page.get_by_role("link", name="Watch", exact=True).wait_for()
     page.get_by_role("button", name="中文").click()
@@ -189,10 +191,10 @@ def test_the_keyboard_alone_reaches_units_and_their_values(open_page: Open) -> N
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.getAttribute('aria-label')?.startsWith('conv1: 25 maps')"):
             break
-    assert "conv1 · map 0 · row 13, column 13" in page.locator(".readout").inner_text()
+    expect(page.locator(".readout")).to_contain_text("conv1 · map 0 · row 13, column 13")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Shift+ArrowRight")
-    assert "conv1 · map 1 · row 14, column 13" in page.locator(".readout").inner_text()
+    expect(page.locator(".readout")).to_contain_text("conv1 · map 1 · row 14, column 13")
     page.keyboard.press("Enter")
     page.wait_for_url("**/m/digits/conv1/1?at=14,13")
 
@@ -207,33 +209,33 @@ def test_the_keyboard_alone_draws_a_digit(open_page: Open) -> None:
     said = page.locator(".pad [aria-live]")
     for _ in range(3):
         page.keyboard.press("ArrowUp")
-    assert said.inner_text() == "row 4, column 14"
+    expect(said).to_have_text("row 4, column 14")
     assert answer(page) == "7"  # nothing is drawn while the pen is up
     page.keyboard.press("Space")
-    assert said.inner_text() == "Pen down at row 4, column 14"
+    expect(said).to_have_text("Pen down at row 4, column 14")
     for _ in range(19):
         page.keyboard.press("ArrowDown")
-    assert said.inner_text() == "drawing, row 23, column 14"
+    expect(said).to_have_text("drawing, row 23, column 14")
     wait_for_answer(page, "1")
     page.keyboard.press("Enter")
-    assert said.inner_text() == "Pen up at row 23, column 14"
+    expect(said).to_have_text("Pen up at row 23, column 14")
     drawn = pixels(page, "input")
     page.keyboard.press("ArrowLeft")
     page.wait_for_timeout(200)
     assert (pixels(page, "input") == drawn).all()
     page.keyboard.press("Backspace")
-    assert said.inner_text() == "The pad is empty"
+    expect(said).to_have_text("The pad is empty")
     page.wait_for_timeout(300)
     assert np.unique(pixels(page, "input").reshape(-1, 4), axis=0).shape[0] == 1
     page.keyboard.press("Shift+ArrowUp")
-    assert said.inner_text() == "row 19, column 13"
+    expect(said).to_have_text("row 19, column 13")
     page.keyboard.press("Space")  # two arrows at a time slant the stroke
     page.keyboard.down("ArrowUp")
     page.keyboard.press("ArrowRight")
-    assert said.inner_text() == "drawing, row 17, column 14"
+    expect(said).to_have_text("drawing, row 17, column 14")
     page.keyboard.up("ArrowUp")
     page.keyboard.press("Tab")
-    assert page.locator(".pad .pen").count() == 0
+    expect(page.locator(".pad .pen")).to_have_count(0)
 
 
 def test_a_picture_of_a_digit_is_opened(open_page: Open, tmp_path: Path) -> None:
@@ -263,7 +265,7 @@ def test_other_networks_take_their_own_inputs(open_page: Open, tmp_path: Path) -
     Image.effect_mandelbrot((320, 240), (-2, -1, 1, 1), 50).convert("RGB").save(tmp_path / "picture.png")
     page.locator("input[type=file]").set_input_files(tmp_path / "picture.png")
     page.locator(".answers.long").wait_for(timeout=120_000)
-    assert page.locator(".answers .name").count() == 8
+    expect(page.locator(".answers .name")).to_have_count(8)
 
 
 def test_a_digit_drawn_in_a_corner_is_centred(open_page: Open) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.lab.browser.running import serious
+from tests.lab.browser.running import expect, serious
 
 from convscope.graph import receptive_fields
 from convscope.lab.live.networks import watchable
@@ -193,4 +193,4 @@ def test_frames_without_maps_have_the_answer(open_page: Open, photograph: Path) 
     net = load(NET)
     with torch.no_grad():
         found = net(open_sample(photograph, net.input_spec).input[None]).softmax(1)[0]
-    assert page.locator(".answers .name.best").inner_text() == net.classes[int(found.argmax())]
+    expect(page.locator(".answers .name.best")).to_have_text(net.classes[int(found.argmax())])

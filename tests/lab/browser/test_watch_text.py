@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.lab.browser.running import serious, wait_for_answer
+from tests.lab.browser.running import expect, serious, wait_for_answer
 
 from convscope import nets, see
 from convscope.worlds import open_sample
@@ -94,7 +94,7 @@ def test_words_on_which_a_value_depends_are_framed(open_page: Open) -> None:
             break
         page.keyboard.press("ArrowLeft" if column > lead + 5 else "ArrowRight")
     page.locator("ol.words li.lit").wait_for()
-    assert page.locator("ol.words li.lit .word").all_inner_texts() == ["is"]
+    expect(page.locator("ol.words li.lit .word")).to_have_text(["is"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -23,6 +23,7 @@ from tests.lab.browser.running import (
     Lab,
     begin,
     drop,
+    expect,
     handwritten_seven,
     stroke,
     until,
@@ -59,7 +60,7 @@ def test_1_every_layer_is_watched_and_a_unit_is_understood(open_wheel: Open, kee
     wait_for_answer(page, "7")
     for scale in ("each map", "whole network", "each layer"):
         page.get_by_role("button", name=scale, exact=True).click()
-        assert page.get_by_role("button", name=scale, exact=True).get_attribute("aria-pressed") == "true"
+        expect(page.get_by_role("button", name=scale, exact=True)).to_have_attribute("aria-pressed", "true")
     stage = page.locator("section[aria-labelledby='layer-conv2'] .stage")
     stage.hover(position={"x": 20, "y": 20})
     page.locator(".readout").get_by_text("depends on 8×8 pixels of the input").wait_for()
@@ -80,7 +81,7 @@ def test_1_every_layer_is_watched_and_a_unit_is_understood(open_wheel: Open, kee
         page.wait_for_timeout(50)
     assert where.inner_text() != first
     all_loaded(page, ".patch img")
-    assert page.locator(".patch").count() == 9
+    expect(page.locator(".patch")).to_have_count(9)
     page.get_by_role("link", name="As a film strip").wait_for(timeout=60_000)  # the visualization is done
     page.get_by_role("button", name="Off (0)").click()
     page.get_by_text(re.compile("The answer (stays|changes)")).wait_for()
@@ -98,8 +99,9 @@ def test_2_every_unit_has_an_address_data_and_a_frame(open_wheel: Open, keep: Ke
     assert card["address"] == "conv2:7" and card["kernel"]["shape"] == [25, 3, 3]
     frame = open_wheel("/m/digits/conv2/7?embed=true&steer=false&top=false")
     frame.get_by_role("heading", name="How it computes").wait_for()
-    assert frame.get_by_role("banner").count() == frame.get_by_role("heading", name="Steer").count() == 0
-    assert frame.get_by_role("heading", name="Strongest real inputs").count() == 0
+    expect(frame.get_by_role("banner")).to_have_count(0)
+    expect(frame.get_by_role("heading", name="Steer")).to_have_count(0)
+    expect(frame.get_by_role("heading", name="Strongest real inputs")).to_have_count(0)
     keep(frame, "2-embedded")
     listed = open_wheel("/m/digits/conv2?units=7,20")
     listed.get_by_role("heading", name="conv2: 2 of 50 units").wait_for()
@@ -113,12 +115,12 @@ def test_3_a_network_is_built_as_text_and_mistakes_are_explained(open_wheel: Ope
     text.fill("conv 8 5x5, relu, maxpool 2, conv 9 40x40, dense 10")
     alert = page.get_by_role("alert")
     alert.wait_for()
-    assert "Use a smaller kernel" in alert.inner_text()
-    assert page.locator(".block.wrong input").input_value() == "conv 9 40x40"
+    expect(alert).to_contain_text("Use a smaller kernel")
+    expect(page.locator(".block.wrong input")).to_have_value("conv 9 40x40")
     keep(page, "3-wrong")
     text.fill("conv 8 5x5, relu, c1 = maxpool 2, conv 8 3x3 padding=1, add < c1 conv2, flatten, dense 10")
     until(page, "[...document.querySelectorAll('.edge .shape')].at(-1)?.innerText === '10'")
-    assert page.get_by_role("alert").count() == 0
+    expect(page.get_by_role("alert")).to_have_count(0)
     page.get_by_label("Search layers").fill("kernel=5x5")
     page.get_by_text("1 of", exact=False).first.wait_for()
     page.get_by_label("Compare with").fill("lecture-relu")
@@ -197,7 +199,9 @@ def test_5_units_mixtures_strips_and_the_atlas_are_looked_into(
     page.wait_for_url("**/do/visualize?job=*")
     done(page)
     strip = page.get_by_role("group", name="Film strip").get_by_role("img")
-    assert strip.get_attribute("alt") == "Film strip: 5 pictures of each place, after 0, 4, 16, 64, 128 steps"
+    expect(strip).to_have_attribute(
+        "alt", "Film strip: 5 pictures of each place, after 0, 4, 16, 64, 128 steps"
+    )
     all_loaded(page, ".strip img, .pictures img")
     captions = page.locator(".pictures figcaption span").all_inner_texts()
     assert {"conv2:7", "conv2:1 - 0.3*conv2:3"} <= set(captions)
@@ -228,14 +232,16 @@ def test_6_an_answer_is_explained_from_a_region_to_units_and_similar_pictures(
     page.get_by_role("button", name="Explain this picture").click()
     page.get_by_role("heading", name="Why 7?").wait_for(timeout=120_000)
     done(page)
-    assert page.locator("li.card h3").count() == page.get_by_text("weights are random").count() == 3
+    expect(page.locator("li.card h3")).to_have_count(3)
+    expect(page.get_by_text("weights are random")).to_have_count(3)
     for name in ("Deletion", "Insertion", "Average drop"):
-        assert page.locator("li.card dt", has_text=name).count() == 3
+        expect(page.locator("li.card dt", has_text=name)).to_have_count(3)
     all_loaded(page, "li.card img")
     units = page.locator("[data-testid=region-units] li")
     units.first.wait_for(timeout=60_000)
     all_loaded(page, "[data-testid=region-units] img")
-    assert units.count() == 6 and units.first.locator("img").count() == 5
+    expect(units).to_have_count(6)
+    expect(units.first.locator("img")).to_have_count(5)
     before = units.locator("a").all_inner_texts()
     page.get_by_role("application", name="Region of the picture").focus()
     for _ in range(4):
@@ -285,7 +291,7 @@ def test_7_a_dream_is_stopped_kept_and_its_settings_come_back_also_without_metad
         page.get_by_role("button", name="Dream", exact=True).wait_for()
         drop(page, file, name)
         page.get_by_text(said).wait_for()
-        assert page.get_by_label("Steps", exact=True).input_value() == "400"
+        expect(page.get_by_label("Steps", exact=True)).to_have_value("400")
         page.locator(".pick .name", has_text="photo.png").wait_for()
     page.goto(page.url.split("?")[0])
     page.get_by_role("button", name="Dream", exact=True).wait_for()
@@ -302,12 +308,12 @@ def test_8_go_is_played_analysed_and_saved_a_sound_is_heard_and_words_are_tinted
     page = open_wheel("/go")
     board = page.get_by_role("application")
     board.wait_for(timeout=240_000)  # a minute where the rules were never compiled
-    assert page.locator(".suggested").count() == 0
+    expect(page.locator(".suggested")).to_have_count(0)
     page.get_by_role("button", name="Hints").click()
     page.locator(".suggested li").first.wait_for(timeout=60_000)
     keep(page, "8-hints")
     page.get_by_role("button", name="Hints").click()
-    assert page.locator(".suggested").count() == 0
+    expect(page.locator(".suggested")).to_have_count(0)
     board.focus()
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.lab.browser.running import drop, handwritten_seven, until
+from tests.lab.browser.running import drop, expect, handwritten_seven, until
 
 pytestmark = pytest.mark.slow
 Open = Callable[..., Any]
@@ -34,10 +34,10 @@ def test_a_wrong_shape_is_explained_on_its_edge(open_page: Open) -> None:
     page.get_by_role("textbox", name="Text", exact=True).fill("conv 8 3x3, conv 9 40x40, dense 10")
     alert = page.get_by_role("alert")
     alert.wait_for()
-    assert "a kernel that fits" in alert.inner_text()
-    assert "Use a smaller kernel" in alert.inner_text()
-    assert page.locator(".edge.wrong .shape").inner_text() == "8 × 26 × 26"
-    assert page.locator(".block.wrong input").input_value() == "conv 9 40x40"
+    expect(alert).to_contain_text("a kernel that fits")
+    expect(alert).to_contain_text("Use a smaller kernel")
+    expect(page.locator(".edge.wrong .shape")).to_have_text("8 × 26 × 26")
+    expect(page.locator(".block.wrong input")).to_have_value("conv 9 40x40")
 
 
 def test_a_network_with_branches_is_drawn_searched_and_compared(open_page: Open) -> None:
@@ -98,7 +98,7 @@ def test_a_cell_of_the_confusion_matrix_opens_its_pictures(open_page: Open, lab:
     cell.click()
     count = int(str(said).rpartition(" ")[2])
     page.get_by_text(f"of {count}, the largest loss first").wait_for()
-    assert page.locator("[data-testid=sample]").count() == min(count, 24)
+    expect(page.locator("[data-testid=sample]")).to_have_count(min(count, 24))
     until(page, "[...document.querySelectorAll('[data-testid=sample] img')].every(i => i.naturalWidth > 0)")
 
 
@@ -132,7 +132,7 @@ def test_a_dream_is_stopped_reloaded_and_restored(open_page: Open, photo: Path, 
     page.goto(page.url.split("?")[0])
     drop(page, made, "dream.png")
     page.get_by_text("The settings of this picture are restored.").wait_for()
-    assert page.get_by_label("Steps", exact=True).input_value() == "400"
+    expect(page.get_by_label("Steps", exact=True)).to_have_value("400")
 
 
 @pytest.fixture
@@ -147,9 +147,9 @@ def test_methods_explain_a_digit_side_by_side(open_page: Open, digit: Path) -> N
     page.get_by_role("button", name="Explain this picture").click()
     page.get_by_role("heading", name="Why 7?").wait_for(timeout=180_000)
     page.get_by_text("done", exact=True).wait_for(timeout=180_000)
-    assert page.locator("li.card h3").count() == 3
-    assert page.locator("li.card img").count() == 3
-    assert page.get_by_text("weights are random").count() == 3
+    expect(page.locator("li.card h3")).to_have_count(3)
+    expect(page.locator("li.card img")).to_have_count(3)
+    expect(page.get_by_text("weights are random")).to_have_count(3)
 
 
 def test_the_methods_that_a_comparison_names_are_marked(
@@ -160,7 +160,8 @@ def test_the_methods_that_a_comparison_names_are_marked(
     page.get_by_label("Compare", exact=True).check()
     page.get_by_role("button", name="Explain this picture").click()
     page.get_by_text("None of the 3 maps passes the checks").wait_for(timeout=180_000)
-    assert page.locator("li.card").count() == 3 and page.get_by_text("most faithful", exact=True).count() == 0
+    expect(page.locator("li.card")).to_have_count(3)
+    expect(page.get_by_text("most faithful", exact=True)).to_have_count(0)
 
     def favour(route: Any) -> None:  # of this digit no method passes
         answer = route.fetch()
@@ -183,14 +184,14 @@ def test_a_file_is_classified_and_programs_are_shown(open_page: Open, digit: Pat
     answers = page.locator("[data-testid=answers] li")
     answers.first.wait_for(timeout=60_000)
     assert answers.first.inner_text().startswith("7")
-    assert "/api/v1/networks/digits/classify" in page.get_by_text("curl --data-binary").inner_text()
+    expect(page.get_by_text("curl --data-binary")).to_contain_text("/api/v1/networks/digits/classify")
 
 
 def test_a_game_of_go_is_begun_and_hints_are_hidden_until_wanted(open_page: Open) -> None:
     page = open_page("/go")
     board = page.get_by_role("application")
     board.wait_for(timeout=180_000)
-    assert page.locator(".suggested").count() == 0
+    expect(page.locator(".suggested")).to_have_count(0)
     page.get_by_role("button", name="Hints").click()
     page.locator(".suggested li").first.wait_for(timeout=60_000)
     page.get_by_role("button", name="Hints").click()
