@@ -16,7 +16,7 @@ from convscope.nets import Net, NetLike, as_net
 from convscope.nets.inference.autotune import Workload, fastest, network_facts, precisions
 from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
-from convscope.nets.style.adain import AdaIN, Statistics, statistics
+from convscope.nets.style.adain import AdaIN, Style, style_of
 from convscope.nets.style.bank import PLAIN, StyleBank
 from convscope.recipe import in_bytes, real_number
 from convscope.use.tiled import AdaINStyle, SingleStyle, StyleMix, TilePainter, stylize_tiled
@@ -381,7 +381,7 @@ def _painter_for(
         if regions or not shares:
             raise _paintings_only_error(f"{len(shares)} paintings, {len(regions)} regions")
         paintings = [(one, share) for one, share in shares if not (isinstance(one, str) and one == PLAIN)]
-        return AdaINStyle(net.module, [(share, _painting_statistics(net, one)) for one, share in paintings])
+        return AdaINStyle(net.module, [(share, _painting_style(net, one)) for one, share in paintings])
     mixture = dict(shares)
     if isinstance(net.module, StyleBank):
         masks = [(_mask(region, size), region.style) for region in regions]
@@ -410,8 +410,8 @@ def _paintings_only_error(received: str) -> UsageError:
     )
 
 
-def _painting_statistics(net: Net, file: InputLike) -> Statistics:
-    """Compute the statistics of a painting's features."""
+def _painting_style(net: Net, file: InputLike) -> Style:
+    """Compute what an AdaIN network takes from a painting."""
     images = painting(file, PAINTING).to(net.device, net.dtype)
     module: Any = net.module
-    return statistics(module.encode(*net.normalise(images)))
+    return style_of(module.encode(*net.normalise(images)))

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convscope.nets import Net
-from convscope.nets.style.adain import AdaIN, Statistics, mixed, statistics, statistics_of_parts
+from convscope.nets.style.adain import AdaIN, Statistics, Style, mixed, statistics, statistics_of_parts
 from convscope.nets.style.bank import PLAIN, StyleBank
-from convscope.nets.style.parts import STEP, InstanceNormWithFixedStats, any_size
+from convscope.nets.style.parts import STEP, InstanceNormWithFixedStats, Maps, any_size
 
 LEAST = 64
 """Least side of a tile in pixels, without its margin; smaller tiles would be mostly margin."""
@@ -229,17 +229,19 @@ class StyleMix:
 
 @dataclass(frozen=True)
 class AdaINStyle:
-    """Apply an AdaIN network with a mixture of paintings' feature statistics.
+    """Apply an AdaIN network with a mixture of paintings.
 
     Attributes:
         module: the network's module.
     """
 
     module: AdaIN
-    styles: Sequence[tuple[float, Statistics]]
-    """Weight and statistics of each; what is missing from a sum of 1 are the photograph's own."""
+    styles: Sequence[tuple[float, Style]]
+    """Weight of each, and what is taken from it; what is missing from a sum of 1 is the photograph's own."""
     own: Statistics | None = None
     """Statistics of the whole photograph; each image's own if None."""
+    swapped: Statistics | None = None
+    """Statistics of the whole photograph after its patches were replaced; each image's own if None."""
 
     def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "AdaINStyle":
         """Compute the statistics of the whole photograph's features, added up over its tiles.
@@ -252,19 +254,14 @@ class AdaINStyle:
         Returns:
             A painter that uses these statistics for every tile.
         """
-        return replace(self, own=statistics_of_parts(self._without_margin(net, whole, part) for part in some))
-
-    def _without_margin(self, net: Net, whole: Whole, part: PaintedTile) -> Tensor:
-        """Return the features of a tile at the positions that are no other tile's."""
-        features = self._encoded(net, _to_unit_range(part.cut(whole), net))
-        down, across = (
-            slice((inner[0] - outer[0]) // STEP, -(-(inner[1] - outer[0]) // STEP))
-            for inner, outer in zip(part.inner, part.outer, strict=True)
-        )
-        return features[..., down, across]
+        encoded = (self._encoded(net, _to_unit_range(part.cut(whole), net)) for part in some)
+        own = statistics_of_parts(map(_without_margin, encoded, some))
+        encoded = (self._encoded(net, _to_unit_range(part.cut(whole), net)) for part in some)
+        swapped = (self.module.swap(features.float(), self.styles, own) for features in encoded)
+        return replace(self, own=own, swapped=statistics_of_parts(map(_without_margin, swapped, some)))
 
     def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: PaintedTile) -> Tensor:
-        """Stylize one tile: encode it, exchange the feature statistics, decode.
+        """Stylize one tile: encode it, replace its patches, exchange the feature statistics, decode.
 
         Args:
             net: AdaIN network.
@@ -280,7 +277,9 @@ class AdaINStyle:
             features = self.module.encode(ready).float()
             own = self.own or statistics(features)
             rest = 1.0 - sum(share for share, _ in self.styles)
-            target = self.module.exchange(features, mixed([*self.styles, (rest, own)]), own)
+            wanted = mixed([*((share, style.statistics) for share, style in self.styles), (rest, own)])
+            swapped = self.module.swap(features, self.styles, own)
+            target = self.module.exchange(swapped, wanted, self.swapped or statistics(swapped))
             return self.module.decode(target.to(ready.dtype))
 
         return any_size(painted, net.normalise(images)[0])
@@ -291,6 +290,15 @@ class AdaINStyle:
         down, across = height - images.shape[-2], width - images.shape[-1]
         padded = functional.pad(net.normalise(images)[0], (0, across, 0, down), mode="replicate")
         return self.module.encode(padded)
+
+
+def _without_margin(features: Maps, part: PaintedTile) -> Maps:
+    """Return the features of a tile at the positions that are no other tile's."""
+    down, across = (
+        slice((inner[0] - outer[0]) // STEP, -(-(inner[1] - outer[0]) // STEP))
+        for inner, outer in zip(part.inner, part.outer, strict=True)
+    )
+    return features[..., down, across]
 
 
 def stylize_tiled(net: Net, whole: Whole, painter: TilePainter, most_bytes: int) -> Whole:

@@ -11,6 +11,8 @@ Normalization", arXiv:1703.06868. Differences from the paper:
 - whole covariances are exchanged, of the features and of the colours, not only variances: the whitening and
   colouring transform of Li et al. 2017, arXiv:1705.08086, "Universal Style Transfer via Feature Transforms".
   So strokes are in it, which variances hardly hold, and the palette is the painting's;
+- before, each patch of features is replaced by the painting's most similar one (`swap`): statistics do not
+  say how strokes go on. Not while the decoder is trained;
 - encoder and decoder use reflection padding, where hed-vgg16 uses zeros: statistics should not depend
   on the border.
 """
@@ -25,6 +27,7 @@ from torch.nn import functional
 
 from convscope.errors import UsageError
 from convscope.nets.style.parts import Maps, Residual, UpsampleConv, any_size, convolution, last, unit
+from convscope.nets.style.style_swap import StylePatches, style_patches, swap
 
 Statistic = Float[Tensor, "_ c 1 1"]
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -39,9 +42,9 @@ EPSILON, FEATURE_EPSILON, COLOUR_EPSILON = 1e-5, 0.01, 0.02
 """Added to variances: of single channels, and of features and colours before roots are taken: the noise of a
 flat photograph should not become strokes, nor that of a grey one colours."""
 MOST_BLOCKS = 16
-HALO, BLOCK_HALO = 32, 8
-"""Radius in pixels of the receptive field of encoder (13) and decoder (12), rounded up; and what each
-residual block adds to it."""
+HALO, BLOCK_HALO = 36, 8
+"""Radius in pixels of the receptive field of encoder (13), patches (8) and decoder (12), rounded up; and what
+each residual block adds to it."""
 
 
 class Statistics(NamedTuple):
@@ -56,6 +59,18 @@ class Statistics(NamedTuple):
     mean: Statistic
     root: Float[Tensor, "_ 256 256"]
     colour_root: Float[Tensor, "_ 3 3"]
+
+
+class Style(NamedTuple):
+    """What is taken from a painting.
+
+    Attributes:
+        statistics: of its features.
+        patches: of its whitened features, without colours.
+    """
+
+    statistics: Statistics
+    patches: StylePatches
 
 
 class AdaIN(nn.Module):
@@ -178,6 +193,25 @@ class AdaIN(nn.Module):
         colour = _with_covariance(centred[:, -3:], own.colour_root, style.colour_root)
         return torch.cat([texture, colour], 1) + style.mean
 
+    def swap(self, features: Maps, styles: Sequence[tuple[float, Style]], own: Statistics) -> Maps:
+        """Replace every patch of a photograph's features by the styles' most similar ones.
+
+        Colours stay; what is missing from weights of 1 is left of the photograph's features. The result has
+        other statistics than `own`.
+
+        Args:
+            features: features of one photograph `[1 259 h w]`.
+            styles: weight of each style, and the style.
+            own: statistics to whiten with, as of the whole image when `features` are of a tile.
+
+        Returns:
+            Features of the same shape, whitened but for the colours.
+        """
+        white = _whitened(features, own)
+        rest = 1.0 - sum(share for share, _ in styles)
+        parts = [rest * white, *(share * swap(white, style.patches) for share, style in styles)]
+        return torch.cat([torch.stack(parts).sum(0), features[:, -3:].float()], 1)
+
     def decode(self, features: Maps) -> Maps:
         """Decode features to images.
 
@@ -214,6 +248,19 @@ def mean_and_deviation(maps: Maps) -> tuple[Statistic, Statistic]:
     """
     variance, mean = torch.var_mean(maps.float(), (2, 3), correction=0, keepdim=True)
     return mean, (variance + EPSILON).sqrt()
+
+
+def style_of(features: Float[Tensor, "1 259 h w"]) -> Style:
+    """Return what is taken from a painting.
+
+    Args:
+        features: the painting's features; both sides at least 2.
+
+    Returns:
+        Its statistics and patches.
+    """
+    found = statistics(features)
+    return Style(found, style_patches(_whitened(features, found)))
 
 
 def statistics(features: Maps) -> Statistics:
@@ -280,6 +327,12 @@ def _root(covariance: Float[Tensor, "b c c"], epsilon: float) -> Float[Tensor, "
     """Return the symmetric square root of covariance matrices, `epsilon` added to each variance."""
     values, vectors = torch.linalg.eigh(covariance)
     return (vectors * (values.clamp_min(0) + epsilon).sqrt()[:, None]) @ vectors.transpose(1, 2)
+
+
+def _whitened(features: Maps, own: Statistics) -> Float[Tensor, "b 256 h w"]:
+    """Return the features without colours, of mean 0, uncorrelated and of variance 1."""
+    identity = torch.eye(own.root.shape[-1], dtype=own.root.dtype, device=own.root.device)[None]
+    return _with_covariance(features[:, :-3].float() - own.mean[:, :-3], own.root, identity)
 
 
 def _with_covariance(centred: Maps, own: Float[Tensor, "b c c"], wanted: Float[Tensor, "b c c"]) -> Maps:

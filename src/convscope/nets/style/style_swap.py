@@ -1,0 +1,115 @@
+"""Style-swap: replace every patch of a photograph's features by the most similar patch of a style's.
+
+Source: Chen and Schmidt 2016, "Fast Patch-based Style Transfer of Arbitrary Style", arXiv:1612.04337, section
+3; both features are whitened first, as in the style decorator of Avatar-Net (Sheng et al. 2018,
+arXiv:1805.03857). Statistics alone say which strokes there are, not how they lie beside each other: here
+neighbours come from the painting together.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from convscope.nets.style.parts import Maps
+
+PATCH = 3
+"""Side of a patch, in positions."""
+DIMENSIONS = 48
+"""Patches are compared in so many random combinations of the channels (Johnson and Lindenstrauss 1984), and
+not in all 256: whitened channels are alike, so there are no principal ones."""
+STRIDE = 2
+"""Of the style's patches, one in so many rows and columns is compared with: a quarter of the time, and by
+SqueezeNet the pictures are as near to painting and photograph."""
+MOST_SIMILARITIES = 2**24
+"""How many similarities of patches are held at a time."""
+OFFSETS = range(-(PATCH // 2), PATCH // 2 + 1)
+
+
+class StylePatches(NamedTuple):
+    """The patches of a style.
+
+    Attributes:
+        features: whitened features, with a border of one position, reflected: `[1 c h+2 w+2]`.
+        centres: where the middle of each patch is in these features, row by row.
+        directions: each patch, projected and of length 1.
+    """
+
+    features: Maps
+    centres: Int[Tensor, " n"]
+    directions: Float[Tensor, "n d"]
+
+
+def style_patches(features: Float[Tensor, "1 c h w"]) -> StylePatches:
+    """Cut the whitened features of a style into patches.
+
+    Args:
+        features: whitened features; both sides at least 2.
+
+    Returns:
+        The patches.
+    """
+    height, width = features.shape[-2:]
+    wide = _with_border(features)
+    inside = torch.arange(wide[0, 0].numel(), device=features.device).view(wide.shape[-2:])[1:-1, 1:-1]
+    patches = next(_projected_patches(features, height)).unflatten(0, (height, width))
+    few = (slice(None, None, STRIDE),) * 2
+    return StylePatches(wide, inside[few].flatten(), functional.normalize(patches[few].flatten(0, 1), dim=1))
+
+
+def swap(features: Float[Tensor, "1 c h w"], style: StylePatches) -> Float[Tensor, "1 c h w"]:
+    """Replace every patch by the style's most similar one, by cosine similarity; mean where they overlap.
+
+    Args:
+        features: whitened features of a photograph; both sides at least 2.
+        style: patches of the style, of as many channels.
+
+    Returns:
+        Features made of the style's alone. They are no longer white: a mean varies less.
+    """
+    height, width = features.shape[-2:]
+    centres = style.centres[_nearest(features, style)].unflatten(0, (height, width))
+    flat, total = style.features[0].flatten(1), torch.zeros_like(features)
+    count = features.new_zeros(height, width)
+    for down in OFFSETS:
+        for right in OFFSETS:
+            taker, giver = _overlap(height, width, down, right)
+            places = centres[giver] - down * style.features.shape[-1] - right
+            total[0][:, *taker] += flat[:, places.flatten()].unflatten(1, places.shape)
+            count[taker] += 1
+    return total / count
+
+
+def _overlap(height: int, width: int, down: int, right: int) -> tuple[tuple[slice, slice], ...]:
+    """Return which positions have a patch centred `down` and `right` of them, and these centres."""
+    rows = slice(max(0, -down), height - max(0, down)), slice(max(0, down), height - max(0, -down))
+    columns = slice(max(0, -right), width - max(0, right)), slice(max(0, right), width - max(0, -right))
+    return (rows[0], columns[0]), (rows[1], columns[1])
+
+
+def _nearest(features: Maps, style: StylePatches) -> Int[Tensor, " n"]:
+    """Return which patch of the style is the most similar, for each position, row by row."""
+    rows = max(1, MOST_SIMILARITIES // (len(style.directions) * features.shape[-1]))
+    wanted = style.directions.T
+    return torch.cat([(part @ wanted).argmax(1) for part in _projected_patches(features, rows)])
+
+
+def _projected_patches(features: Maps, rows: int) -> Iterator[Float[Tensor, "n d"]]:
+    """Yield the projected patches around the positions of some rows at a time."""
+    wide = _with_border(functional.conv2d(features, _projection(features)))
+    for first in range(0, features.shape[-2], rows):
+        yield functional.unfold(wide[:, :, first : first + rows + 2], PATCH)[0].T
+
+
+def _projection(features: Maps) -> Float[Tensor, "d c 1 1"]:
+    """Return the same random projection at every call."""
+    generator = torch.Generator().manual_seed(0)
+    made = torch.randn(DIMENSIONS, features.shape[1], 1, 1, generator=generator)
+    return made.to(features) / DIMENSIONS**0.5
+
+
+def _with_border(features: Maps) -> Maps:
+    return functional.pad(features, (PATCH // 2,) * 4, mode="reflect")

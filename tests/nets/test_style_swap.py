@@ -1,0 +1,66 @@
+"""Patches of features, replaced by a style's: against loops in NumPy."""
+
+import numpy as np
+import pytest
+import torch
+
+from convscope.nets.style import style_swap
+from convscope.nets.style.style_swap import style_patches, swap
+
+
+def maps(channels, height, width, seed):
+    return torch.randn(1, channels, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def patch(features, row, column):
+    """The patch around a position, reflected at the border, with NumPy."""
+    wide = np.pad(features[0].numpy(), ((0, 0), (1, 1), (1, 1)), mode="reflect")
+    return wide[:, row : row + 3, column : column + 3]
+
+
+def test_patches_lie_where_their_centres_were_and_are_averaged_where_they_overlap(monkeypatch):
+    content, style = maps(5, 7, 6, 0), maps(5, 8, 9, 1)
+    patches = style_patches(style)
+    places = [(row, column) for row in range(0, 8, 2) for column in range(0, 9, 2)]
+    assert len(patches.centres) == len(patches.directions) == len(places)
+    chosen = torch.randint(len(places), (42,), generator=torch.Generator().manual_seed(2))
+    monkeypatch.setattr(style_swap, "_nearest", lambda features, style: chosen)
+    total, count = np.zeros((5, 9, 8)), np.zeros((9, 8))
+    for number, which in enumerate(chosen.tolist()):
+        row, column = divmod(number, 6)
+        total[:, row : row + 3, column : column + 3] += patch(style, *places[which])
+        count[row : row + 3, column : column + 3] += 1
+    assert np.allclose(swap(content, patches)[0].numpy(), (total / count)[:, 1:-1, 1:-1], atol=1e-5)
+
+
+def test_the_most_similar_patch_is_taken_by_cosine_similarity(monkeypatch):
+    """A projection to many dimensions keeps nearly all angles, so nearly all neighbours are the true ones."""
+    monkeypatch.setattr(style_swap, "DIMENSIONS", 3000)
+    content, style = maps(6, 9, 8, 3), maps(6, 12, 10, 4) * 5
+    found = style_swap._nearest(content, style_patches(style))
+    cut = [patch(style, row, column).ravel() for row in range(0, 12, 2) for column in range(0, 10, 2)]
+    directions = np.stack([one / np.linalg.norm(one) for one in cut])
+    similar = np.stack([directions @ patch(content, *divmod(n, 8)).ravel() for n in range(72)])
+    best = similar.max(1)
+    chosen = similar[np.arange(72), found.numpy()]
+    assert (found.numpy() == similar.argmax(1)).mean() > 0.9
+    assert (best - chosen).max() < 0.1 * best.max()
+
+
+@pytest.mark.parametrize("most", [1, 200, 2**24])
+def test_a_style_swapped_for_itself_stays_however_many_rows_are_compared_at_a_time(monkeypatch, most):
+    monkeypatch.setattr(style_swap, "STRIDE", 1)
+    monkeypatch.setattr(style_swap, "MOST_SIMILARITIES", most)
+    style = maps(8, 11, 13, 5)
+    assert torch.allclose(swap(style, style_patches(style)), style, atol=1e-6)
+
+
+def test_nothing_but_the_style_is_in_the_result():
+    """Each value is a mean of the style's, so none is outside their range; a flat style gives flat maps."""
+    content, style = maps(4, 10, 10, 6) * 100, maps(4, 6, 7, 7)
+    made = swap(content, style_patches(style))
+    assert made.shape == content.shape
+    assert (made.amax((2, 3)) <= style.amax((2, 3))).all()
+    assert (made.amin((2, 3)) >= style.amin((2, 3))).all()
+    flat = torch.full((1, 4, 6, 7), 0.3)
+    assert torch.allclose(swap(content, style_patches(flat)), torch.tensor(0.3))
