@@ -18,7 +18,7 @@ from benchmarks.result import Result, Target, apart, has_bf16, spread
 ROUNDS, SECONDS, WARM = 3, 4.0, 1.0
 NEEDS = ("mnist",)
 SEEDS, GOAL = 5, 0.99
-SAMPLES = 40_000
+SAMPLES = 36_000
 """Digits that convscope learns from on the way to the goal, each once, by Muon."""
 PATIENCE = 3.2
 """Times our own median, after which the common loop is no longer waited for."""

@@ -44,8 +44,17 @@ def imported(folder, words):
     return {name for name in found["new"] if name in ("timm", "torchvision", "torch._dynamo", "sympy")}
 
 
-def test_classify_imports_neither_library_nor_compiler(tmp_path):
-    assert imported(tmp_path, ("classify", "photo.png")) == set()
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("classify", "photo.png"),
+        ("style", "apply", "photo.png", "--style", "wave", "--precision", "fp32"),
+        ("train", "lecture-relu", "digits", "--optimizer", "muon", "--epochs", "1", "--samples", "200"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_neither_library_nor_compiler_is_imported(tmp_path, words):
+    assert imported(tmp_path, words) == set()
 
 
 @pytest.mark.exhaustive

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from inspect import unwrap
 from typing import Any
 
 import torch
@@ -11,6 +12,13 @@ from typing_extensions import override
 
 class GroupedOptimizer(optim.Optimizer, ABC):
     """Take each step group by group, as torch's optimizers do; subclasses say what a group's step is."""
+
+    # torch wraps these so that torch.compile leaves them alone. The wrapper imports torch.compile's front end
+    # at the first call, compiled or not, which takes a second.
+    add_param_group = unwrap(optim.Optimizer.add_param_group)
+    zero_grad = unwrap(optim.Optimizer.zero_grad)
+    state_dict = unwrap(optim.Optimizer.state_dict)
+    load_state_dict = unwrap(optim.Optimizer.load_state_dict)
 
     @override
     @torch.no_grad()

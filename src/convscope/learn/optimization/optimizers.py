@@ -3,7 +3,6 @@
 A new one is one entry in `OPTIMIZERS`, and its name in `recipe.Optimizer`.
 """
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -71,26 +70,10 @@ def make_optimizer(
         for (scale, decays), group in members.items()
     ]
     fused = all(p.device.type in {"cpu", "cuda"} and p.dtype == torch.float32 for p in parameters)
-    _skip_compiler()
     optimizer = OPTIMIZERS[recipe.optimizer](groups, recipe, fused)
     if isinstance(optimizer, optim.SGD):
         optimizer.register_step_pre_hook(_fill_momentum)
     return optimizer
-
-
-def _skip_compiler() -> None:
-    """Keep torch's optimizers from importing `torch._dynamo`, which takes a second and is not used here.
-
-    torch 2.14 wraps these methods in `torch._disable_dynamo`, which imports it at the first call, only to
-    learn how to call the method uncompiled; the answer is kept on the method. Where it is imported already,
-    or torch keeps its answer elsewhere, nothing changes.
-    """
-    if "torch._dynamo" in sys.modules:
-        return
-    for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
-        method = getattr(getattr(optim.Optimizer, name), "__wrapped__", None)
-        if method is not None:
-            method.__dynamo_disable = method
 
 
 def _fill_momentum(optimizer: optim.Optimizer, _arguments: Any, _options: Any) -> None:

@@ -97,9 +97,10 @@ class StyleFilter(nn.Module):
     def __init__(self, channels: int, reach: int) -> None:
         super().__init__()
         self.filters = convolution(channels, channels, reach)
-        with torch.no_grad():
-            self.filters.weight.mul_(0.1)
-            self.filters.weight.add_(nn.init.dirac_(torch.empty_like(self.filters.weight)))
+        if not self.filters.weight.is_meta:
+            with torch.no_grad():
+                self.filters.weight.mul_(0.1)
+                self.filters.weight.add_(nn.init.dirac_(torch.empty_like(self.filters.weight)))
         self.grain = nn.ParameterList([torch.zeros(channels, period, period) for period in PERIODS])
 
     def forward(self, features: Maps, corner: Corner = (0, 0)) -> Maps:

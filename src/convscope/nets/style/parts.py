@@ -101,6 +101,8 @@ def convolution(channels: int, filters: int, size: int, stride: int = 1) -> nn.C
         The convolution, with Kaiming normal weights and zero biases.
     """
     made = nn.Conv2d(channels, filters, size, stride, padding=size // 2, padding_mode="reflect")
+    if made.weight.is_meta:  # even trying would import torch's compiler
+        return made
     nn.init.kaiming_normal_(made.weight, nonlinearity="relu")
     nn.init.zeros_(made.bias)  # pyright: ignore[reportArgumentType]
     return made

@@ -112,6 +112,8 @@ class Capsules(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw weights from a normal distribution of standard deviation `SPREAD`."""
+        if self.weight.is_meta:  # even trying would import torch's compiler
+            return
         nn.init.normal_(self.weight, 0, SPREAD)
 
     def capsules(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b n size"]:

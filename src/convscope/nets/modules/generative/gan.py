@@ -126,7 +126,8 @@ class DCGAN(AdversarialPair):
 
 def _initialise(module: nn.Module) -> None:
     """Draw the weights of convolutions and dense layers as the paper does, with a deviation of 0.02."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+    learned = isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
+    if learned and not module.weight.is_meta:  # there even trying would import torch's compiler
         nn.init.normal_(module.weight, 0.0, 0.02)
 
 
