@@ -241,7 +241,7 @@ class _Ground:
 def _search(
     ground: _Ground, index: int, width: int, taken: Sequence[Box], measure: Measure
 ) -> PlacedLabel | None:
-    """Find the best place for a name at the largest size that has room; None if even the smallest has none."""
+    """Find the best place for a name at the largest size that has room; None if none has."""
     size, least, others = _wanted(ground.label, width), _least(width), _scaled(taken, width)
     while True:
         for lines, note in _variants(ground.label, size):
@@ -268,7 +268,7 @@ def _wanted(label: MapLabel, width: int) -> int:
 
 
 def _grown(label: MapLabel, old: PlacedLabel, before: int, width: int, measure: Measure) -> PlacedLabel:
-    """Return a name of a smaller map on a larger one: at the same place, and no larger in widths of the map."""
+    """Return a name of a smaller map on a larger one: at the same place, relatively no larger."""
     size = max(old.size, min(_wanted(label, width), int(old.size * width / before)))
     return _boxed(replace(old, size=size), width, measure)
 

@@ -54,7 +54,7 @@ COLOURS = {
     "photo": {"label": ("dark", DARK, LIGHT), "class": ("light", LIGHT, DARK)},
     "ink": {"label": ("orange", (194, 80, 11), LIGHT), "class": ("blue", (31, 104, 176), LIGHT)},
 }
-"""Letters and halo of names on photographs, and on drawings, whose strokes are black; as in the style sheet."""
+"""Letters and halo of names on photographs, and on drawings of black strokes; as in the style sheet."""
 BORDER = 5
 """Pixels between the cells of two regions on the sheet; others are one apart."""
 DETAIL = 6
