@@ -388,7 +388,11 @@ def _named(content: bytes) -> str:
         text = codecs.getincrementaldecoder("utf-8")().decode(content[:32])
     except UnicodeDecodeError:
         return "data of an unknown kind"
-    return "text" if all(letter.isprintable() or letter.isspace() for letter in text) else "data of an unknown kind"
+    return (
+        "text"
+        if all(letter.isprintable() or letter.isspace() for letter in text)
+        else "data of an unknown kind"
+    )
 
 
 def _damage(content: bytes, where: str, error: Exception) -> "PhotoError":
