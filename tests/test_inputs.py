@@ -420,7 +420,7 @@ BLANK_FORMS: dict[str, Callable[[np.ndarray, Path], Any]] = {
     "a tensor [1 1 h w]": lambda grey, file: torch.from_numpy(grey)[None, None] / 255,
     "halves": lambda grey, file: (torch.from_numpy(grey)[None, None] / 255).half(),
     "an array file": lambda grey, file: (
-        np.save(file.with_suffix(".npy"), grey / 255),
+        np.save(file.with_suffix(".npy"), grey[None].astype(np.float32) / 255),
         file.with_suffix(".npy"),
     )[1],
 }

@@ -40,7 +40,7 @@ class ConvscopeError(Exception):
 
     @property
     def brief(self) -> str:
-        """What is wrong in one short sentence, for a row of a table: what came, and what would have been right."""
+        """What is wrong in one short sentence, for a row of a table: what came, and what should have."""
         expected = self.expected.rstrip(".")
         return f"{self.received.rstrip('.')} (expected: {expected})" if self.received else expected
 

@@ -1,6 +1,5 @@
-"""What is wrong with a picture is one short sentence, the same in every verb, in the table and in the JSON."""
+"""What is wrong with a picture is one short sentence, the same in every verb, table and JSON."""
 
-import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -16,8 +15,8 @@ NET = ("--net", "lecture")
 PICTURE = (np.random.default_rng(0).random((60, 70, 3)) * 255).astype(np.uint8)
 
 
-def encoded(path: Path, **options: object) -> bytes:
-    Image.fromarray(PICTURE).save(path, **options)
+def encoded(path: Path) -> bytes:
+    Image.fromarray(PICTURE).save(path)
     return path.read_bytes()
 
 
@@ -87,8 +86,10 @@ def folder(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     for name, make, _ in BROKEN.values():
         make(folder / name)
-    encoded(folder / "sound.png")
-    encoded(folder / "no_ending", format="PNG")
+    drawn = Image.new("L", (60, 70), 255)
+    drawn.paste(0, (28, 10, 36, 60))
+    drawn.save(folder / "sound.png")
+    drawn.save(folder / "no_ending", format="PNG")
     (folder / "notes.txt").write_text("what these pictures are")
     (folder / "empty").touch()
     return folder
@@ -113,6 +114,14 @@ def test_each_broken_file_of_a_folder_has_a_row_of_its_own(convscope, folder: Pa
     assert "left out as no images: 2 files: empty, notes.txt." in table.err
 
 
+def test_where_no_picture_can_be_read_each_still_has_its_row(convscope, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "b.jpg").write_text("text")
+    done = convscope("classify", tmp_path / "a.jpg", tmp_path / "b.jpg", *NET, "--json")
+    assert done.code == 3
+    assert [one["error"] for one in done.json["answers"]] == ["an empty file", "not a picture: text"]
+
+
 def test_data_check_says_the_same(convscope, folder: Path) -> None:
     (folder / "notes.txt").unlink()
     done = convscope("data", "check", folder.parent, "--json")
@@ -135,7 +144,7 @@ def test_a_broken_file_alone_is_refused_in_the_same_words(
     done = convscope(*verb.split(), *(word.format(tmp_path / name) for word in ALONE[verb]))
     assert done.code == 3
     assert f"received: {said}" in done.err
-    assert not [entry for entry in os.listdir(tmp_path) if entry != name]
+    assert not [entry for entry in tmp_path.iterdir() if entry.name != name]
 
 
 @pytest.mark.parametrize("kind", BROKEN)

@@ -51,7 +51,7 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
         `notes`, such as on words that were never seen.
 
     Raises:
-        DataError: no image at all can be read (exit code 3); the error of the first one.
+        DataError: there is one image, and it cannot be read (exit code 3). Of several, each has its answer.
         UsageError: the network does not take one image (exit code 2).
     """
     from convscope.use import iter_predictions
@@ -75,7 +75,7 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
             entries = [_entry(*entry) for entry in top]
             answers.append({"image": path, "top": entries, **_enlarged(path, net), **_notes(path, net)})
         yield Progress((number + 1) / len(listed), path, lambda: document)
-    if first is not None and all("error" in answer for answer in answers):
+    if first is not None and len(answers) == 1:
         raise first
     yield finished(document)
 

@@ -35,7 +35,7 @@ class DigitWorld(ImageWorld):
 
     @override
     def _sized_inputs(self, source: np.ndarray | Tensor, spec: TensorSpec) -> Tensor:
-        """Return the inputs in an array or tensor; one whose pixels are all alike is refused, as in a file."""
+        """Return the inputs in an array or tensor; one of a single value is refused, as in files."""
         batch = super()._sized_inputs(source, spec)
         flat = batch.flatten(1)
         if bool((flat.amin(1) == flat.amax(1)).any()):

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing_extensions import override
 
 from PIL import Image, UnidentifiedImageError
+from typing_extensions import override
 
 from convscope.errors import DataError
 from convscope.system.files import kind_of, open_regular
@@ -79,7 +79,7 @@ _OTHERS = {
     "a program": (b"\x7felf", b"mz", b"#!"),
     "text": (b"\xff\xfe", b"\xfe\xff"),
 }
-"""What files are that are no pictures -> how they begin, in lower case; UTF-16 has a mark, other text is recognised."""
+"""What files are that are no pictures -> how they begin, in lower case; of text UTF-16, by its mark."""
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -396,7 +396,7 @@ def _named(content: bytes) -> str:
 
 
 def _damage(content: bytes, where: str, error: Exception) -> "PhotoError":
-    """Return the error for a picture that cannot be decoded: `truncated` when its end is missing, else `corrupt`."""
+    """Return the error for a picture that cannot be decoded: is its end missing, or is it damaged."""
     image_format = _format_of(content, _SIGNATURES)
     whole = _stated_length(content, image_format)
     end = _ENDS.get(image_format or "")
