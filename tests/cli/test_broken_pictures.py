@@ -162,3 +162,13 @@ def test_errors_of_other_worlds_are_one_sentence_too(convscope, tmp_path: Path) 
     (tmp_path / "empty.wav").touch()
     done = convscope("classify", tmp_path / "bad.wav", tmp_path / "empty.wav", "--net", "spoken-digits")
     assert done.code == 3 and "Received:" not in done.out
+
+
+def test_a_misspelt_name_is_answered_with_the_file_that_is_there(convscope, tmp_path: Path) -> None:
+    encoded(tmp_path / "holiday.png")
+    for wrong in ("holyday.png", "holiday.jpg"):
+        for folder in ("", f"{tmp_path}/"):
+            done = convscope("explain", folder + wrong, *NET)
+            assert done.code == 3 and f"Did you mean {folder}holiday.png?" in done.err
+    assert "Did you mean" not in convscope("explain", "winter.png", *NET).err
+    assert "Did you mean" not in convscope("explain", "nowhere/holiday.png", *NET).err

@@ -97,8 +97,14 @@ def _ink(grey: np.ndarray) -> tuple[np.ndarray, float]:
     # Dark ink swallows a share of the light on the paper, so it is measured as one.
     ink = np.clip(-difference * (255 / np.clip(paper, 32, 255)) if dark else difference, 0, None)
     grain = 1.4826 * float(np.median(np.abs(difference)))
-    if ink.max() < max(FAINTEST, 6 * grain):
+    if ink.max() < FAINTEST:
         raise blank_error(float(ink.max()))
+    if ink.max() < 6 * grain:
+        raise DataError(
+            "one digit on even paper",
+            received="a picture without an even background, such as a photograph",
+            hint="Crop it to the digit. A photograph of other things takes another network: convscope nets.",
+        )
     return ink, _otsu(ink[ink > 3 * grain])
 
 

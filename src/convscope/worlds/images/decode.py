@@ -3,6 +3,7 @@
 import codecs
 import functools
 import io
+import itertools
 import os
 import re
 import stat
@@ -16,7 +17,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 from typing_extensions import override
 
-from convscope.errors import DataError
+from convscope.errors import DataError, similar
 from convscope.system.files import kind_of, open_regular
 from convscope.worlds.images import bit_depth
 
@@ -24,6 +25,9 @@ MOST_PIXELS = 120_000_000
 """Pixels of the largest image that is decoded (a 108-megapixel camera fits). It takes 0.5 GB."""
 MOST_BYTES = 2**29
 """Bytes of the largest file that is read: 512 MiB."""
+
+MOST_NAMES = 2000
+"""Files of a folder among which one is looked for whose name is similar to a missing one's."""
 
 HINTS = {
     "missing": "Check the path.",
@@ -95,6 +99,7 @@ _QUIET = threading.Lock()
 """Held while warnings are silenced, which is a state of the whole process."""
 
 
+NO_FILE = "there is no such file"
 SOUND_FILE = "a sound file"
 SOUND_HINT = "Choose a network of sounds, such as --net spoken-digits: convscope nets sound lists them."
 
@@ -113,6 +118,7 @@ class PhotoError(DataError):
         self.kind, self.where, self.detail = kind, where, detail
         self.reason = f"{_BEGINNINGS.get(kind, '')}{detail}"
         hint = SOUND_HINT if detail == SOUND_FILE else HINTS[kind]
+        hint = (detail == NO_FILE and _similar_file(where)) or hint
         super().__init__(f"a readable picture at {where}", received=self.reason, hint=hint)
 
     @property
@@ -171,7 +177,7 @@ def _read(path: str | PathLike[str], count: int) -> bytes:
             return file.read(min(count, MOST_BYTES))
     except FileNotFoundError:
         broken = os.path.lexists(path)
-        what = "a link to a file that is not there" if broken else "there is no such file"
+        what = "a link to a file that is not there" if broken else NO_FILE
         raise PhotoError("missing", where, what) from None
     except (OSError, ValueError) as error:
         raise PhotoError("unreadable", where, _message(error)) from None
@@ -393,6 +399,20 @@ def _named(content: bytes) -> str:
         if all(letter.isprintable() or letter.isspace() for letter in text)
         else "data of an unknown kind"
     )
+
+
+def _similar_file(where: str) -> str:
+    """Return a hint with the names of pictures in the same folder that a missing file may stand for."""
+    try:
+        folder, name = os.path.split(where)
+        with os.scandir(folder or ".") as entries:
+            names = [entry.name for entry in itertools.islice(entries, MOST_NAMES)]
+    except (OSError, ValueError):
+        return ""
+    alike = sorted(found for found in names if Path(found).stem == Path(name).stem)
+    alike = list(dict.fromkeys([*alike, *similar(name, names, cutoff=0.8)]))[:3]
+    close = [os.path.join(folder, found) for found in alike]  # noqa: PTH118
+    return f"Did you mean {' or '.join(close)}?" if close else ""
 
 
 def _damage(content: bytes, where: str, error: Exception) -> "PhotoError":
