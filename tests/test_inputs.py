@@ -404,6 +404,58 @@ def test_a_digit_is_centred_in_every_form_but_floating_point(tmp_path: Path) -> 
     assert several.shape == (3, 1, 28, 28) and torch.equal(several[2], wanted)
 
 
+BLANK_FORMS: dict[str, Callable[[np.ndarray, Path], Any]] = {
+    "path": lambda grey, file: (Image.fromarray(grey).save(file), file)[1],
+    "PIL": lambda grey, file: Image.fromarray(grey),
+    "bytes": lambda grey, file: grey,
+    "bytes [1 h w]": lambda grey, file: grey[None],
+    "bytes in colour": lambda grey, file: grey.repeat(3).reshape(*grey.shape, 3),
+    "bytes in a tensor": lambda grey, file: torch.from_numpy(grey)[None],
+    "bytes in a batch": lambda grey, file: torch.from_numpy(grey)[None, None],
+    "floats": lambda grey, file: grey.astype(np.float32) / 255,
+    "floats [h w 1]": lambda grey, file: grey[..., None].astype(np.float64) / 255,
+    "floats [1 h w]": lambda grey, file: grey[None].astype(np.float32) / 255,
+    "floats in a batch": lambda grey, file: grey[None, None].astype(np.float32) / 255,
+    "a tensor [1 h w]": lambda grey, file: torch.from_numpy(grey)[None] / 255,
+    "a tensor [1 1 h w]": lambda grey, file: torch.from_numpy(grey)[None, None] / 255,
+    "halves": lambda grey, file: (torch.from_numpy(grey)[None, None] / 255).half(),
+    "an array file": lambda grey, file: (
+        np.save(file.with_suffix(".npy"), grey[None].astype(np.float32) / 255),
+        file.with_suffix(".npy"),
+    )[1],
+}
+
+
+@pytest.mark.parametrize("level", [0, 77, 128, 255])
+@pytest.mark.parametrize("form", BLANK_FORMS)
+def test_a_picture_of_one_value_is_no_digit_in_any_form(form: str, level: int, tmp_path: Path) -> None:
+    """Nothing is drawn, so there is no answer; one other pixel is enough for one."""
+    digits = cs.load("digits")
+    grey = np.full((28, 28), level, np.uint8)
+    blank = BLANK_FORMS[form](grey, tmp_path / "blank.png")
+    for call in (cs.use.classify, lambda net, x: cs.see.explain(net, x, "saliency")):
+        with pytest.raises(DataError, match=r"one digit, drawn in a colour.* at most 0 of 255"):
+            call(digits, blank)
+    drawn = np.zeros((28, 28), np.uint8)
+    drawn[4:24, 12:16] = 255
+    seven = BLANK_FORMS[form](drawn, tmp_path / "drawn.png")
+    assert cs.use.classify(digits, seven).label == "1"
+
+
+def test_one_blank_picture_of_several_is_refused_too() -> None:
+    drawn = np.zeros((2, 1, 28, 28), np.float32)
+    drawn[0, 0, 4:24, 12:16] = 1
+    for values in (
+        drawn,
+        torch.from_numpy(drawn),
+        (drawn * 255).astype(np.uint8),
+        torch.from_numpy(drawn[1:]),
+    ):
+        with pytest.raises(DataError, match="one digit, drawn in a colour"):
+            open_inputs(values, cs.load("digits").input_specs)
+    assert open_inputs(drawn[:1], cs.load("digits").input_specs)[0].shape == (1, 1, 28, 28)
+
+
 def test_a_network_is_taken_by_its_name_and_a_bare_module_is_told_how() -> None:
     digit = cs.worlds.digits.test().pixels([0])
     loaded, named = cs.use.classify(cs.load("digits"), digit), cs.use.classify("digits", digit)

@@ -38,6 +38,12 @@ class ConvscopeError(Exception):
             parts.append(hint)
         super().__init__(" ".join(parts))
 
+    @property
+    def brief(self) -> str:
+        """What is wrong in one short sentence, for a row of a table: what came, and what should have."""
+        expected = self.expected.rstrip(".")
+        return f"{self.received.rstrip('.')} (expected: {expected})" if self.received else expected
+
     def to_json(self) -> dict[str, str]:
         """Return the parts of the message.
 

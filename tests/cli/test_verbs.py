@@ -1,5 +1,6 @@
 """Every verb from end to end, on small real input."""
 
+import io
 import json
 import os
 import signal
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops
+from rich.console import Console
 
+from convscope.cli.tables.network import nets
 from convscope.show.images import png
 
 
@@ -54,6 +57,33 @@ def test_nets_finds_names_and_counts_the_table(convscope) -> None:
     names = convscope("nets", "ResNet18", "--json").json["names"]
     assert "torchvision/resnet18" in names
     assert "timm/resnet18" in names
+
+
+@pytest.mark.parametrize("width", [60, 80, 110, 200])
+def test_nets_cuts_no_name_and_no_number_off(width: int) -> None:
+    told = {"size_mb": 215, "top1": 0.804, "top5": 0.953, "parameters": 138_357_544, "depth": 572}
+    here = {"size_mb": 213.2, "parameters": 155_843_464, "keras_total": 155_873_736, "depth": 176}
+    line = {
+        "name": "InceptionResNetV2",
+        "reference": "timm/inception_resnet_v2",
+        "printed": told,
+        "counted": here,
+    }
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(nets.table({"own": [], "keras": [line]}))
+    text = console.export_text()
+    expected = [
+        "InceptionResNetV2",
+        "timm/inception_resnet_v2",
+        "0.804",
+        "138,357,544",
+        "155,843,464",
+        "155,873,736",
+    ]
+    assert "…" not in text and max(map(len, text.splitlines())) <= width
+    if width >= 80:
+        assert all(word in text for word in expected)
+    assert ("| MB" in text) is (width == 200)
 
 
 @pytest.mark.exhaustive

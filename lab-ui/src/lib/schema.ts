@@ -828,7 +828,10 @@ export interface components {
         ClassifiedFile: {
             /** @description How many times, where the picture is much smaller than the network's input. */
             enlarged?: number;
+            /** @description What is wrong, in one short sentence. */
             error?: string;
+            /** @description What to do about it. */
+            hint?: string;
             image: string;
             notes?: string[];
             top?: components["schemas"]["ClassProbability"][];

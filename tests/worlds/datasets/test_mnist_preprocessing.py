@@ -138,3 +138,14 @@ def test_from_a_file(tmp_path):
 def test_every_constant_picture_is_blank(level, side):
     with pytest.raises(DataError, match="one digit, drawn in a colour"):
         digits.to_tensor(Image.new("L", (side, side), level))
+
+
+def test_a_photograph_is_told_from_faint_ink():
+    """Noise has no even background; it is not the pen that is too thin."""
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60), dtype=np.uint8)
+    with pytest.raises(DataError, match=r"one digit on even paper.*photograph"):
+        digits.to_tensor(Image.fromarray(noise))
+    faint = np.full((60, 60), 200, np.uint8)
+    faint[20:40, 28:32] -= 12
+    with pytest.raises(DataError, match=r"at most .* of 255 .*darker pen"):
+        digits.to_tensor(Image.fromarray(faint))

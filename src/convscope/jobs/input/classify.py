@@ -1,6 +1,7 @@
 """Name the likeliest classes of images, each with its probability.
 
-A folder stands for all images below it; its other files are left out.
+A folder stands for all images below it, damaged ones and files with the ending of one included; its other
+files are left out.
 
     convscope classify photo.jpg
     convscope classify photo.jpg holidays --top 5
@@ -43,13 +44,14 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
 
     Yields:
         The progress with the document so far; JSON fields `net`, `answers` and, for a network with a single
-        class, `note`. Each answer has `image` (path) and either `error` or `top`: entries with `unit`,
+        class, `note`. Each answer has `image` (path) and either `error` (a short sentence) with
+        `hint`, or `top`: entries with `unit`,
         `label` and `probability` (0 to 1; null for a network with a single class) in descending order; and
         `enlarged`, how many times, where the picture is much smaller than the network's input; for texts
         `notes`, such as on words that were never seen.
 
     Raises:
-        DataError: no image at all can be read (exit code 3); the error of the first one.
+        DataError: there is one image, and it cannot be read (exit code 3). Of several, each has its answer.
         UsageError: the network does not take one image (exit code 2).
     """
     from convscope.use import iter_predictions
@@ -64,7 +66,7 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
         answer = error or next(found)
         if isinstance(answer, DataError):
             first = first or answer
-            answers.append({"image": path, "error": str(answer)})
+            answers.append({"image": path, "error": answer.brief, "hint": answer.hint})
         else:
             if answer.classes == 1:
                 document["note"] = ALONE
@@ -73,7 +75,7 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
             entries = [_entry(*entry) for entry in top]
             answers.append({"image": path, "top": entries, **_enlarged(path, net), **_notes(path, net)})
         yield Progress((number + 1) / len(listed), path, lambda: document)
-    if first is not None and all("error" in answer for answer in answers):
+    if first is not None and len(answers) == 1:
         raise first
     yield finished(document)
 
@@ -85,10 +87,11 @@ def _listed(paths: list[str], net: "Net", workspace: Workspace) -> Iterator[tupl
 
     world = world_of(net.input_spec)
     for path in paths:
-        if not os.path.isdir(path):  # noqa: PTH112  # takes names that Path refuses
+        is_folder = os.path.isdir(path)  # noqa: PTH112  # takes names that Path refuses
+        files = listing.files_below(Path(path)) if is_folder else []
+        if not is_folder or (not files and listing.named_like_a_file(Path(path))):
             yield path, None
             continue
-        files = listing.files_below(Path(path))
         found = [str(file) for file in files if world.recognises(file)]
         if not found:
             yield path, _nothing_in(path, world.things, len(files))

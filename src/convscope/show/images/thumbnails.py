@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from io import BytesIO
 from math import ceil
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from convscope.see import InputEmbedding
 from convscope.show.images import contact_sheet, palette
 from convscope.show.images.contact_sheet import INK, SheetRow, SheetTile
 from convscope.show.images.input_image import fitted
-from convscope.show.images.map_labels import PAD, MapLabel, place_labels
+from convscope.show.images.map_labels import MapLabel, drawn_width, place_labels, write_label
 from convscope.system.printable import printable
 from convscope.worlds import render, world_of
 
@@ -247,8 +247,5 @@ def _write_names(land: Image.Image, embedding: InputEmbedding, points: Tensor) -
         MapLabel(printable(embedding.data.classes[k]), x, 1 - y)
         for k, (x, y) in zip(classes, centres, strict=True)
     ]
-    draw = ImageDraw.Draw(land)
-    for place in place_labels(labels, [land.width])[land.width]:
-        font = ImageFont.load_default(place.size)
-        at, text = (place.box[0] + PAD[0], place.box[1] + PAD[1]), labels[place.index].text
-        draw.text(at, text, fill=INK, font=font, stroke_width=3, stroke_fill=WHITE)
+    for place in place_labels(labels, [land.width], measure=drawn_width)[land.width]:
+        write_label(land, place, INK, WHITE)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from markupsafe import Markup
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from convscope import worlds
 from convscope.nets import Net
@@ -20,7 +21,14 @@ from convscope.show import html
 from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import PAPER, SheetRow, SheetTile
 from convscope.show.images.draw import tag, webp
-from convscope.show.images.map_labels import PAD, MapLabel, PlacedLabel, place_labels
+from convscope.show.images.map_labels import (
+    MapCells,
+    MapLabel,
+    PlacedLabel,
+    drawn_width,
+    place_labels,
+    write_label,
+)
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import Text, bilingual, spoken
 from convscope.show.report.report import Report, render
@@ -39,10 +47,18 @@ SHEET, SMALLEST_CELL = 1600, 40
 """Side of the sheet's map at most, and of its cells at least, in pixels."""
 LISTED = 60
 """Maximum number of regions in the list below the map."""
-NAMES = {"label": "white: label of the data, share of pictures", "class": "black: class of the network"}
+NAMES = {"label": "{}: label of the data, share of pictures", "class": "{}: class of the network"}
 """Legend of the sheet."""
-LIGHT, DARK = ((255, 255, 255), (31, 32, 35)), ((31, 32, 35), (255, 255, 255))
-"""Background and text of the names on the sheet: labels of the data, classes of the network."""
+DARK, LIGHT = (31, 32, 35), (255, 255, 255)
+COLOURS = {
+    "photo": {"label": ("dark", DARK, LIGHT), "class": ("light", LIGHT, DARK)},
+    "ink": {"label": ("orange", (194, 80, 11), LIGHT), "class": ("blue", (31, 104, 176), LIGHT)},
+}
+"""Letters and halo of names on photographs, and on drawings of black strokes; as in the style sheet."""
+BORDER = 5
+"""Pixels between the cells of two regions on the sheet; others are one apart."""
+DETAIL = 6
+"""Squares along each side of a cell whose detail decides where names cover least."""
 
 
 def page(atlas: Atlas, net: Net, data: LabelledDataset, *, command: str, seed: int = 0) -> str:
@@ -135,12 +151,20 @@ def _map(
         )
         for zoom in ZOOMS
     ]
+    edges = borders(atlas, regions)
     cells = [
-        _cell(number, cell, icon, net, data, atlas.attributed)
+        _cell(
+            number,
+            cell,
+            icon,
+            net,
+            _card(cell, icon, net, data, atlas.attributed),
+            [edge for row, column, edge in edges if (row, column) == (cell.row, cell.column)],
+        )
         for number, (cell, icon) in enumerate(zip(atlas.cells, icons, strict=False))
     ]
     spread = f"{100 * (atlas.spread or 0):.0f}"
-    land = element("div", *cells, _names(atlas, regions), class_="land", style=f"--grid:{atlas.grid}")
+    land = element("div", *cells, _names(atlas, icons, regions), class_="land", style=f"--grid:{atlas.grid}")
     return element(
         "div",
         element("div", bilingual("atlas.zoom", class_="mini"), *zooms, class_="zooms"),
@@ -148,7 +172,7 @@ def _map(
         element("div", land, class_="window-on-land"),
         element("div", bilingual(f"atlas.layout.{atlas.layout}", spread=spread), class_="axes mini"),
         element("div", bilingual("atlas.hint"), class_="hint"),
-        class_="atlas",
+        class_=f"atlas on-{_look(net)}",
     )
 
 
@@ -168,23 +192,73 @@ def _legend(regions: Sequence[Region], attributed: bool) -> list[Markup]:
 
 
 def map_labels(atlas: Atlas, regions: Sequence[Region]) -> list[MapLabel]:
-    """Return the names of regions with their points on the map.
+    """Return the names of regions with the cells that have them.
 
     Args:
         atlas: its grid says how far apart cells are.
         regions: the most important first.
 
     Returns:
-        A label for each region: its name, for labels of the data with the share of the region's images.
+        A label for each region: its name, weighty by its number of vectors, and for labels of the data the
+        share of the region's images as a note.
     """
+    most = max((region.count for region in regions), default=1)
     return [
         MapLabel(
-            f"{_short(region.name)}{_percent(region)}",
+            _short(region.name),
             (region.column + 0.5) / atlas.grid,
             (region.row + 0.5) / atlas.grid,
+            _percent(region),
+            region.count / most,
+            [(atlas.cells[number].row, atlas.cells[number].column) for number in region.cells],
         )
         for region in regions
     ]
+
+
+def map_cells(atlas: Atlas, icons: Sequence[Image.Image]) -> MapCells:
+    """Return where the map is drawn, and the detail of its pictures: how neighbouring pixels differ.
+
+    Args:
+        atlas: cells and their synthetic images.
+        icons: those images as they are drawn; they may be fewer than the cells.
+
+    Returns:
+        The cells, with `DETAIL` squares along each side.
+    """
+    drawn = np.zeros((atlas.grid, atlas.grid), bool)
+    detail = np.zeros((atlas.grid, DETAIL, atlas.grid, DETAIL))
+    for cell, icon in zip(atlas.cells, icons, strict=False):
+        drawn[cell.row, cell.column] = True
+        grey = np.asarray(icon.convert("L").resize((8 * DETAIL, 8 * DETAIL)), float)
+        steep = np.hypot(*np.gradient(grey))
+        detail[cell.row, :, cell.column] = steep.reshape(DETAIL, 8, DETAIL, 8).mean((1, 3))
+    return MapCells(drawn, detail.reshape(atlas.grid * DETAIL, -1))
+
+
+def borders(atlas: Atlas, regions: Sequence[Region]) -> list[tuple[int, int, str]]:
+    """Find where one region ends and another, or cells without a name, begin.
+
+    Args:
+        atlas: its cells.
+        regions: whose borders are drawn; a cell with a label counts to the region of that label, also where
+            it lies in the region of a class too.
+
+    Returns:
+        Row and column of a cell, and its `left` or `top` edge, for each border of two cells.
+    """
+    owner: dict[tuple[int, int], int] = {}
+    for number, region in sorted(enumerate(regions), key=lambda one: one[1].kind != "label"):
+        for cell in region.cells:
+            owner.setdefault((atlas.cells[cell].row, atlas.cells[cell].column), number)
+    found: list[tuple[int, int, str]] = []
+    places = {(cell.row, cell.column) for cell in atlas.cells}
+    for cell in atlas.cells:
+        here = (cell.row, cell.column)
+        for edge, there in (("left", (cell.row, cell.column - 1)), ("top", (cell.row - 1, cell.column))):
+            if there in places and owner.get(here) != owner.get(there):
+                found.append((*here, edge))
+    return found
 
 
 def _short(name: str) -> str:
@@ -193,49 +267,51 @@ def _short(name: str) -> str:
 
 
 def _percent(region: Region) -> str:
-    return f" · {100 * region.label.share:.0f}%" if region.label else ""
+    return f"{100 * region.label.share:.0f}%" if region.label else ""
 
 
-def _names(atlas: Atlas, regions: Sequence[Region]) -> Markup:
+def _names(atlas: Atlas, icons: Sequence[Image.Image], regions: Sequence[Region]) -> Markup:
     """Build a layer of names for each of `WIDTHS`; the style sheet shows the one for the map's width."""
-    labels = map_labels(atlas, regions)
+    placed = place_labels(map_labels(atlas, regions), WIDTHS, map_cells(atlas, icons))
     layers = [
         element(
             "div",
-            *(
-                element(
-                    "span",
-                    _short(regions[place.index].name),
-                    element("small", _percent(regions[place.index])) if regions[place.index].label else None,
-                    class_=f"placename {regions[place.index].kind}",
-                    style=f"--x:{labels[place.index].x:.4f};--y:{labels[place.index].y:.4f};font-size:{place.size}px",
-                )
-                for place in placed
-            ),
+            *(_name(place, regions[place.index].kind) for place in layer),
             class_=f"at-{width}",
         )
-        for width, placed in place_labels(labels, WIDTHS).items()
+        for width, layer in placed.items()
     ]
     return element("div", *layers, class_="names", aria_hidden="true")
 
 
-def _cell(
-    number: int, cell: Cell, icon: Image.Image, net: Net, data: LabelledDataset, attributed: bool
-) -> Markup:
+def _name(place: PlacedLabel, kind: str) -> Markup:
+    """Build a name on the map, centred on its place."""
+    x, y = place.centre
+    lines = [element("span", line) for line in place.lines]
+    note = element("small", place.note, style=f"font-size:{place.note_size}px") if place.note else None
+    style = f"left:{100 * x:.2f}%;top:{100 * y:.2f}%;font-size:{place.size}px"
+    return element("span", *lines, note, class_=f"placename {kind}", style=style)
+
+
+def _cell(number: int, cell: Cell, icon: Image.Image, net: Net, card: Markup, edges: Sequence[str]) -> Markup:
     """Build one cell: its image as a radio button, and the card shown when it is chosen."""
-    names = [cell.label.name] if cell.label else []
-    names += [_short(found.name) for found in cell.classes[:1]]
-    alt = _alt(cell.row, cell.column, ", ".join(dict.fromkeys(names)))
-    made = _picture(icon, alt, net)
+    alt = _cell_alt(cell)
     pick = element("input", type="radio", name="cell", id=f"cell-{number}", **named("aria-label", alt))
     return element(
         "label",
         pick,
-        made,
-        element("span", _card(cell, made, net, data, attributed), class_="card"),
-        class_="cell",
+        _picture(icon, alt, net),
+        element("span", card, class_="card"),
+        class_=" ".join(["cell", *edges]),
         style=f"grid-area:{cell.row + 1}/{cell.column + 1}",
     )
+
+
+def _cell_alt(cell: Cell) -> dict[str, str]:
+    """Return the alternative text of a cell's image: its place, and its names."""
+    names = [cell.label.name] if cell.label else []
+    names += [_short(found.name) for found in cell.classes[:1]]
+    return _alt(cell.row, cell.column, ", ".join(dict.fromkeys(names)))
 
 
 def _alt(row: int, column: int, names: str) -> dict[str, str]:
@@ -244,7 +320,7 @@ def _alt(row: int, column: int, names: str) -> dict[str, str]:
     return spoken(key, place=f"{row + 1}/{column + 1}", names=names)
 
 
-def _card(cell: Cell, made: Markup, net: Net, data: LabelledDataset, attributed: bool) -> Markup:
+def _card(cell: Cell, icon: Image.Image, net: Net, data: LabelledDataset, attributed: bool) -> Markup:
     """Build the details of a cell: counts, labels, classes and real examples."""
     lines = [bilingual("atlas.count", count=cell.count, pictures=cell.pictures)]
     if cell.labels:
@@ -254,6 +330,7 @@ def _card(cell: Cell, made: Markup, net: Net, data: LabelledDataset, attributed:
     elif net.classes:
         key = "atlas.unsupported" if attributed else "atlas.unattributed"
         lines.append(bilingual(key, class_="mini"))
+    made = _picture(icon, _cell_alt(cell), net)
     head = [element("span", made, class_="large"), element("span", *lines, class_="words")]
     if not cell.examples:
         return join(head)
@@ -339,7 +416,12 @@ def patch(picture: torch.Tensor, sight: CellExample, net: Net, side: int = ICON 
 
 def _picture(image: Image.Image, alt: Text, net: Net) -> Markup:
     """Encode an image as `<img>`: lossy WebP for photographs, else PNG."""
-    return webp(image, alt) if input_image.kind(net.input_spec) == "photo" else tag(image, alt, "ink")
+    return webp(image, alt) if _look(net) == "photo" else tag(image, alt, "ink")
+
+
+def _look(net: Net) -> str:
+    """Return how inputs of a network look: `photo`, or `ink` for strokes and other drawings."""
+    return "photo" if input_image.kind(net.input_spec) == "photo" else "ink"
 
 
 def sheet(atlas: Atlas, net: Net) -> Image.Image:
@@ -350,38 +432,28 @@ def sheet(atlas: Atlas, net: Net) -> Image.Image:
         net: the network; its spec states the value range.
 
     Returns:
-        The sheet in RGB. Names are on white for labels of the data, on black for classes of the network;
-        those of small regions are left out where there is no room.
+        The sheet in RGB. Names are dark for labels of the data, light for classes of the network; each lies
+        over cells of its own, and is left out where it has no room there.
     """
     side = max(SMALLEST_CELL, min(ICON, SHEET // atlas.grid))
     land = Image.new("RGB", (side * atlas.grid, side * atlas.grid), PAPER)
-    for cell, picture in zip(atlas.cells, atlas.images, strict=False):
-        image = input_image.fitted(worlds.render(picture, net.input_spec), side - 1)
-        land.paste(image, (cell.column * side, cell.row * side))
+    icons = [input_image.fitted(worlds.render(picture, net.input_spec), side - 1) for picture in atlas.images]
+    for cell, icon in zip(atlas.cells, icons, strict=False):
+        land.paste(icon, (cell.column * side, cell.row * side))
     regions = shown_regions(atlas)
-    widths = [*(width for width in WIDTHS if width < land.width), land.width]
-    placed = place_labels(map_labels(atlas, regions), widths, _measured)[land.width]
-    for place in placed:
-        _draw_name(land, place, map_labels(atlas, regions)[place.index].text, regions[place.index].kind)
+    for row, column, edge in borders(atlas, regions):
+        x, y = column * side - 1, row * side - 1
+        far = (x, y + side) if edge == "left" else (x + side, y)
+        ImageDraw.Draw(land).line((x, y, *far), fill=PAPER, width=BORDER)
+    names, colours = map_labels(atlas, regions), COLOURS[_look(net)]
+    for place in place_labels(names, [land.width], map_cells(atlas, icons), drawn_width)[land.width]:
+        write_label(land, place, *colours[regions[place.index].kind][1:])
     layout = "UMAP" if atlas.spread is None else f"PCA, {atlas.spread:.0%} of the variance"
     drawn = min(len(atlas), len(atlas.images))
     kinds = {region.kind for region in regions}
-    names = [text for kind, text in NAMES.items() if kind in kinds]
+    legend = [text.format(colours[kind][0]) for kind, text in NAMES.items() if kind in kinds]
     return contact_sheet.compose(
         [SheetRow([SheetTile(land)])],
         title=f"Activation atlas of {atlas.place} of {net.name}",
-        note="; ".join([f"{atlas.vectors:,} vectors, {drawn} cells", layout, *names]),
+        note="; ".join([f"{atlas.vectors:,} vectors, {drawn} cells", layout, *legend]),
     )
-
-
-def _measured(text: str, size: int) -> float:
-    return ImageFont.load_default(size).getlength(text)
-
-
-def _draw_name(land: Image.Image, place: PlacedLabel, text: str, kind: str) -> None:
-    """Draw a name on its background."""
-    ground, ink = LIGHT if kind == "label" else DARK
-    draw = ImageDraw.Draw(land)
-    draw.rounded_rectangle(place.box, radius=4, fill=ground)
-    left, top = place.box[0] + PAD[0], (place.box[1] + place.box[3]) / 2
-    draw.text((left, top), text, fill=ink, font=ImageFont.load_default(place.size), anchor="lm")

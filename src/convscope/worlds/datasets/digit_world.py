@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from convscope.graph.spec import DIGIT, TensorSpec
 from convscope.worlds.datasets import digits
-from convscope.worlds.datasets.mnist_preprocessing import edge_median
+from convscope.worlds.datasets.mnist_preprocessing import blank_error, edge_median
 from convscope.worlds.images.adapt import fitted, to_spec
 from convscope.worlds.images.datasets.folder import ImageFolder, ImageReading
 from convscope.worlds.images.render import grayscale_alpha, in_unit_range
@@ -32,6 +32,15 @@ class DigitWorld(ImageWorld):
     @override
     def from_image(self, image: Image.Image, spec: TensorSpec) -> Sample:
         return Sample(_placed(digits.to_tensor(image), spec), image)
+
+    @override
+    def _sized_inputs(self, source: np.ndarray | Tensor, spec: TensorSpec) -> Tensor:
+        """Return the inputs in an array or tensor; one of a single value is refused, as in files."""
+        batch = super()._sized_inputs(source, spec)
+        flat = batch.flatten(1)
+        if bool((flat.amin(1) == flat.amax(1)).any()):
+            raise blank_error(0)
+        return batch
 
     @override
     def open_whole(self, source: Any, spec: TensorSpec, *, longest: int | None = None) -> Sample:

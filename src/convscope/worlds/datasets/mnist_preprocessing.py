@@ -38,7 +38,7 @@ def to_mnist(image: Image.Image) -> Float[Tensor, "1 28 28"]:
     grey = as_rgb(image).convert("L")
     edge = np.asarray(grey)
     if edge.min() == edge.max():
-        raise _blank(0)
+        raise blank_error(0)
     if grey.size == (SIDE, SIDE) and edge_median(edge) < 32:
         return torch.from_numpy(edge.astype(np.float32) / 255).unsqueeze(0)
     if grey.size == (SIDE, SIDE) and _centred_on_white(edge):
@@ -48,8 +48,15 @@ def to_mnist(image: Image.Image) -> Float[Tensor, "1 28 28"]:
     return torch.from_numpy(_centred(_boxed(ink, threshold))).unsqueeze(0)
 
 
-def _blank(most: float) -> DataError:
-    """Return the error of a picture with no ink, or too little."""
+def blank_error(most: float) -> DataError:
+    """Return the error of a picture with no ink, or too little.
+
+    Args:
+        most: the largest difference of a pixel from the paper, in levels of 255.
+
+    Returns:
+        The error, to be raised.
+    """
     return DataError(
         "one digit, drawn in a colour that differs from its paper",
         received=f"a picture whose levels differ by at most {most:.0f} of 255 from its background",
@@ -90,8 +97,14 @@ def _ink(grey: np.ndarray) -> tuple[np.ndarray, float]:
     # Dark ink swallows a share of the light on the paper, so it is measured as one.
     ink = np.clip(-difference * (255 / np.clip(paper, 32, 255)) if dark else difference, 0, None)
     grain = 1.4826 * float(np.median(np.abs(difference)))
-    if ink.max() < max(FAINTEST, 6 * grain):
-        raise _blank(ink.max())
+    if ink.max() < FAINTEST:
+        raise blank_error(float(ink.max()))
+    if ink.max() < 6 * grain:
+        raise DataError(
+            "one digit on even paper",
+            received="a picture without an even background, such as a photograph",
+            hint="Crop it to the digit. A photograph of other things takes another network: convscope nets.",
+        )
     return ink, _otsu(ink[ink > 3 * grain])
 
 

@@ -1,8 +1,11 @@
 """Decoding of image files, safely: pixels, or one clear error."""
 
+import codecs
 import functools
 import io
+import itertools
 import os
+import re
 import stat
 import threading
 import warnings
@@ -12,8 +15,9 @@ from os import PathLike
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
+from typing_extensions import override
 
-from convscope.errors import DataError
+from convscope.errors import DataError, similar
 from convscope.system.files import kind_of, open_regular
 from convscope.worlds.images import bit_depth
 
@@ -21,6 +25,9 @@ MOST_PIXELS = 120_000_000
 """Pixels of the largest image that is decoded (a 108-megapixel camera fits). It takes 0.5 GB."""
 MOST_BYTES = 2**29
 """Bytes of the largest file that is read: 512 MiB."""
+
+MOST_NAMES = 2000
+"""Files of a folder among which one is looked for whose name is similar to a missing one's."""
 
 HINTS = {
     "missing": "Check the path.",
@@ -37,6 +44,16 @@ HINTS = {
 """Every kind of bad file, and what the user can do about it."""
 
 KINDS = tuple(HINTS)
+_BEGINNINGS = {
+    "not a file": "not a file: ",
+    "unreadable": "cannot be read: ",
+    "not an image": "not a picture: ",
+    "unsupported": "not supported: ",
+    "corrupt": "damaged: ",
+    "truncated": "truncated after ",
+    "too large": "too large: ",
+}
+"""How the sentence begins that says what is wrong with a file; the others are their details."""
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
 """Formats that are opened. Those that run other programs (EPS, WMF) or have no signature (TGA) are not."""
 
@@ -58,6 +75,15 @@ _REFUSED = {
     "Photoshop": (0, (b"8BPS",)),
     "SVG": (0, (b"<svg", b"<?xml")),
 }
+_OTHERS = {
+    "a web page": (b"<!doctype", b"<html", b"<head", b"<body"),
+    "a ZIP archive": (b"pk\3\4", b"pk\5\6"),
+    "a compressed file": (b"\x1f\x8b", b"bzh", b"\xfd7zxz", b"7z\xbc\xaf", b"rar!", b"\x28\xb5\x2f\xfd"),
+    "an array of NumPy": (b"\x93numpy",),
+    "a program": (b"\x7felf", b"mz", b"#!"),
+    "text": (b"\xff\xfe", b"\xfe\xff"),
+}
+"""What files are that are no pictures -> how they begin, in lower case; of text UTF-16, by its mark."""
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -73,6 +99,7 @@ _QUIET = threading.Lock()
 """Held while warnings are silenced, which is a state of the whole process."""
 
 
+NO_FILE = "there is no such file"
 SOUND_FILE = "a sound file"
 SOUND_HINT = "Choose a network of sounds, such as --net spoken-digits: convscope nets sound lists them."
 
@@ -83,13 +110,22 @@ class PhotoError(DataError):
     Attributes:
         kind: one of `KINDS`.
         where: the file, or what else was read.
-        reason: what is wrong, in words.
+        detail: more about the kind, such as the size of a file that is too large.
+        reason: what is wrong, in one short sentence that every table, page and document repeats.
     """
 
-    def __init__(self, kind: str, where: str, reason: str) -> None:
-        self.kind, self.where, self.reason = kind, where, reason
-        hint = SOUND_HINT if reason.endswith(SOUND_FILE) else HINTS[kind]
-        super().__init__(f"a readable picture at {where}", received=f"{kind}: {reason}", hint=hint)
+    def __init__(self, kind: str, where: str, detail: str) -> None:
+        self.kind, self.where, self.detail = kind, where, detail
+        self.reason = f"{_BEGINNINGS.get(kind, '')}{detail}"
+        hint = SOUND_HINT if detail == SOUND_FILE else HINTS[kind]
+        hint = (detail == NO_FILE and _similar_file(where)) or hint
+        super().__init__(f"a readable picture at {where}", received=self.reason, hint=hint)
+
+    @property
+    @override
+    def brief(self) -> str:
+        """What is wrong in one short sentence."""
+        return self.reason
 
 
 def read_bytes(path: str | PathLike[str]) -> bytes:
@@ -123,7 +159,7 @@ def read_start(path: str | Path) -> bytes:
     """
     content = _read(path, 32)
     if _format_of(content, _SIGNATURES) is None:
-        raise PhotoError(*_unidentified(content, str(path)))
+        raise _unidentified(content, str(path))
     return content
 
 
@@ -134,13 +170,15 @@ def _read(path: str | PathLike[str], count: int) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise PhotoError("not a file", where, kind_of(status.st_mode))
         if status.st_size == 0:
-            raise PhotoError("empty", where, "0 bytes")
+            raise PhotoError("empty", where, "an empty file")
         if status.st_size > MOST_BYTES:
-            raise PhotoError("too large", where, f"{status.st_size:,} bytes, the limit is {MOST_BYTES:,}")
+            raise PhotoError("too large", where, f"{status.st_size:,} bytes; the limit is {MOST_BYTES:,}")
         with open_regular(path) as file:
             return file.read(min(count, MOST_BYTES))
     except FileNotFoundError:
-        raise PhotoError("missing", where, "there is no such file") from None
+        broken = os.path.lexists(path)
+        what = "a link to a file that is not there" if broken else NO_FILE
+        raise PhotoError("missing", where, what) from None
     except (OSError, ValueError) as error:
         raise PhotoError("unreadable", where, _message(error)) from None
 
@@ -163,16 +201,18 @@ def read_header(content: bytes, where: str, most_pixels: int = MOST_PIXELS) -> I
         with _QUIET, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(content), formats=_formats())
-    except Image.DecompressionBombError:
-        raise PhotoError("too large", where, f"more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
+    except Image.DecompressionBombError as error:
+        pixels = next(iter(re.findall(r"[0-9]+", str(error))), "")
+        claimed = f"{int(pixels):,} pixels; the limit is {most_pixels:,}" if pixels else _message(error)
+        raise PhotoError("too large", where, claimed) from None
     except UnidentifiedImageError:
-        raise PhotoError(*_unidentified(content, where)) from None
+        raise _unidentified(content, where) from None
     except Exception as error:  # parsers of hostile headers raise anything
-        raise PhotoError(_kind_of_damage(content, error), where, _message(error)) from None
+        raise _damage(content, where, error) from None
     width, height = image.size
     if width * height > most_pixels:
         raise PhotoError(
-            "too large", where, f"{width:,} x {height:,} pixels, the limit is {most_pixels:,} in all"
+            "too large", where, f"{width:,} x {height:,} pixels; the limit is {most_pixels:,} in all"
         )
     return image
 
@@ -246,7 +286,7 @@ def _as_photo_error(content: bytes, where: str, size: tuple[int, int]) -> Iterat
     try:
         yield
     except PhotoError as error:
-        raise PhotoError(error.kind, where, error.reason) from None
+        raise PhotoError(error.kind, where, error.detail) from None
     except MemoryError:
         raise PhotoError("too large", where, f"{size} pixels do not fit into memory") from None
     except bit_depth.UnclearRangeError as error:
@@ -254,7 +294,7 @@ def _as_photo_error(content: bytes, where: str, size: tuple[int, int]) -> Iterat
     except bit_depth.PictureWarning:  # where the caller makes errors of warnings
         raise
     except Exception as error:
-        raise PhotoError(_kind_of_damage(content, error), where, _message(error)) from None
+        raise _damage(content, where, error) from None
 
 
 def as_rgb(image: Image.Image, white: int | None = None) -> Image.Image:
@@ -329,26 +369,82 @@ def _format_of(content: bytes, families: dict[str, tuple[int, tuple[bytes, ...]]
     return None
 
 
-def _unidentified(content: bytes, where: str) -> tuple[str, str, str]:
-    """Return the arguments of the `PhotoError` for a file that Pillow does not recognise."""
+def _unidentified(content: bytes, where: str) -> "PhotoError":
+    """Return the error for a file that Pillow does not recognise."""
     if image_format := _format_of(content, _SIGNATURES):
-        return _kind_of_damage(content), where, f"a {image_format} file whose header makes no sense"
+        return _damage(content, where, ValueError(f"a {image_format} file whose header makes no sense"))
     if refused := _format_of(content, _REFUSED):
-        return "unsupported", where, f"a {refused} file"
+        return PhotoError("unsupported", where, f"a {refused} file")
+    return PhotoError("not an image", where, _named(content))
+
+
+def _named(content: bytes) -> str:
+    """Return what a file is that is no picture, by its first bytes."""
     if content.startswith((b"fLaC", b"OggS")) or (content[:4] == b"RIFF" and content[8:12] == b"WAVE"):
-        return "not an image", where, SOUND_FILE
-    return "not an image", where, f"a file that starts with {content[:8]!r}"
+        return SOUND_FILE
+    if content[4:8] == b"ftyp":
+        return "a video"
+    start = content[:32].lstrip().lower()
+    for name, marks in _OTHERS.items():
+        if start.startswith(marks):
+            return name
+    if not any(content[:32]):
+        return "nothing but zeros"
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(content[:32])
+    except UnicodeDecodeError:
+        return "data of an unknown kind"
+    return (
+        "text"
+        if all(letter.isprintable() or letter.isspace() for letter in text)
+        else "data of an unknown kind"
+    )
 
 
-def _kind_of_damage(content: bytes, error: Exception | None = None) -> str:
-    """Return `truncated` when the file's end is missing, else `corrupt`."""
-    if isinstance(error, EOFError) or "truncat" in str(error).lower():
-        return "truncated"
+def _similar_file(where: str) -> str:
+    """Return a hint with the names of pictures in the same folder that a missing file may stand for."""
+    try:
+        folder, name = os.path.split(where)
+        with os.scandir(folder or ".") as entries:
+            names = [entry.name for entry in itertools.islice(entries, MOST_NAMES)]
+    except (OSError, ValueError):
+        return ""
+    alike = sorted(found for found in names if Path(found).stem == Path(name).stem)
+    alike = list(dict.fromkeys([*alike, *similar(name, names, cutoff=0.8)]))[:3]
+    close = [os.path.join(folder, found) for found in alike]  # noqa: PTH118
+    return f"Did you mean {' or '.join(close)}?" if close else ""
+
+
+def _damage(content: bytes, where: str, error: Exception) -> "PhotoError":
+    """Return the error for a picture that cannot be decoded: is its end missing, or is it damaged."""
     image_format = _format_of(content, _SIGNATURES)
-    if image_format == "WEBP":
-        return "truncated" if len(content) < int.from_bytes(content[4:8], "little") + 8 else "corrupt"
+    whole = _stated_length(content, image_format)
     end = _ENDS.get(image_format or "")
-    return "truncated" if end and end not in content[-64:] else "corrupt"
+    cut = isinstance(error, EOFError) or "truncat" in str(error).lower()
+    if whole is not None and whole <= len(content):
+        cut = image_format != "WEBP" and cut
+    elif whole is not None or (end and end not in content[-64:]):
+        cut = True
+    if cut:
+        return PhotoError("truncated", where, _extent(len(content), whole))
+    return PhotoError("corrupt", where, _message(error))
+
+
+def _stated_length(content: bytes, image_format: str | None) -> int | None:
+    """Return the length that a file's header states, in bytes; None where it states none."""
+    if image_format == "WEBP" and len(content) >= 8:
+        return int.from_bytes(content[4:8], "little") + 8
+    if image_format == "BMP" and len(content) >= 6:
+        return int.from_bytes(content[2:6], "little") or None
+    return None
+
+
+def _extent(there: int, whole: int | None) -> str:
+    """Write how much of a file there is: `3 of 40 kB`, or `3 kB` where nothing states its length."""
+    most = max(there, whole or 0)
+    unit, name = next(((u, n) for u, n in ((10**6, "MB"), (10**3, "kB")) if most >= u), (1, "bytes"))
+    parts = [f"{round(part / unit, 1):,g}" for part in (there, whole) if part is not None and part >= there]
+    return f"{' of '.join(dict.fromkeys(parts))} {name}"
 
 
 def _message(error: Exception) -> str:

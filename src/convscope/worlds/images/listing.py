@@ -1,5 +1,6 @@
 """List the files of a folder of images: `root/<class>/*`, or `root/{train,val,test}/<class>/*`."""
 
+import mimetypes
 import re
 import unicodedata
 from collections import Counter
@@ -154,7 +155,8 @@ def files_below(root: Path) -> list[Path]:
         root: the folder; hidden names (see `HIDDEN`) and links to subfolders are left out.
 
     Returns:
-        The files, those of a folder before those of its subfolders, in natural order.
+        The files, those of a folder before those of its subfolders, in natural order. An empty folder named
+        like a picture or sound stands for itself: it is a file that cannot be read.
 
     Raises:
         DataError: it is missing, or not a folder.
@@ -163,6 +165,19 @@ def files_below(root: Path) -> list[Path]:
         there = "there is nothing" if not root.exists() else "a file"
         raise DataError(f"a folder of pictures at {root}", received=there, hint="Check the path.")
     return list(_below(root, Listing(root, {})))
+
+
+def named_like_a_file(folder: Path) -> bool:
+    """Return whether a folder has the name of a picture or sound: an empty one is a bad file, not nothing.
+
+    Args:
+        folder: it need not be there.
+
+    Returns:
+        True for names such as `photo.jpg`.
+    """
+    kind, _ = mimetypes.guess_type(folder.name, strict=False)
+    return kind is not None and kind.startswith(("image/", "audio/"))
 
 
 def in_threads(work: Callable[[In], Out], items: Iterable[In], workers: int | None = None) -> Iterator[Out]:
@@ -204,8 +219,11 @@ def _below(folder: Path, listing: Listing) -> Iterator[Path]:
     for inner in folders:
         if inner.is_symlink():
             listing.unfollowed.append(inner)
-        else:
-            yield from _below(inner, listing)
+            continue
+        found = list(_below(inner, listing))
+        if not found and named_like_a_file(inner) and inner not in listing.unreadable:
+            yield inner
+        yield from found
 
 
 def _visible(folder: Path, listing: Listing) -> tuple[list[Path], list[Path]]:

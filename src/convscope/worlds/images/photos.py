@@ -83,7 +83,7 @@ def open_photo(source: str | PathLike[str] | bytes, *, most_pixels: int = MOST_P
     """
     if isinstance(source, bytes):
         if not source:
-            raise PhotoError("empty", "these bytes", "0 bytes")
+            raise PhotoError("empty", "these bytes", "no bytes at all")
         return decode(source, "these bytes", most_pixels)
     return decode(read_bytes(source), str(source), most_pixels)
 

@@ -70,11 +70,13 @@ class ImageWorld(World):
 
     @override
     def recognises(self, file: Path) -> bool:
-        """Return False if a file's first bytes are not those of an image format."""
+        """Return whether a file is named as a picture, or begins like one."""
+        if file.suffix.lower() in self.suffixes:
+            return True
         try:
             decode.read_start(file)
         except decode.PhotoError as error:
-            return error.kind != "not an image"
+            return error.kind == "unsupported"
         return True
 
     def from_image(self, image: Image.Image, spec: TensorSpec) -> Sample:

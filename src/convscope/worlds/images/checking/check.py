@@ -131,7 +131,7 @@ class DatasetReport(Result):
         lines = [f"{self.folder}: {self.total:,} {self.things} in {len(classes)} classes"]
         lines += [f"  {split or 'all'}: {_counted(counts)}" for split, counts in self.pictures.items()]
         lines += [f"  {count} {kind}" for kind, count in self.kinds.items()]
-        lines += [f"  {problem.path}: {problem.kind}: {problem.reason}" for problem in self.problems[:20]]
+        lines += [f"  {problem.path}: {problem.reason}" for problem in self.problems[:20]]
         for duplicate in self.duplicates[:20]:
             where = " across splits" * duplicate.across_splits + " across classes" * duplicate.across_classes
             lines.append(f"  the same {self.thing}{where}: {', '.join(duplicate.paths)}")

@@ -66,7 +66,7 @@ class UnlabelledImages:
         for problem in made.problems:
             raise DataError(
                 f"a readable picture of {least} pixels or more each way at {problem.path}",
-                received=f"{problem.kind}: {problem.reason}",
+                received=problem.reason,
                 hint="Replace the file, or choose another one.",
             )
         return made
@@ -142,7 +142,7 @@ def _read_image(path: Path, largest: int, least: int) -> UInt8[Tensor, "3 h w"] 
         return Problem(in_text(path), error.kind, error.reason)
     short = min(photo.size)
     if short < least:
-        return Problem(in_text(path), "small", f"{photo.width} x {photo.height} pixels")
+        return Problem(in_text(path), "small", f"too small: {photo.width} x {photo.height} pixels")
     if short > largest:
         scale = largest / short
         size = max(largest, round(photo.width * scale)), max(largest, round(photo.height * scale))

@@ -114,6 +114,9 @@ class ClassifiedFile(TypedDict):
 
     image: str
     error: NotRequired[str]
+    """What is wrong, in one short sentence."""
+    hint: NotRequired[str]
+    """What to do about it."""
     top: NotRequired[list[ClassProbability]]
     enlarged: NotRequired[Number]
     """How many times, where the picture is much smaller than the network's input."""
