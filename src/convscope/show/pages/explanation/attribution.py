@@ -90,9 +90,9 @@ def _smooth(explanation: Explanation, row: int, size: tuple[int, ...]) -> NDArra
         cam = cam.mean(0) if cam.ndim > len(size) else cam  # of a spectrogram's map, over a waveform
         if all(cells <= extent for cells, extent in zip(cam.shape, size, strict=True)):
             heat = cam
-    cells = [min(pair) for pair in zip(heat.shape, size, strict=True)]
-    if tuple(cells) != tuple(heat.shape):  # of a layer that is larger than the input
-        heat = torch.nn.functional.adaptive_avg_pool2d(heat[None], cells)[0]
+    if heat.ndim == len(size) == 2:  # a layer may be larger than the input
+        height, width = (min(pair) for pair in zip(heat.shape, size, strict=True))
+        heat = torch.nn.functional.adaptive_avg_pool2d(heat[None], (height, width))[0]
     return enlarged(heat.numpy(), size)
 
 
