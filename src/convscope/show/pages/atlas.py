@@ -21,6 +21,7 @@ from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import PAPER, SheetRow, SheetTile
 from convscope.show.images.draw import tag, webp
 from convscope.show.images.map_labels import PAD, MapLabel, PlacedLabel, place_labels
+from convscope.show.pages import crop
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import Text, bilingual, spoken
 from convscope.show.report.report import Report, render
@@ -101,6 +102,7 @@ def page(atlas: Atlas, net: Net, data: LabelledDataset, *, command: str, seed: i
             values,
             unfinished=len(drawn) < len(atlas),
             parts=("atlas",),
+            notes=crop.sentences_on_data(data),
         )
     )
 

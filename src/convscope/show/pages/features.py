@@ -93,10 +93,9 @@ def page(
     answer = best_answer(net, layers)
     facts += [("look.fact.answer", element("span", answer, translate="no"))] if answer else []
     values = {"net": net.name, **html.made_with()}
+    tools, notes = _tools(net, sample, limit), crop.sentences([sample], net.input_spec)
     return render(
-        Report(
-            tuple(sections), command, "look", facts, values, parts=("look",), tools=_tools(net, sample, limit)
-        )
+        Report(tuple(sections), command, "look", facts, values, parts=("look",), tools=tools, notes=notes)
     )
 
 

@@ -18,6 +18,7 @@ def table(document: dict[str, Any]) -> str:
     known = [entry for entry in document["classes"] if entry["right"] is not None]
     right, count = (sum(entry[key] for entry in known) for key in ("right", "count"))
     answered = f"; {right / count:.1%} predicted correctly" if count else ""
+    said = "".join(f"{line}\n" for line in document["said"])
     layout = (
         "UMAP, which keeps neighbours together; distances between groups mean little"
         if document["layouts"][-1] == "umap"
@@ -26,6 +27,6 @@ def table(document: dict[str, Any]) -> str:
     return (
         f"{document['place']}: {document['inputs']:,} inputs of {printable(document['data'])} "
         f"by {document['units']} units{answered}\n"
-        f"Layout: {layout}\n"
+        f"Layout: {layout}\n{said}"
         f"The map: {printable(Path(document['out']) / 'embedding.png')}"
     )

@@ -45,4 +45,4 @@ def table(document: dict[str, Any]) -> Any:
     words = f"{document['units']:,} units over {document['images']:,} inputs of {document['data']}{problems}"
     page = printable(Path(document["out"]) / document["page"])
     places = f"The index: {document['index']}", f"The page: {page}  (open it in a browser)"
-    return Group(made, words, *places)
+    return Group(made, words, *document["said"], *places)
