@@ -38,6 +38,7 @@ from convscope.jobs.job import Steps, finished
 from convscope.jobs.output.workspace import Workspace
 from convscope.learn import ClassificationRecipe, TaskRecipe
 from convscope.recipe.fields import as_text, flag_of
+from convscope.system.counting import counted
 
 schema = ClassificationRecipe
 
@@ -123,7 +124,7 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
         see = f" See: convscope data check {done.recipe.data}" if os.path.isdir(done.recipe.data) else ""  # noqa: PTH112
-        workspace.log(f"{unread} files could not be used.{see}")
+        workspace.log(f"{counted(unread, 'file')} could not be used.{see}")
     if getattr(setup.task, "calibrate", False) and setup.net.output_spec.temperature == 1:
         workspace.log(
             "Not calibrated: every answer on the validation part is right, so that no temperature is better "

@@ -20,6 +20,7 @@ from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, result_of, save_results
 from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.units import UnitRecipe
+from convscope.system.counting import counted
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _indexed(
         kept = index.fingerprint.get("k")
         if isinstance(kept, int) and kept < recipe.top_k and "top_k" in recipe.chosen():
             raise UsageError(
-                f"an index with {recipe.top_k} images at either end of each unit's scale",
+                f"an index with {counted(recipe.top_k, 'image')} at either end of each unit's scale",
                 received=f"{kept} in {recipe.index}",
                 hint=f"Ask for --top-k {kept}, or leave out --index.",
             )

@@ -26,6 +26,7 @@ from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import Text, bilingual, spoken
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element, join, named
+from convscope.system.counting import counted
 from convscope.worlds import LabelledDataset
 
 CARTER = "Shan Carter et al. (2019), Activation Atlas, Distill, doi:10.23915/distill.00015"
@@ -372,7 +373,7 @@ def sheet(atlas: Atlas, net: Net) -> Image.Image:
     return contact_sheet.compose(
         [SheetRow([SheetTile(land)])],
         title=f"Activation atlas of {atlas.place} of {net.name}",
-        note="; ".join([f"{atlas.vectors:,} vectors, {drawn} cells", layout, *names]),
+        note="; ".join([f"{counted(atlas.vectors, 'vector')}, {counted(drawn, 'cell')}", layout, *names]),
     )
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from convscope.system.counting import counted
 from convscope.system.printable import printable
 
 
@@ -25,8 +26,8 @@ def table(document: dict[str, Any]) -> str:
         else f"PCA; its two axes hold {document['spread']:.0%} of the variance"
     )
     return (
-        f"{document['place']}: {document['inputs']:,} inputs of {printable(document['data'])} "
-        f"by {document['units']} units{answered}\n"
+        f"{document['place']}: {counted(document['inputs'], 'input')} of {printable(document['data'])} "
+        f"by {counted(document['units'], 'unit')}{answered}\n"
         f"Layout: {layout}\n{said}"
         f"The map: {printable(Path(document['out']) / 'embedding.png')}"
     )

@@ -65,7 +65,7 @@ def iter_sections(
         raise Interrupted(
             "the tour to run to its end",
             received="a stop",
-            hint=f"{len(sections)} of {count} chapters are in {shown / 'report.html'}.",
+            hint=f"Chapters so far, {len(sections)} of {count}: {shown / 'report.html'}.",
         ) from None
 
 
