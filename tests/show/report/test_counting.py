@@ -61,9 +61,9 @@ SEVERAL_ALWAYS = {
     "cli.tables.style.apply: down pixels": "an extent",
 }
 """Numbers before a plural in code that draws or says something, and why they need no singular."""
-NOUN = "|".join(
-    "images pictures files samples answers layers units inputs texts runs methods epochs cells moves steps "
-    "classes vectors groups rows pixels positions tiles games planes frames places words".split()
+NOUN = (
+    "images|pictures|files|samples|answers|layers|units|inputs|texts|runs|methods|epochs|cells|moves|steps|"
+    "classes|vectors|groups|rows|pixels|positions|tiles|games|planes|frames|places|words"
 )
 
 

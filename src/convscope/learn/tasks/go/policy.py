@@ -163,7 +163,8 @@ class GoPolicy(Task):
         sentence = (
             f"Of {counted(len(data), 'move')} in games that were not learned from, "
             f"{found.metrics['top1']:.1%} are the network's first choice (95 % interval {low:.1%} to "
-            f"{high:.1%}) and {found.metrics['top5']:.1%} among its first five. First choices of baselines: {text}."
+            f"{high:.1%}) and {found.metrics['top5']:.1%} among its first five. First choices of "
+            f"baselines: {text}."
         )
         own = TopMoves(found.metrics["top1"], found.metrics["top5"])
         return replace(
