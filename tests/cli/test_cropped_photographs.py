@@ -19,7 +19,9 @@ SPEC = TensorSpec((3, 32, 32), kind="image", value_range=(0.0, 1.0))
 WIDE = "The network sees 50 % of the picture, which is cropped: cut off are 25 % at the left and as much"
 SEVERAL = "{} of the {} pictures are cropped: the network sees 50 % of them."
 TRAIN = SEVERAL.format(8, 16)
-RESIZED = "All 16 pictures are cropped: the network sees 37 % – 75 % of them."  # (32 / 37)^2, and half of it
+RESIZED = (
+    "Each of the 16 pictures is cropped: the network sees 37 % – 75 % of it."  # (32 / 37)^2, and half of it
+)
 ONCE = ("--steps", "1")
 GRID = ("--layout", "pca", "--grid", "2", "--min-count", "1", "--images", "16")
 

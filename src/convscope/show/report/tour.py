@@ -164,7 +164,7 @@ def iter_tour(
         raise Interrupted(
             "the tour to run to its end",
             received="a stop",
-            hint=f"Chapters so far, {len(state.sections)} of {len(CHAPTERS)}: {state.shown / 'report.html'}.",
+            hint=f"{len(state.sections)} of {counted(len(CHAPTERS), 'chapter')}: {state.shown / 'report.html'}.",
         ) from None
     done = state.result()
     yield Progress(1.0, str(done.report), lambda: done)
