@@ -164,7 +164,8 @@ def iter_tour(
         raise Interrupted(
             "the tour to run to its end",
             received="a stop",
-            hint=f"{len(state.sections)} of {counted(len(CHAPTERS), 'chapter')}: {state.shown / 'report.html'}.",
+            hint=f"{len(state.sections)} of {counted(len(CHAPTERS), 'chapter')}: "
+            f"{state.shown / 'report.html'}.",
         ) from None
     done = state.result()
     yield Progress(1.0, str(done.report), lambda: done)
