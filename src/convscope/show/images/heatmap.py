@@ -62,14 +62,16 @@ def enlarged(coarse: ArrayLike, size: Sequence[int]) -> NDArray[np.float32]:
         The map at that size, in float32; beyond the outermost centres their values go on.
 
     Raises:
-        UsageError: an axis has more cells than positions, or there are as many axes as no size.
+        UsageError: an axis has more cells than positions, or the number of axes is another one.
     """
     values = np.asarray(coarse, np.float32)
     if values.ndim != len(size) or any(
         cells > extent for cells, extent in zip(values.shape, size, strict=True)
     ):
         raise UsageError(
-            f"a map of at most {'x'.join(map(str, size))} cells", received=f"shape {values.shape}"
+            f"a map of at most {'x'.join(map(str, size))} cells",
+            received=f"shape {values.shape}",
+            hint="Average it first, or draw it at its own size.",
         )
     for axis, extent in enumerate(size):
         if values.shape[axis] != extent:
