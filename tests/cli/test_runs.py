@@ -73,7 +73,7 @@ def test_hostile_names_reach_the_terminal_as_text(convscope, three: Path) -> Non
 def test_prune_removes_only_with_yes(convscope, three: Path) -> None:
     done = convscope("runs", "prune")
     assert done.code == 0 and "Nothing is removed yet: add --yes." in done.out
-    assert "1 damaged runs are left alone." in done.out
+    assert "1 damaged run is left alone." in done.out
     assert (three / "runs" / "a" / "state").exists()
     done = convscope("runs", "prune", "--yes")
     assert done.code == 0 and "MB removed." in done.out

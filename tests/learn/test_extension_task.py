@@ -413,7 +413,7 @@ def test_the_callers_network_keeps_its_description(train_images, tmp_path):
     run = train(net, train_images, out=tmp_path / "run", epochs=1, **EXACT)
     assert (net.source, net.output_specs, net.name) == before
     assert run.load().classes == train_images.classes
-    assert run.load().source.weights == "trained here, 1 of 1 epochs"
+    assert run.load().source.weights == "trained here, 1 of 1 epoch"
     assert_same(weights(run.load()), weights(net))
 
 

@@ -34,8 +34,8 @@ def test_a_folder_of_sounds_is_told_from_pictures_and_checked(tmp_path):
     assert report.duplicates[0].across_classes and report.empty_classes == ("empty",)
     assert (report.sizes, report.modes) == ({"0.5 s": 5}, {"8,000 Hz": 5})
     said = str(report)
-    assert "5 sounds in 3 classes" in said and "1 files that are no sounds" in said
-    assert "1 sounds are silent, such as yes/q.wav" in said
+    assert "5 sounds in 3 classes" in said and "1 file that is no sound is left out" in said
+    assert "1 sound is silent, such as yes/q.wav" in said
     assert DatasetReport.from_json(report.to_json()) == report
 
 
@@ -60,7 +60,7 @@ def test_texts_in_several_classes_or_parts_are_named(tmp_path):
     assert set(found) == {"a fine film", "awful"}
     assert found["a fine film"].across_classes and not found["a fine film"].across_splits
     assert found["awful"].across_splits and not found["awful"].across_classes
-    assert "1 texts stand there again" in str(report) and "1 lines or files without" in str(report)
+    assert "1 text stands there again" in str(report) and "1 line or file without" in str(report)
     (tmp_path / "one.txt").write_text("good a film\ngood a book\n")
     one = worlds.check_data(tmp_path / "one.txt")
     assert one.faults and "one class only, good" in one.faults[0]

@@ -822,6 +822,9 @@ export interface components {
         Classified: {
             milliseconds: number;
             net: string;
+            /** @description How much of a photograph the network sees, where edges are cropped away; else empty. */
+            said: string[];
+            said_zh: string[];
             top: components["schemas"]["ClassProbability"][];
         };
         /** @description What a network answers to a file, or why it cannot be read. */
@@ -845,6 +848,9 @@ export interface components {
             recipe: {
                 [key: string]: unknown;
             };
+            /** @description How much of the photographs the network sees, where edges are cropped away; else empty. */
+            said: string[];
+            said_zh: string[];
             verb: string;
         };
         /** @description One of the most probable classes. */
@@ -2979,7 +2985,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description `net`, `milliseconds` (of the network with its input), and `top`, the most probable classes in descending order, each with `unit`, `label` and `probability`. */
+            /** @description `net`, `milliseconds` (of the network with its input), `top`, the most probable classes in descending order, each with `unit`, `label` and `probability`, and `said` and `said_zh`: how much of a cropped photograph the network sees. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from convscope.graph import TensorSpec
-    from convscope.worlds import Sample
+    from convscope.show.report.i18n import Text
+    from convscope.worlds import Dataset, Sample
 
 UNMOVED = "no gradient: it was exactly 0 in every step, so the picture is the start it began with"
 """Note of verbs beside an optimized image that no gradient has changed."""
@@ -59,5 +60,30 @@ def said_of_crops(samples: "Sequence[Sample]", spec: "TensorSpec") -> dict[str, 
     """
     from convscope.show.pages import crop
 
-    lines = crop.sentences(samples, spec)
+    return said(crop.sentences(samples, spec))
+
+
+def said_of_data(data: "Dataset") -> dict[str, Any]:
+    """Say in a document how much of the photographs of a data set a network sees.
+
+    Args:
+        data: opened in the network's input format.
+
+    Returns:
+        As `said_of_crops`.
+    """
+    from convscope.show.pages import crop
+
+    return said(crop.sentences_on_data(data))
+
+
+def said(lines: "Sequence[Text]") -> dict[str, Any]:
+    """Return sentences as the fields of a document.
+
+    Args:
+        lines: in every language.
+
+    Returns:
+        `said` and `said_zh`: the sentences in English and Chinese.
+    """
     return {"said": [line["en"] for line in lines], "said_zh": [line["zh"] for line in lines]}

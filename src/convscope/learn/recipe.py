@@ -12,6 +12,7 @@ from convscope.learn.recipes.catalogue import find_recipe
 from convscope.learn.trainer.freezing.addresses import Change
 from convscope.recipe import GIVEN, AtLeast, Below, Conflict, OnlyWith, SeededRecipe
 from convscope.recipe.fields import DataName, NetworkName
+from convscope.system.counting import counted
 
 Optimizer = Literal["adamw", "adam", "sgd", "muon", "rmsprop", "adadelta"]
 Schedule = Literal["onecycle", "cosine", "step", "constant"]
@@ -150,7 +151,7 @@ class TrainRecipe(SeededRecipe):
         late = [text for text in (*self.freeze, *self.thaw) if Change.parse(text).epoch > self.epochs]
         if late:
             raise Conflict(
-                f"freeze and thaw within the {self.epochs} epochs of the training",
+                f"freeze and thaw within the {counted(self.epochs, 'epoch')} of the training",
                 received=f"a change in epoch {Change.parse(late[0]).epoch}: {late[0]}",
             )
         return self

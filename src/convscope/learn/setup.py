@@ -20,6 +20,7 @@ from convscope.learn.recipe import SENTENCES, TaskRecipe
 from convscope.learn.trainer.distributed import local_device
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net
+from convscope.system.counting import counted
 from convscope.worlds import Dataset, InputFit, LabelledDataset, LabelledImages, require_labelled
 from convscope.worlds.datasets.named import OWN, PHRASES
 from convscope.worlds.images import photos
@@ -405,7 +406,8 @@ def _data_notes(train: Dataset, test: Dataset) -> tuple[str, ...]:
             )
         if duplicates:
             notes.append(
-                f"{len(duplicates)} of {len(test)} test pictures are learned from too, "
+                f"{len(duplicates):,} of {counted(len(test), 'test picture')} "
+                f"{'is' if len(duplicates) == 1 else 'are'} learned from too, "
                 f"such as {duplicates[0]}."
             )
     notes += _group_notes(train, test)

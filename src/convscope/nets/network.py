@@ -14,6 +14,7 @@ from convscope.graph.graph import Graph
 from convscope.graph.layers.worlds.sound.spectrum import check_sample_rate
 from convscope.graph.spec import OutputSpec, TensorSpec
 from convscope.nets.activations.freezing import run
+from convscope.system.counting import counted
 
 T = TypeVar("T")
 _MISFITS = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError)
@@ -70,7 +71,7 @@ class Net:
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{c.name} {'×'.join(map(str, c.shape))}" for c in self.input_specs)
-        classes = f", {len(self.classes)} classes" if self.classes else ""
+        classes = f", {counted(len(self.classes), 'class', 'classes')}" if self.classes else ""
         return f"<Net {self.name}: {inputs}{classes}, weights {self.source.weights}, on {self.device}>"
 
     @property

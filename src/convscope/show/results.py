@@ -326,7 +326,8 @@ def _(result: FeatureMaps) -> Drawing:
     units = result.strongest(MOST_TILES if result.maps.dim() == 3 else 5)
     names = [result.names[k].split(",")[0] if result.names else f":{k}" for k in units]
     values = [f"{float(result.degrees[k]):.3g}" for k in units]
-    title = f"{result.place}: the strongest of {len(result.maps)} units, {result.zero_maps} are 0 everywhere"
+    zero = counted(result.zero_maps, "is", "are")
+    title = f"{result.place}: the strongest of {counted(len(result.maps), 'unit')}, {zero} 0 everywhere"
     if result.maps.dim() != 3:
         return Drawing(title, heads=("unit", "value"), rows=tuple(zip(names, values, strict=True)))
     drawn = on_one_scale(result.maps.float().cpu().numpy(), units)
@@ -352,7 +353,8 @@ def _(result: Filters) -> Drawing:
 @drawing.register
 def _(result: EffectiveReceptiveField) -> Drawing:
     picture = with_longer_side(input_image.heat(result.influence), 2 * SIDE)
-    title = f"Which pixels {result.place} depends on, over {result.images} images: {result.size:.1f} across"
+    images = counted(result.images, "image")
+    title = f"Which pixels {result.place} depends on, over {images}: {result.size:.1f} across"
     return Drawing(title, contact_sheet.compose([SheetRow([SheetTile(picture)])], title=title))
 
 
@@ -361,7 +363,7 @@ def _(result: LayerHealth) -> Drawing:
     facts = (result.units, len(result.dead), len(result.saturated), len(result.redundant))
     row = (result.place, *map(str, facts), f"{result.inactive_share:.1%}")
     heads = ("layer", "units", "dead", "saturated", "redundant", "inactive")
-    return Drawing(f"{result.place} over {result.images:,} images", heads=heads, rows=(row,))
+    return Drawing(f"{result.place} over {counted(result.images, 'image')}", heads=heads, rows=(row,))
 
 
 @drawing.register

@@ -1,7 +1,7 @@
 """Classification of images with a trained network."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import torch
@@ -13,7 +13,7 @@ from convscope.nets import Net, NetLike, as_net, frozen
 from convscope.nets.activations.classifier_output import read_output, select_output
 from convscope.recipe.result import Result
 from convscope.use.recipe import ClassifyRecipe
-from convscope.worlds import InputLike, name_of, open_sample
+from convscope.worlds import InputLike, Placement, name_of, open_sample
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Prediction(Result):
     """Number of classes of the network; with a single one, every prediction is the same."""
     recipe: ClassifyRecipe | None = None
     """The settings with which the terminal gives the same answer; None where the image is no file."""
+    placement: Placement | None = None
+    """Where the image lies in the input, which may show a part of it; None without a fixed place."""
 
     @property
     def label(self) -> str:
@@ -91,15 +93,16 @@ def iter_predictions(
     remaining = iter(pictures)
     while chunk := list(islice(remaining, batch)):
         inputs = [_read_image(net, picture) for picture in chunk]
-        images = [image for image in inputs if isinstance(image, Tensor)]
+        images = [given[0] for given in inputs if not isinstance(given, DataError)]
         alike = len({image.shape for image in images}) == 1
         groups = [torch.stack(images)] if alike else [image[None] for image in images]
         rows = iter([row for group in groups for row in probabilities(net, group)])
-        for picture, image in zip(chunk, inputs, strict=True):
-            if isinstance(image, DataError):
-                yield image
-            else:
-                yield _to_classification(net, name_of(picture), next(rows), top)
+        for picture, given in zip(chunk, inputs, strict=True):
+            if isinstance(given, DataError):
+                yield given
+                continue
+            found = _to_classification(net, name_of(picture), next(rows), top)
+            yield found if isinstance(found, DataError) else replace(found, placement=given[1])
 
 
 def probabilities(net: Net, images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b classes"]:
@@ -149,10 +152,11 @@ def _to_classification(
     return Prediction(source, chosen, labels, tuple(values.tolist()), len(row), recipe)
 
 
-def _read_image(net: Net, picture: InputLike) -> Float[Tensor, "*shape"] | DataError:
-    """Read one image as an input of the network; return the error for one that cannot be read."""
+def _read_image(net: Net, picture: InputLike) -> tuple[Float[Tensor, "*shape"], Placement | None] | DataError:
+    """Read one image as an input, with its place there; return the error for one that cannot be read."""
     try:
-        image = open_sample(picture, net.input_spec).input.cpu()
-        return image.float() if image.is_floating_point() else image
+        found = open_sample(picture, net.input_spec)
     except DataError as error:
         return error
+    image = found.input.cpu()
+    return image.float() if image.is_floating_point() else image, found.placement

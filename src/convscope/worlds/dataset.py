@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import Shape, TensorSpec
+from convscope.system.counting import counted
 from convscope.worlds.batch import Batch
 
 Indices = Sequence[int] | Tensor
@@ -120,7 +121,8 @@ class LabelledDataset(Dataset):
 
     def __repr__(self) -> str:
         extent = "x".join(map(str, self.shape))
-        return f"{type(self).__name__}({self.name}: {len(self):,} of {extent}, {len(self.classes)} classes)"
+        classes = counted(len(self.classes), "class", "classes")
+        return f"{type(self).__name__}({self.name}: {len(self):,} of {extent}, {classes})"
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -251,8 +253,9 @@ class JoinedSamples(LabelledDataset):
         for part in parts.values():
             if part.shape != first.shape or part.classes != first.classes:
                 raise DataError(
-                    f"parts with the same inputs and classes: {first.shape}, {len(first.classes)} classes",
-                    received=f"{part.name}: {part.shape}, {len(part.classes)} classes",
+                    f"parts with the same inputs and classes: {first.shape}, "
+                    f"{counted(len(first.classes), 'class', 'classes')}",
+                    received=f"{part.name}: {part.shape}, {counted(len(part.classes), 'class', 'classes')}",
                     hint="Choose one part: --split.",
                 )
         total = sum(map(len, parts.values()))

@@ -1,11 +1,13 @@
-"""Heat and sentences against matplotlib's colours and pictures whose answer is known."""
+"""Heat and sentences against matplotlib's colours, scipy's splines and pictures whose answer is known."""
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from scipy import ndimage
 
 from convscope.errors import UsageError
-from convscope.show.images.heatmap import EMBER, colours, layer, overlay, strip
+from convscope.show.images.heatmap import EMBER, colours, enlarged, layer, overlay, strip
 from convscope.show.pages.explanation.text import share_of, where
 
 
@@ -35,6 +37,42 @@ def test_the_hottest_place_is_the_lightest_and_signs_have_their_colours():
     assert np.isfinite(np.asarray(overlay(photo, heat * np.nan, signed=True))).all()
     with pytest.raises(UsageError):
         overlay(photo, heat[0], signed=True)
+
+
+@pytest.mark.parametrize(("cells", "size"), [((7, 7), (224, 224)), ((3, 5), (31, 64)), ((11,), (40,))])
+def test_a_coarse_map_is_enlarged_by_the_splines_of_scipy(cells, size):
+    coarse = np.random.default_rng(0).normal(size=cells)
+    times = [extent / n for extent, n in zip(size, cells, strict=True)]
+    settings = {"order": 3, "prefilter": False, "mode": "nearest", "grid_mode": True}
+    assert np.allclose(enlarged(coarse, size), ndimage.zoom(coarse, times, **settings), atol=1e-5)
+
+
+def test_an_enlarged_map_has_no_creases_and_does_not_ring():
+    """Linear interpolation bends at the centres of cells alone, all at once; a spline everywhere a little."""
+    coarse = np.random.default_rng(1).random((7, 7)).astype(np.float32)
+    drawn = enlarged(coarse, (224, 224))
+    linear = torch.nn.functional.interpolate(torch.tensor(coarse)[None, None], (224, 224), mode="bilinear")
+    for axis in (0, 1):
+        bends = [np.abs(np.diff(values, 2, axis=axis)).max() for values in (drawn, linear[0, 0].numpy())]
+        assert bends[0] < 0.1 * bends[1]
+    assert coarse.min() <= drawn.min() and drawn.max() <= coarse.max()
+    assert np.allclose(enlarged(np.full((3, 4), 2.5), (9, 16)), 2.5)
+    assert np.array_equal(enlarged(coarse, (7, 7)), coarse)
+
+
+@pytest.mark.parametrize("at", [(0, 0), (3, 3), (6, 2)])
+def test_the_peak_of_an_enlarged_map_stays_in_its_cell(at):
+    y, x = np.mgrid[:7, :7]
+    spot = np.exp(-((y - at[0]) ** 2 + (x - at[1]) ** 2) / 4)
+    drawn = enlarged(spot, (224, 224))
+    peak = np.unravel_index(drawn.argmax(), drawn.shape)
+    assert tuple(int(k) // 32 for k in peak) == at
+
+
+def test_a_map_of_more_cells_than_positions_is_refused():
+    for shape in ((8, 8), (4,)):
+        with pytest.raises(UsageError, match="at most 7x7 cells"):
+            enlarged(np.zeros(shape), (7, 7))
 
 
 def test_a_signal_is_a_band():

@@ -1,6 +1,7 @@
 """What is said and drawn of a photograph of which a network sees a part, by boxes that are known exactly."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from convscope.see.attribution import ExplainRecipe, explain
 from convscope.show.pages import crop
 from convscope.show.pages.explanation.page import page
 from convscope.show.pages.explanation.text import where
-from convscope.worlds import open_sample
+from convscope.worlds import JoinedSamples, open_sample
+from convscope.worlds.datasets import digits
+from convscope.worlds.images.datasets.folder import ImageFolder
 
 SPEC = TensorSpec((3, 32, 32), kind="image", value_range=(0.0, 1.0))
 
@@ -56,6 +59,41 @@ def test_nothing_is_said_of_what_is_seen_whole():
 def test_of_several_pictures_the_cropped_ones_are_counted():
     said = pictures.said_of_crops([photo(64, 64), photo(80, 40), photo(40, 160)], SPEC)
     assert said["said"] == ["2 of the 3 pictures are cropped: the network sees 25 % – 50 % of them."]
+
+
+def folder(root: Path, sizes: list[tuple[int, int]]) -> ImageFolder:
+    for number, (width, height) in enumerate(sizes):
+        (root / "class").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (width, height)).save(root / "class" / f"{number:03}.png")
+    return ImageFolder(root, None, SPEC)
+
+
+def test_of_a_data_set_the_files_are_counted_by_their_headers(tmp_path):
+    some = folder(tmp_path / "some", [(80, 40), (40, 40), (40, 160)])
+    said = pictures.said_of_data(some)["said"]
+    assert said == ["2 of the 3 pictures are cropped: the network sees 25 % – 50 % of them."]
+    both = JoinedSamples({"train": some, "test": folder(tmp_path / "wide", [(80, 40)])}, "both")
+    assert pictures.said_of_data(both)["said"][0].startswith("3 of the 4 pictures")
+    every = folder(tmp_path / "every", [(80, 40), (40, 80)])
+    assert pictures.said_of_data(every)["said"] == [
+        "Each of the 2 pictures is cropped: the network sees 50 % of it."
+    ]
+    many = folder(tmp_path / "many", [(80, 40)] + [(40, 40)] * 104)
+    (line,) = pictures.said_of_data(many)["said"]
+    assert line.startswith("Of 100 pictures whose size was read, 1 is cropped: the network sees 50 %")
+    assert pictures.said_of_data(folder(tmp_path / "whole", [(40, 40)] * 2))["said"] == []
+    assert pictures.said_of_data(digits.test())["said"] == []
+
+
+def test_a_file_that_lies_on_its_side_is_cropped_as_it_is_seen(tmp_path):
+    (tmp_path / "class").mkdir()
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (160, 40)).save(tmp_path / "class" / "a.jpg", exif=turned)
+    (line,) = pictures.said_of_data(ImageFolder(tmp_path, None, SPEC))["said"]
+    assert "38 % at the top" in line
+    (same,) = pictures.said_of_crops([open_sample(tmp_path / "class" / "a.jpg", SPEC)], SPEC)["said"]
+    assert line == same
 
 
 def test_places_are_those_of_the_part_that_is_seen():

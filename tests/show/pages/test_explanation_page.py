@@ -13,6 +13,9 @@ from PIL import Image
 from convscope.jobs.input import explain as job
 from convscope.nets import load
 from convscope.see.attribution import ExplainRecipe, MethodComparison, explain
+from convscope.see.attribution.metrics.average_drop import average_drop
+from convscope.see.attribution.metrics.deletion_insertion import curves
+from convscope.show.images.heatmap import enlarged
 from convscope.show.pages.explanation.attribution import heat_over
 from convscope.show.pages.explanation.page import page
 from convscope.worlds.datasets import digits
@@ -80,9 +83,35 @@ def test_heat_of_a_layer_is_enlarged_without_creases():
     spec = SimpleNamespace(kind="image")
     whole = SimpleNamespace(inputs=[torch.zeros(1, 3, 80, 80)])
     task = SimpleNamespace(net=SimpleNamespace(input_spec=spec), whole=whole)
-    explanation: Any = SimpleNamespace(heatmap=coarse[None], task=task)
+    explanation: Any = SimpleNamespace(heatmap=coarse[None], task=task, cam=None)
     drawn = heat_over(explanation, 0, Image.new("RGB", (80, 80)))
     linear = torch.nn.functional.interpolate(coarse[None, None], (80, 80), mode="bilinear")[0, 0].numpy()
     bend, straight = (np.abs(np.diff(values[40], 2)).max() for values in (drawn, linear))
     assert bend < 0.6 * straight
     assert drawn.min() >= 0 and drawn.max() <= 1
+
+
+def test_what_is_drawn_is_not_what_is_measured():
+    """The map is drawn by splines; metrics, JSON and `heatmap` have it interpolated linearly, as ever."""
+    net, image = load("digits"), digits.test().pixels([0])[:1].float() / 255
+    for method in ("gradcam", "layercam", "scorecam"):
+        found = explain(net, image, method, layer="relu2", checks=("deletion", "drop"))
+        assert found.cam is not None
+        linear = torch.nn.functional.interpolate(found.cam, (28, 28), mode="bilinear")[:, 0]
+        drawn = heat_over(found, 0, Image.new("RGB", (28, 28)))
+        assert torch.equal(found.heatmap, linear)
+        assert np.abs(drawn - linear[0].numpy()).max() > 0.02 * float(linear.max())
+        assert np.allclose(drawn, enlarged(found.cam[0, 0], (28, 28)))
+        checked = found.faithfulness[0]
+        assert checked.deletion_insertion and checked.average_drop
+        measured = curves(found.task, [linear])[0]
+        assert checked.deletion_insertion.curves.deletion == measured.deletion
+        assert checked.deletion_insertion.curves.insertion == measured.insertion
+        assert checked.average_drop.drop == average_drop(found.task, [linear])[0].drop
+
+
+@pytest.mark.parametrize("method", ["saliency", "occlusion"])
+def test_maps_of_single_positions_are_drawn_as_they_are(method):
+    found = explain(load("digits"), digits.test().pixels([0])[:1].float() / 255, method)
+    assert found.cam is None
+    assert np.array_equal(heat_over(found, 0, Image.new("RGB", (28, 28))), found.heatmap[0].numpy())

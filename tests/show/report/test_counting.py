@@ -1,9 +1,14 @@
 """Numbers in sentences: singular and plural, and shares that belong together."""
 
+import ast
 import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+import convscope
 from convscope.show.report.i18n import plain, texts
 from convscope.system.counting import counted, percent_right, percent_wrong
 
@@ -42,6 +47,46 @@ def test_no_text_counts_one_of_several():
         found = re.findall(rf"(?<![\w.,–-])1 (?:\w+ )?(?:{NOUNS})\b", made)
         wrong += [(key, found)] if found and key not in NEVER_ONE else []
     assert wrong == []
+
+
+SEVERAL_ALWAYS = {
+    "show.pages.features: len(layers) layers": "there are more than ROWS",
+    "show.images.contact_sheet: len(rows) rows": "an error about none",
+    "show.images.heatmap: 'x'.join(map(str, size)) cells": "an extent",
+    "show.report.figures.training.confusion: len(classes) rows": "a confusion has two classes or more",
+    "show.report.figures.training.confusion: len(counts) rows": "an error about another number of them",
+    "cli.tables.input.dream: octave['tiles'] tiles": "said of more than one",
+    "cli.tables.network.unit: size pixels": "an extent",
+    "cli.tables.network.unit: size positions": "an extent",
+    "cli.tables.style.apply: down pixels": "an extent",
+}
+"""Numbers before a plural in code that draws or says something, and why they need no singular."""
+NOUN = (
+    "images|pictures|files|samples|answers|layers|units|inputs|texts|runs|methods|epochs|cells|moves|steps|"
+    "classes|vectors|groups|rows|pixels|positions|tiles|games|planes|frames|places|words"
+)
+
+
+def numbers_before_plurals(tree: ast.AST) -> Iterator[str]:
+    """Find what f-strings have in braces before a plural, but for constants and calls of `counted`."""
+    for node in ast.walk(tree):
+        for value, after in pairwise(node.values if isinstance(node, ast.JoinedStr) else []):
+            if isinstance(value, ast.FormattedValue) and isinstance(after, ast.Constant):
+                found = re.match(rf" (?:(?!of )[a-z-]+ )?({NOUN})\b", str(after.value))
+                made = ast.unparse(value.value)
+                if found and not made.isupper() and "counted(" not in made:
+                    yield f"{made} {found[1]}"
+
+
+def test_no_code_that_says_something_writes_a_plural_by_hand():
+    """`counted` knows the singular; what is left is listed above, with the reason."""
+    root, found = Path(convscope.__file__).parent, set()
+    for room in ("cli", "jobs", "show"):
+        for file in (root / room).rglob("*.py"):
+            name = ".".join(file.relative_to(root).with_suffix("").parts)
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            found |= {f"{name}: {text}" for text in numbers_before_plurals(tree)}
+    assert found == set(SEVERAL_ALWAYS)
 
 
 @pytest.mark.parametrize("right", range(9790, 9860))

@@ -61,5 +61,7 @@ def test_single_ones_are_left_out_and_named(tmp_path: Path) -> None:
     data = cs.worlds.require_labelled(cs.worlds.open(tmp_path, spec=SPEC))
     data.inputs(range(6), SPEC)
     (problem,) = data.problems
-    assert problem.path.endswith("5.png") and problem.kind == "no digit" and "even background" in problem.reason
+    assert (
+        problem.path.endswith("5.png") and problem.kind == "no digit" and "even background" in problem.reason
+    )
     assert torch.equal(data.inputs([5], SPEC), data.inputs([0], SPEC))  # as for damaged files

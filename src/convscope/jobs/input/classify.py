@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import DataError
-from convscope.jobs import inputs
+from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.output.workspace import Workspace
 from convscope.system.counting import counted
@@ -43,8 +43,9 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `answers` and, for a network with a single
-        class, `note`. Each answer has `image` (path) and either `error` (a short sentence) with
+        The progress with the document so far; JSON fields `net`, `answers`, `said` and `said_zh` (how much of
+        cropped photographs the network sees, in English and Chinese; else empty) and, for a network with a
+        single class, `note`. Each answer has `image` (path) and either `error` (a short sentence) with
         `hint`, or `top`: entries with `unit`,
         `label` and `probability` (0 to 1; null for a network with a single class) in descending order; and
         `enlarged`, how many times, where the picture is much smaller than the network's input; for texts
@@ -54,14 +55,19 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
         DataError: there is one image, and it cannot be read (exit code 3). Of several, each has its answer.
         UsageError: the network does not take one image (exit code 2).
     """
+    from convscope.show.pages import crop
     from convscope.use import iter_predictions
 
     net = inputs.require_single_input(inputs.network(recipe.net, recipe, workspace))
     listed = list(_listed(recipe.images, net, workspace))
     readable = (path for path, error in listed if error is None)
     found = iter_predictions(net, readable, top=recipe.top, batch=recipe.batch)
-    answers, first = [], None
+    answers, first, places = [], None, []
     document: Document = {"net": net.name, "answers": answers}
+
+    def so_far() -> Document:
+        return {**document, **pictures.said(crop.sentences_on_files(places, net.input_spec))}
+
     for number, (path, error) in enumerate(listed):
         answer = error or next(found)
         if isinstance(answer, DataError):
@@ -74,10 +80,11 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
             top = zip(answer.units, answer.labels, values, strict=True)
             entries = [_entry(*entry) for entry in top]
             answers.append({"image": path, "top": entries, **_enlarged(path, net), **_notes(path, net)})
-        yield Progress((number + 1) / len(listed), path, lambda: document)
+            places.append(answer.placement)
+        yield Progress((number + 1) / len(listed), path, so_far)
     if first is not None and len(answers) == 1:
         raise first
-    yield finished(document)
+    yield finished(so_far())
 
 
 def _listed(paths: list[str], net: "Net", workspace: Workspace) -> Iterator[tuple[str, DataError | None]]:

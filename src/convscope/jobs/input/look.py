@@ -43,12 +43,13 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `layers`, `filters`, `health`, `page` (file
-        name) and `out` (the folder). Each layer has `place`, `shape`, `zero_maps` (number of units whose map
-        is 0 everywhere), `strongest` (entries with `unit`, `degree`, the sum over the map, and in the output
-        layer `label`) and `picture` (file name; null without `--places`). Each entry of `filters` has
-        `place`, `shape` (of the weights) and `picture` (null where kernels cover one position); each of
-        `health` the fields of `LayerHealth` (none without `--data`).
+        The progress with the document so far; JSON fields `net`, `said` and `said_zh` (how much of cropped
+        photographs the network sees, in English and Chinese; else empty), `layers`, `filters`, `health`,
+        `page` (file name) and `out` (the folder). Each layer has `place`, `shape`, `zero_maps` (number of
+        units whose map is 0 everywhere), `strongest` (entries with `unit`, `degree`, the sum over the map,
+        and in the output layer `label`) and `picture` (file name; null without `--places`). Each entry of
+        `filters` has `place`, `shape` (of the weights) and `picture` (null where kernels cover one position);
+        each of `health` the fields of `LayerHealth` (none without `--data`).
 
     Raises:
         UsageError: no image is given, and the network is not one of digits (exit code 2).
@@ -63,11 +64,13 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
     mark = stamp(recipe)
     places = recipe.places or features.changing_layers(net)
     seen = [_upright(maps, net) for maps in feature_maps(net, sample.input[None], places)]
+    said = pictures.said_of_crops([sample], net.input_spec)
     health: tuple[LayerHealth, ...] = ()
     if recipe.data is not None:
         data = _chosen(net, recipe, workspace)
         yield Progress(0.0, f"looking at {counted(len(data), 'image')}", lambda: None)
         health = layer_health(net, data, [maps.place for maps in seen])
+        said = {key: lines + said[key] for key, lines in pictures.said_of_data(data).items()}
     kernels = _kernels(net, recipe) if recipe.filters else []
     count = recipe.top_channels
     with workspace.folder(f"look-{net.name}") as folder:
@@ -83,6 +86,7 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         folder.save_image(features.sheet(net, sample, seen, count), "look.png", mark, "all layers")
     document = {
         "net": net.name,
+        **said,
         "layers": layers,
         "filters": [
             {

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from convscope.jobs import inputs
+from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.activation_atlas import AtlasRecipe
@@ -42,17 +42,17 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `place`
-        (the layer), `grid` (cells along each side), `vectors`, `placed` (vectors in the cells), `layout`,
-        `spread` (share of the variance on the axes, null for UMAP), `cells`, `regions`, `unmoved` (indices of
-        cells whose gradient was 0 in every step), `attributed` (whether contributions to classes were
-        computed) and `out` (the folder). Each cell has `row`, `column`,
-        `count` (vectors), `pictures`, `label` (of the data, if one is typical of it), `labels` (the most
-        common: `name`, `count`, `pictures`, and `usual`, the share of all pictures), `classes` (of the
-        network, whose logits the vectors raise: `unit`, `name`, `contribution`, `support`, `pictures`,
-        `likeliest`) and `examples` (`image`, `class`, and `at`, the position relative to the image's extent,
-        y before x). Each region has `name`, `kind` (`label` or `class`), `cells` (indices), `count`, `row`,
-        `column` and `label`.
+        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `said` and
+        `said_zh` (how much of cropped photographs the network sees, in English and Chinese; else empty),
+        `place` (the layer), `grid` (cells along each side), `vectors`, `placed` (vectors in the cells),
+        `layout`, `spread` (share of the variance on the axes, null for UMAP), `cells`, `regions`, `unmoved`
+        (indices of cells whose gradient was 0 in every step), `attributed` (whether contributions to classes
+        were computed) and `out` (the folder). Each cell has `row`, `column`, `count` (vectors), `pictures`,
+        `label` (of the data, if one is typical of it), `labels` (the most common: `name`, `count`,
+        `pictures`, and `usual`, the share of all pictures), `classes` (of the network, whose logits the
+        vectors raise: `unit`, `name`, `contribution`, `support`, `pictures`, `likeliest`) and `examples`
+        (`image`, `class`, and `at`, the position relative to the image's extent, y before x). Each region has
+        `name`, `kind` (`label` or `class`), `cells` (indices), `count`, `row`, `column` and `label`.
 
     Raises:
         Interrupted: stopped; the cells so far are saved (exit code 130).
@@ -104,7 +104,8 @@ def _save(
     html = page.page(atlas, net, data, command=made.command(), seed=made.seed)
     folder.save_page(html, "atlas.html", caption)
     folder.save_image(page.sheet(atlas, net), "atlas.png", stamp(made), caption)
-    return {"net": net.name, "input": inputs.input_fit(data, net), **_data(atlas, data)}
+    fit, said = inputs.input_fit(data, net), pictures.said_of_data(data)
+    return {"net": net.name, "input": fit, **said, **_data(atlas, data)}
 
 
 def _data(atlas: "Map", data: "LabelledDataset") -> dict[str, Any]:

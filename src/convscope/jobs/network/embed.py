@@ -11,7 +11,7 @@ three sizes. UMAP is used where it is installed: pip install umap-learn; --layou
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from convscope.jobs import inputs
+from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.activation_atlas import EmbedRecipe
@@ -43,13 +43,14 @@ def run(recipe: EmbedRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `world`
-        (the kind of the network's inputs), `place`
-        (the layer), `units` (their number), `inputs` (their number), `data`, `parts` (`name` and `count` of
-        each part of the data), `classes` (`name`, `count` and `right`, the correct predictions, null where
-        the network has no such class), `predicted` (names of the network's classes), `layouts`, `spread`
-        (share of the variance on the axes of PCA), `grid` (rows and columns), `thumbnails` (`ink`, `format`
-        and `levels`: `side`, `columns` and `sheets`) and `out` (the folder).
+        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `said` and
+        `said_zh` (how much of cropped photographs the network sees, in English and Chinese; else empty),
+        `world` (the kind of the network's inputs), `place` (the layer), `units` (their number), `inputs`
+        (their number), `data`, `parts` (`name` and `count` of each part of the data), `classes` (`name`,
+        `count` and `right`, the correct predictions, null where the network has no such class), `predicted`
+        (names of the network's classes), `layouts`, `spread` (share of the variance on the axes of PCA),
+        `grid` (rows and columns), `thumbnails` (`ink`, `format` and `levels`: `side`, `columns` and `sheets`)
+        and `out` (the folder).
 
     Raises:
         Interrupted: stopped; what is laid out is saved (exit code 130).
@@ -149,6 +150,7 @@ def _save(
     return {
         "net": embedding.net.name,
         "input": inputs.input_fit(data, embedding.net),
+        **pictures.said_of_data(data),
         **_described(embedding, data),
     }
 

@@ -33,11 +33,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from convscope.errors import UsageError
-from convscope.jobs import training
+from convscope.jobs import pictures, training
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.output.workspace import Workspace
 from convscope.learn import ClassificationRecipe, TaskRecipe
 from convscope.recipe.fields import as_text, flag_of
+from convscope.system.counting import counted
 
 schema = ClassificationRecipe
 
@@ -100,7 +101,8 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         (`Epoch.to_json()` of each one run now), `kept_epoch` (with `--patience` the number of the epoch whose
         weights are saved, else null), `test` (`EvalResult.to_json()` of the network that is saved: for a
         classifier `Evaluation.to_json()`), `table` (see `training.table`), `said` and `said_zh` (what
-        needs attention, in sentences: that the training diverged), `lr_finder` (of `--find-lr`:
+        needs attention, in sentences: that the training diverged, how much of cropped photographs the network
+        sees), `lr_finder` (of `--find-lr`:
         `LRFinderResult.to_json()`, else null), `report` (file name of the page) and `out` (the folder).
 
     Raises:
@@ -122,7 +124,7 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
         see = f" See: convscope data check {done.recipe.data}" if os.path.isdir(done.recipe.data) else ""  # noqa: PTH112
-        workspace.log(f"{unread} files could not be used.{see}")
+        workspace.log(f"{counted(unread, 'file')} could not be used.{see}")
     if getattr(setup.task, "calibrate", False) and setup.net.output_spec.temperature == 1:
         workspace.log(
             "Not calibrated: every answer on the validation part is right, so that no temperature is better "
@@ -130,7 +132,8 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         )
     counts = class_counts(setup.train, getattr(setup.train, "classes", ()))
     kept = best_epoch(done.all_epochs)
-    lines = [*tested.summary, *done.lines]
+    crops = pictures.said_of_data(setup.train)
+    lines = [*tested.summary, *done.lines, *crops["said"]]
     document = {
         "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
         "network": setup.net.name,
@@ -146,8 +149,8 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         "test": tested.to_json(),
         "table": training.table(done, lines),
         "lr_finder": None if done.lr_finder is None else done.lr_finder.to_json(),
-        "said": done.said(),
-        "said_zh": done.said("zh"),
+        "said": [*done.said(), *crops["said"]],
+        "said_zh": [*done.said("zh"), *crops["said_zh"]],
         "report": training.REPORT,
         **done.shown,
         "out": str(done.place),

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import UsageError
-from convscope.jobs import inputs
+from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, result_of, save_results
 from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.units import UnitRecipe
+from convscope.system.counting import counted
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
         workspace: where the result goes, and what is logged.
 
     Yields:
-        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `place`,
-        `label`, `images` (how many were indexed), `top` and `bottom` (the images at both ends, with position
-        and class), `mean`, `std`, `inactive_share` (share of images for which the unit is inactive), `dead`,
-        `saturated`, `histogram` (`edges`, `counts`), `classes` (by name: `mean`, `share_of_top`),
+        The progress with the document so far; JSON fields `net`, `input` (see `inputs.input_fit`), `said` and
+        `said_zh` (how much of cropped photographs the network sees, in English and Chinese; else empty),
+        `place`, `label`, `images` (how many were indexed), `top` and `bottom` (the images at both ends, with
+        position and class), `mean`, `std`, `inactive_share` (share of images for which the unit is inactive),
+        `dead`, `saturated`, `histogram` (`edges`, `counts`), `classes` (by name: `mean`, `share_of_top`),
         `percentile` (per cent of images with a smaller peak than the synthetic one), `made` and
         `made_against` (the maximising and minimising image: `value`, `no_gradient`; null where there is
         none), for texts `texts` (those of the largest values) and `ngrams` (best and worst),
@@ -77,14 +79,21 @@ def _save(
     report: "UnitReport", net: "Net", data: "LabelledDataset", recipe: UnitRecipe, folder: ResultFolder
 ) -> Document:
     from convscope.recipe import stamp
-    from convscope.show.pages import unit
+    from convscope.show.pages import crop, unit
 
     html = unit.page(
-        report, net, data=data.name, command=recipe.command(), seed=recipe.seed, skipped=len(data.problems)
+        report,
+        net,
+        data=data.name,
+        command=recipe.command(),
+        seed=recipe.seed,
+        skipped=len(data.problems),
+        notes=crop.sentences_on_data(data),
     )
     folder.save_page(html, "unit.html", report.place)
     folder.save_image(unit.sheet(report, net), "unit.png", stamp(recipe), report.place)
-    return {"net": net.name, "input": inputs.input_fit(data, net), **_data(report)}
+    fit, said = inputs.input_fit(data, net), pictures.said_of_data(data)
+    return {"net": net.name, "input": fit, **said, **_data(report)}
 
 
 def _indexed(
@@ -106,7 +115,7 @@ def _indexed(
         kept = index.fingerprint.get("k")
         if isinstance(kept, int) and kept < recipe.top_k and "top_k" in recipe.chosen():
             raise UsageError(
-                f"an index with {recipe.top_k} images at either end of each unit's scale",
+                f"an index with {counted(recipe.top_k, 'image')} at either end of each unit's scale",
                 received=f"{kept} in {recipe.index}",
                 hint=f"Ask for --top-k {kept}, or leave out --index.",
             )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from convscope.errors import ConvscopeError, Interrupted
-from convscope.jobs import inputs
+from convscope.jobs import inputs, pictures
 from convscope.jobs.job import GO_ON, Document, Steps, finished, mapped, result_of
 from convscope.jobs.output.workspace import Workspace
 from convscope.see.units import UnitsRecipe
@@ -52,11 +52,12 @@ def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
 
     Yields:
         The progress with the document so far; JSON fields `net`, `data`, `input` (see `inputs.input_fit`),
-        `images`, `units` (their number), `layers`, `problems` (files that could not be read), `index` (the
-        folder), `seconds`, `page` (file name) and `out` (its folder). Each layer has `place`, `units`, `map`
-        (size of the feature map), `dead`, `saturated` and `redundant` (indices of units), `inactive_share`
-        (mean share of images for which a unit is inactive), `highest_peak_unit` (the unit with the highest
-        peak) and `peak`.
+        `said` and `said_zh` (how much of cropped photographs the network sees, in English and Chinese; else
+        empty), `images`, `units` (their number), `layers`, `problems` (files that could not be read), `index`
+        (the folder), `seconds`, `page` (file name) and `out` (its folder). Each layer has `place`, `units`,
+        `map` (size of the feature map), `dead`, `saturated` and `redundant` (indices of units),
+        `inactive_share` (mean share of images for which a unit is inactive), `highest_peak_unit` (the unit
+        with the highest peak) and `peak`.
 
     Raises:
         Interrupted: stopped; the index so far is kept (exit code 130).
@@ -85,6 +86,7 @@ def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
         "net": net.name,
         "data": data.name,
         "input": inputs.input_fit(data, net),
+        **pictures.said_of_data(data),
         "images": index.fingerprint["images"],
         "units": len(index),
         "layers": [_layer(index, redundancy, layer.place) for layer in index.layers],

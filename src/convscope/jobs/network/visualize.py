@@ -20,6 +20,7 @@ from convscope.jobs import inputs, pictures
 from convscope.jobs.job import Document, Steps, finished, save_results
 from convscope.jobs.output.workspace import ResultFolder, Workspace
 from convscope.see.visualization import VisualizeRecipe
+from convscope.system.counting import counted
 from convscope.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ def _word(net: "Net", stop: "LayerSelection", caption: str) -> str:
 
 def _facts(stop: "LayerSelection") -> list[str]:
     """Return a layer's number of units and its receptive field, in words."""
-    facts = [f"{stop.shape[0]} units"]
+    facts = [counted(stop.shape[0], "unit")]
     if stop.covers_input:
         facts.append("sees everything")
     elif stop.receptive_field is not None:

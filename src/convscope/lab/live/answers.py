@@ -6,6 +6,7 @@ from typing import Any
 
 from convscope.errors import DataError
 from convscope.nets import Net
+from convscope.show.pages import crop
 from convscope.use import classify
 
 
@@ -18,8 +19,9 @@ def classify_file(net: Net, source: bytes | Path, top: int) -> dict[str, Any]:
         top: number of classes.
 
     Returns:
-        `net`, `milliseconds` (for reading the file and running the network) and `top`: entries with `unit`,
-        `label` and `probability`, in descending order.
+        `net`, `milliseconds` (for reading the file and running the network), `top` (entries with `unit`,
+        `label` and `probability`, in descending order), `said` and `said_zh` (how much of a cropped photo
+        the network sees, in English and Chinese; else empty).
 
     Raises:
         DataError: there is nothing, or it is no input of this network.
@@ -31,8 +33,12 @@ def classify_file(net: Net, source: bytes | Path, top: int) -> dict[str, Any]:
     started = time.perf_counter()
     found = classify(net, source, top)
     rows = zip(found.units, found.labels, found.probabilities, strict=True)
+    milliseconds = round(1000 * (time.perf_counter() - started), 3)
+    cropped = crop.sentences_on_files([found.placement], net.input_spec)
     return {
         "net": net.name,
-        "milliseconds": round(1000 * (time.perf_counter() - started), 3),
+        "milliseconds": milliseconds,
         "top": [{"unit": unit, "label": label, "probability": value} for unit, label, value in rows],
+        "said": [line["en"] for line in cropped],
+        "said_zh": [line["zh"] for line in cropped],
     }

@@ -17,6 +17,7 @@ from convscope.learn.multitask.task import Multitask
 from convscope.learn.setup import TrainingSetup, find_device, open_data, sampled, split_for_test
 from convscope.learn.tasks.classifiers.classifier_head import random_inputs
 from convscope.nets import Net, frozen
+from convscope.system.counting import counted
 from convscope.worlds import require_images
 from convscope.worlds.datasets.table import SUFFIXES, ColumnDataset
 
@@ -118,14 +119,18 @@ def _row_notes(data: ColumnDataset) -> list[str]:
         return []
     shown = "; ".join(f"{problem.path}: {problem.reason}" for problem in data.problems[:NAMED])
     more = "; ..." if len(data.problems) > NAMED else ""
-    return [f"{len(data.problems):,} rows without an input are left out ({shown}{more})."]
+    return [f"{counted(len(data.problems), 'row')} without an input left out ({shown}{more})."]
 
 
 def _target_notes(task: Multitask, data: ColumnDataset) -> list[str]:
     """Say how many targets are missing."""
-    missing = {name: f"{count:,} of {len(data):,}" for name, count in task.missing(data).items() if count}
+    missing = {
+        name: f"{count:,} of {counted(len(data), 'training sample')}"
+        for name, count in task.missing(data).items()
+        if count
+    }
     return [
-        f"Targets of {name} are missing in {text} training samples: those count for the other outputs."
+        f"Targets of {name} are missing in {text}: those count for the other outputs."
         for name, text in missing.items()
     ]
 

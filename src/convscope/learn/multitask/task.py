@@ -26,6 +26,7 @@ from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.system import processes
+from convscope.system.counting import counted
 from convscope.worlds import Batch
 from convscope.worlds.datasets.table import ColumnDataset
 
@@ -344,7 +345,9 @@ def _sentence(score: OutputScore) -> str:
         constant = "the most frequent answer" if score.output.loss in ACCURATE else "the median"
         text += f"; always {constant}: {second.text({second.name: score.baseline})}"
     if score.missing:
-        text += f"; {score.missing:,} of {score.targets + score.missing:,} targets are missing and left out"
+        are = "is" if score.missing == 1 else "are"
+        of = counted(score.targets + score.missing, "target")
+        text += f"; {score.missing:,} of {of} {are} missing and left out"
     if not score.output.weight:
         text += "; weight 0: it is measured, and nothing is learned from it"
     return f"{text}."

@@ -25,6 +25,7 @@ from convscope.learn.style.style_tasks import StyleBankTask, StyleLossWeights, S
 from convscope.nets import Net, Source
 from convscope.nets.style.bank import MEAN, STD, StyleBank, StyleBankConfig
 from convscope.nets.style.johnson import Johnson, Size
+from convscope.system.counting import counted
 from convscope.worlds import UnlabelledImages
 from convscope.worlds.images.datasets.style_images import SMALLEST
 
@@ -80,7 +81,7 @@ def setup_from_recipe(recipe: StyleTrainingRecipe) -> TrainingSetup:
         judging=PerceptualConfig.from_recipe(recipe),
     )
     unread = len(found.train.problems)
-    note = f"{unread} files could not be used, {len(found.train)} could."
+    note = f"{counted(unread, 'file')} could not be used, {len(found.train)} could."
     return replace(found, notes=(note,) if unread else ())
 
 
@@ -193,7 +194,8 @@ def _setup_adain(
     """Set up the training of an AdaIN network."""
     train, held = _split_photographs(photographs, test, scales.side)
     paintings = UnlabelledImages.of(styles.values(), least=SMALLEST)
-    note = f"Encoder: {LOSS_NETWORK}. Learned on the styles of {len(styles)} paintings and of photographs."
+    learned = counted(len(styles), "painting")
+    note = f"Encoder: {LOSS_NETWORK}. Learned on the styles of {learned} and of photographs."
     source = Source("adain", PAPERS["adain"], "Apache-2.0; encoder: see hed-vgg16", "trained here", note=note)
     net = replace(fresh(train, seed), source=source)
     return TrainingSetup(net, AdaINTask(paintings, scales), train, held)

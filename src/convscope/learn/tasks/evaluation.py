@@ -16,6 +16,7 @@ from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
 from convscope.recipe.result import Result
+from convscope.system.counting import counted
 from convscope.worlds import Batch, Dataset
 
 
@@ -48,7 +49,8 @@ class Evaluation(Result):
     def summary(self) -> tuple[str, ...]:
         """Sentences on the result: the accuracy with the most frequent confusion, and the caveat."""
         worst = f"; most often {self.worst}" if self.worst else ""
-        line = f"{self.accuracy:.2%} of {len(self.labels):,} test samples are right{worst}."
+        samples = counted(len(self.labels), "test sample is", "test samples are")
+        line = f"{self.accuracy:.2%} of {samples} right{worst}."
         lines = [line]
         if self.temperature != 1:
             lines.append(

@@ -38,6 +38,7 @@ from convscope.see.visualization.direction_images import (
     RenderedDirections,
     iter_render_directions,
 )
+from convscope.system.counting import counted
 from convscope.system.progress import Progress, last_result
 from convscope.worlds import DataLike, open_labelled
 from convscope.worlds.dataset import LabelledDataset
@@ -221,7 +222,7 @@ def iter_atlas(
     plan = _plan(net, data, vectors, recipe)
     for share in _attribute_classes(net, data, plan):
         done = LAID_OUT + (ATTRIBUTION - LAID_OUT) * share
-        yield Progress(done, f"attributing {len(plan.cells)} cells to classes", lambda: None)
+        yield Progress(done, f"attributing {counted(len(plan.cells), 'cell')} to classes", lambda: None)
     regions = _regions(data, plan)
     render_config = RenderConfig(
         recipe.steps, recipe.lr, recipe.cosine_power, recipe.size, recipe.batch, recipe.seed
@@ -277,8 +278,8 @@ def _plan(net: Net, data: LabelledDataset, vectors: ActivationSample, recipe: Re
     groups = [(k, group) for k, group in groups if len(group) >= recipe.min_count]
     if not groups:
         raise UsageError(
-            f"a cell with {recipe.min_count} vectors",
-            received=f"{len(vectors)} vectors on {grid}x{grid} cells",
+            f"a cell with {counted(recipe.min_count, 'vector')}",
+            received=f"{counted(len(vectors), 'vector')} on {grid}x{grid} cells",
             hint="Take more images, more of each (--per-image 8), a coarser --grid, a smaller --min-count.",
         )
     means = torch.stack([vectors.values[group].mean(0) for _, group in groups])

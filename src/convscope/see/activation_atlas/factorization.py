@@ -22,6 +22,7 @@ from convscope.see.visualization.direction_images import (
     RenderedDirections,
     iter_render_directions,
 )
+from convscope.system.counting import counted
 from convscope.system.progress import Progress, last_result
 from convscope.worlds import InputLike, name_of, open_inputs
 
@@ -174,8 +175,9 @@ def factorize(
     positive, energy = table.clamp_min(0), float(table.square().sum())
     if count > min(table.shape) or not bool((positive > 0).any()):
         raise UsageError(
-            f"a layer with {count} positions and {count} units or more, and something to say",
-            received=f"{place} with {len(table)} positions and {channels} units",
+            f"a layer with {counted(count, 'position')} and {counted(count, 'unit')} or more, and something "
+            "to say",
+            received=f"{place} with {counted(len(table), 'position')} and {counted(channels, 'unit')}",
             hint="Ask for fewer factors, or for an earlier layer.",
         )
     amounts, found = nmf(positive, count)

@@ -50,6 +50,11 @@ class Explanation(Result):
     """Metrics of each row; empty if none were computed."""
     layer: LayerAddress | None = None
     """The layer whose feature maps were weighted, for class activation maps; else None."""
+    cam: Tensor | None = None
+    """The class activation map `[b 1 *size]` at the size of that layer's feature maps; else None.
+
+    `attributions` are it, linearly interpolated; metrics measure those. Pictures draw it (`show`).
+    """
     recipe: ExplainRecipe | None = None
     """The settings with which the terminal makes it; None where no verb has them."""
 
@@ -191,7 +196,9 @@ def iter_explain(
     length = METHOD_SHARE if checks or boxes else 1.0
     with retain_heap():
         for part, seconds in _timed(task, method):
-            made = Explanation(method, task, part.attributions, seconds, part.share, layer=part.layer)
+            made = Explanation(
+                method, task, part.attributions, seconds, part.share, layer=part.layer, cam=part.cam
+            )
             yield Progress(length * part.share, "attributing", lambda made=made: made)
         if made is not None and (checks or boxes):
             steps = iter_metrics(task, method, made.attributions, checks, boxes)

@@ -32,6 +32,8 @@ class PartialAttribution:
     share: float = 1.0
     layer: LayerAddress | None = None
     """The layer whose feature maps were weighted, for class activation maps."""
+    cam: Tensor | None = None
+    """The class activation map itself, `[b 1 *size]`: of the size of that layer's feature maps."""
 
 
 class Method(BaseModel, ABC):

@@ -36,6 +36,7 @@ from convscope.see.attribution.heatmaps import blurred
 from convscope.see.features.recording import HALVES, check_rows
 from convscope.see.optimize.objectives.activations import ChannelActivation, default_objective
 from convscope.see.optimize.objectives.objective import Objective, ObjectiveTerm, per_image
+from convscope.system.counting import counted
 from convscope.worlds import InputLike, open_inputs
 
 Target = int | str | LayerAddress | Objective
@@ -345,7 +346,7 @@ def make_task(
         if not wanted or {len(inputs[0]), len(wanted)} - {1, count}:
             raise UsageError(
                 "one target, one for each image, or several of one image",
-                received=f"{len(inputs[0])} images and {len(wanted)} targets",
+                received=f"{counted(len(inputs[0]), 'image')} and {counted(len(wanted), 'target')}",
                 hint="Explain the images one by one, or give as many targets as images.",
             )
         inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)

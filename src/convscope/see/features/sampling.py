@@ -11,6 +11,7 @@ from convscope.errors import UsageError
 from convscope.nets import LayerAddress, Net, layer_shapes
 from convscope.see.features.batching import MEMORY, batch_size_for
 from convscope.see.features.recording import record_float32
+from convscope.system.counting import counted
 from convscope.system.progress import Progress
 from convscope.worlds.dataset import LabelledDataset
 
@@ -95,9 +96,9 @@ def iter_sample_activations(
             act = record_float32(net, samples.inputs(chosen[part], net.input_spec), [place])[place]
         found.append(_gather_vectors(act, positions[part]).cpu().unflatten(0, (-1, positions.shape[1])))
         done = part.stop
-        yield Progress(done / total, f"{done:,} of {total:,} pictures", collect)
+        yield Progress(done / total, f"{done:,} of {counted(total, 'picture')}", collect)
     if done < total:
-        yield Progress(1.0, f"{done:,} of {total:,} pictures", collect)
+        yield Progress(1.0, f"{done:,} of {counted(total, 'picture')}", collect)
 
 
 def _extent(net: Net, place: LayerAddress) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from convscope.see.optimize.objectives.activations import direction
 from convscope.see.optimize.objectives.objective import per_image
 from convscope.see.optimize.transforms import Transform, Warp, single_warp
 from convscope.see.visualization.visualization import seed_of
+from convscope.system.counting import counted
 from convscope.system.progress import Progress
 
 SIDE = 112
@@ -113,7 +114,7 @@ def iter_render_directions(
                 missed = [first + row for row in failed.nonzero().flatten().tolist()]
             yield Progress(
                 (first + len(part) * share) / len(directions),
-                f"{first + len(part)} of {len(directions)} images",
+                f"{first + len(part)} of {counted(len(directions), 'image')}",
                 partial(_rendered, [*finished, images], (*still, *here), (*low, *missed)),
             )
         if images is not None:

@@ -10,6 +10,7 @@ from convscope.show.graphs.cards import LOW, Card, counts
 from convscope.show.graphs.drawing import Box, Scene, scene
 from convscope.show.graphs.tree import Tree
 from convscope.show.svg import element, join, number
+from convscope.system.counting import counted
 
 STYLE = (
     "text{font:12px 'Helvetica Neue',Helvetica,Arial,'Noto Sans CJK SC',sans-serif;fill:#1f2023}"
@@ -121,7 +122,7 @@ def _card(box: Box, tree: Tree, cards: Sequence[Card], total: Card) -> Markup:
     lines = [
         "" if card.kind == label else card.kind,
         card.options,
-        f"{card.layers} layers" if card.layers else "",
+        counted(card.layers, "layer") if card.layers else "",
     ]
     below = ", ".join(filter(None, lines))
     right = fitted(below, 11, room / 2) if low else counts(card)

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from convscope.errors import UsageError
 from convscope.show.images.draw import flatten_alpha, resized, upscale
+from convscope.system.counting import counted
 from convscope.system.printable import printable
 
 Colour = tuple[int, int, int]
@@ -161,7 +162,7 @@ def grid(
     if not images or (labels and len(labels) != len(images)):
         raise UsageError(
             "as many labels as pictures, and at least one",
-            received=f"{len(images)} pictures, {len(labels)} labels",
+            received=f"{counted(len(images), 'picture')}, {counted(len(labels), 'label')}",
         )
     notes = [(label,) for label in labels] or [()] * len(images)
     tiles = [SheetTile(upscale(image, side), "", note) for image, note in zip(images, notes, strict=True)]

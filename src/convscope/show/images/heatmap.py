@@ -1,5 +1,7 @@
 """Heatmaps over images, with a perceptually uniform colour map."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
@@ -39,6 +41,54 @@ def colours(values: ArrayLike) -> NDArray[np.float32]:
     return np.stack(
         [np.interp(np.asarray(values, np.float32), steps, table[:, k]) for k in range(3)], -1
     ).astype(np.float32)
+
+
+def enlarged(coarse: ArrayLike, size: Sequence[int]) -> NDArray[np.float32]:
+    """Enlarge a map of few cells to be drawn: the sum of a cubic B-spline on each cell, times its value.
+
+    Linear interpolation bends at the centres of cells, which the eye sees as creases and diamonds; bicubic
+    interpolation rings. This curve has two continuous derivatives and stays between the lowest and the
+    highest value; it passes below the top of a lone cell (4/9 of it at the centre, in two axes). It is for
+    pictures: metrics measure the interpolated map.
+
+    Source: Unser, Splines: a perfect fit for signal and image processing (1999), §II; equal to
+    `scipy.ndimage.zoom(coarse, ..., order=3, prefilter=False, mode="nearest", grid_mode=True)`.
+
+    Args:
+        coarse: a map of any number of axes `[*cells]`, its values at the centres of cells.
+        size: the new size of each axis. Axes that would not grow must have it already.
+
+    Returns:
+        The map at that size, in float32; beyond the outermost centres their values go on.
+
+    Raises:
+        UsageError: an axis has more cells than positions, or the number of axes is another one.
+    """
+    values = np.asarray(coarse, np.float32)
+    if values.ndim != len(size) or any(
+        cells > extent for cells, extent in zip(values.shape, size, strict=True)
+    ):
+        raise UsageError(
+            f"a map of at most {'x'.join(map(str, size))} cells",
+            received=f"shape {values.shape}",
+            hint="Average it first, or draw it at its own size.",
+        )
+    for axis, extent in enumerate(size):
+        if values.shape[axis] != extent:
+            weights = _b_splines(values.shape[axis], extent)
+            values = np.moveaxis(np.tensordot(weights, values, (1, axis)), 0, axis)
+    return values
+
+
+def _b_splines(cells: int, extent: int) -> NDArray[np.float32]:
+    """Return the values of the cells' cubic B-splines at the centres of positions, `[extent cells]`."""
+    at = (np.arange(extent) + 0.5) * cells / extent - 0.5
+    centres = np.arange(-2, cells + 2)
+    away = np.abs(at[:, None] - centres)
+    near, far = 2 / 3 - away**2 + away**3 / 2, (2 - away) ** 3 / 6
+    values = np.where(away < 1, near, np.where(away < 2, far, 0))
+    inside = centres.clip(0, cells - 1)[:, None] == np.arange(cells)
+    return (values @ inside).astype(np.float32)
 
 
 def overlay(photo: Image.Image, heat: ArrayLike, *, signed: bool) -> Image.Image:

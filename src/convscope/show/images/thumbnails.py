@@ -13,6 +13,7 @@ from convscope.show.images import contact_sheet, palette
 from convscope.show.images.contact_sheet import INK, SheetRow, SheetTile
 from convscope.show.images.input_image import fitted
 from convscope.show.images.map_labels import MapLabel, drawn_width, place_labels, write_label
+from convscope.system.counting import counted
 from convscope.system.printable import printable
 from convscope.worlds import render, world_of
 
@@ -228,7 +229,7 @@ def map_sheet(embedding: InputEmbedding) -> Image.Image:
         )
     _write_names(land, embedding, points)
     about = "UMAP" if layout == "umap" else f"PCA, {embedding.spread:.0%} of the variance"
-    note = "; ".join([f"{len(embedding):,} inputs of {data.name}", about])
+    note = "; ".join([f"{counted(len(embedding), 'input')} of {data.name}", about])
     title = f"Inputs by {embedding.place} of {embedding.net.name}"
     return contact_sheet.compose([SheetRow([SheetTile(land)])], title=title, note=note)
 

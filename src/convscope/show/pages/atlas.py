@@ -29,10 +29,12 @@ from convscope.show.images.map_labels import (
     place_labels,
     write_label,
 )
+from convscope.show.pages import crop
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.i18n import Text, bilingual, spoken
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element, join, named
+from convscope.system.counting import counted
 from convscope.worlds import LabelledDataset
 
 CARTER = "Shan Carter et al. (2019), Activation Atlas, Distill, doi:10.23915/distill.00015"
@@ -117,6 +119,7 @@ def page(atlas: Atlas, net: Net, data: LabelledDataset, *, command: str, seed: i
             values,
             unfinished=len(drawn) < len(atlas),
             parts=("atlas",),
+            notes=crop.sentences_on_data(data),
         )
     )
 
@@ -455,5 +458,5 @@ def sheet(atlas: Atlas, net: Net) -> Image.Image:
     return contact_sheet.compose(
         [SheetRow([SheetTile(land)])],
         title=f"Activation atlas of {atlas.place} of {net.name}",
-        note="; ".join([f"{atlas.vectors:,} vectors, {drawn} cells", layout, *legend]),
+        note="; ".join([f"{counted(atlas.vectors, 'vector')}, {counted(drawn, 'cell')}", layout, *legend]),
     )

@@ -1,4 +1,4 @@
-"""What a network sees of a photograph that is cropped to its input: as a frame, a share and a sentence."""
+"""What a network sees of photographs that are cropped to its input: as a frame, a share and a sentence."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -10,20 +10,27 @@ from convscope.graph import TensorSpec
 from convscope.show.images.draw import flatten_alpha, webp_uri, with_longer_side
 from convscope.show.report.i18n import Text, spoken
 from convscope.show.svg import drawing, element, number
-from convscope.worlds import Sample
+from convscope.worlds import Dataset, JoinedSamples, LabelledImages, Placement, Sample
 
 PHOTO = 640
 """Longer side of the photograph on a page, in pixels."""
 WHOLE = 0.995
 """Share of a file from which on it counts as seen whole; frames end between pixels."""
+Spans = tuple[tuple[float, float], ...]
+"""First and last position of a part along each axis, y before x, as shares of the axis."""
 EDGES = (("top", "bottom"), ("left", "right"))
 """Names of the two ends of each axis, y before x."""
 
 
-def _spans(sample: Sample, spec: TensorSpec) -> tuple[tuple[float, float], ...] | None:
+def _spans(sample: Sample, spec: TensorSpec) -> Spans | None:
     """Return what the input is made of, as shares of the photograph's axes; None without a fixed place."""
-    placed, size = sample.placement, spec.size
-    if placed is None or len(size) != 2 or not isinstance(sample.original, Image.Image):
+    return _parts(sample.placement, spec) if isinstance(sample.original, Image.Image) else None
+
+
+def _parts(placed: Placement | None, spec: TensorSpec) -> Spans | None:
+    """Return what the input shows of a file, as shares of its axes; None for what is no picture."""
+    size = spec.size
+    if placed is None or len(size) != 2 or len(placed.extent) != 2:
         return None
     spans = placed.to_file(tuple((0.0, float(extent)) for extent in size))
     return tuple((low / end, high / end) for (low, high), end in zip(spans, placed.extent, strict=True))
@@ -41,8 +48,10 @@ def share_seen(sample: Sample, spec: TensorSpec) -> float | None:
             digits, and for what is no photograph.
     """
     spans = _spans(sample, spec)
-    if spans is None:
-        return None
+    return None if spans is None else _area(spans)
+
+
+def _area(spans: Spans) -> float:
     (top, bottom), (left, right) = spans
     return (right - left) * (bottom - top)
 
@@ -71,12 +80,14 @@ def sentence(sample: Sample, spec: TensorSpec) -> Text | None:
     Returns:
         A sentence in every language; None where nothing is cropped.
     """
-    spans = _spans(sample, spec)
-    if spans is None or not is_cropped(sample, spec):
-        return None
+    return next(iter(sentences([sample], spec)), None)
+
+
+def _alone(spans: Spans) -> Text:
+    """Say how much of one photograph the network sees, and how much is cut off at which edges."""
     parts = list(chain.from_iterable(_cut(span, edges) for span, edges in zip(spans, EDGES, strict=True)))
     listed = {"en": ", ".join(part["en"] for part in parts), "zh": "、".join(part["zh"] for part in parts)}
-    return spoken("look.crop.said", share=_percent(share_seen(sample, spec) or 0.0), edges=listed)
+    return spoken("look.crop.said", share=_percent(_area(spans)), edges=listed)
 
 
 def sentences(samples: Sequence[Sample], spec: TensorSpec) -> list[Text]:
@@ -89,14 +100,53 @@ def sentences(samples: Sequence[Sample], spec: TensorSpec) -> list[Text]:
     Returns:
         One sentence at most, in every language; none where nothing is cropped.
     """
-    if len(samples) == 1:
-        said = sentence(samples[0], spec)
-        return [said] if said is not None else []
-    shares = sorted(share_seen(one, spec) or 0.0 for one in samples if is_cropped(one, spec))
-    if not shares:
+    return _said([_spans(sample, spec) for sample in samples])
+
+
+def sentences_on_files(placements: Sequence[Placement | None], spec: TensorSpec) -> list[Text]:
+    """Say how much of files a network sees of which only the place in its input is known.
+
+    Args:
+        placements: where each file lies in the input; None without a fixed place.
+        spec: the network's input spec.
+
+    Returns:
+        One sentence at most, as `sentences` writes it.
+    """
+    return _said([_parts(placed, spec) for placed in placements])
+
+
+def sentences_on_data(data: Dataset) -> list[Text]:
+    """Say how much of the photographs of a data set a network sees.
+
+    Args:
+        data: opened in the network's input format.
+
+    Returns:
+        One sentence at most, in every language, on the files whose size is known; none where nothing is
+            cropped.
+    """
+    parts = data.parts.values() if isinstance(data, JoinedSamples) else [data]
+    files = [
+        (placed, part.spec)
+        for part in parts
+        if isinstance(part, LabelledImages)
+        for placed in part.placements()
+    ]
+    return _said([_parts(placed, spec) for placed, spec in files], sampled=len(files) < len(data))
+
+
+def _said(files: Sequence[Spans | None], *, sampled: bool = False) -> list[Text]:
+    """Say how much of files a network sees, by the parts that it shows; `sampled` if there are more files."""
+    cropped = [spans for spans in files if spans is not None and _area(spans) <= WHOLE]
+    if not cropped:
         return []
+    if len(files) == 1 and not sampled:
+        return [_alone(cropped[0])]
+    shares = sorted(map(_area, cropped))
     span = " – ".join(dict.fromkeys((_percent(shares[0]), _percent(shares[-1]))))
-    return [spoken("look.crop.several", count=len(shares), all=len(samples), share=span)]
+    key = "sampled" if sampled else "every" if len(cropped) == len(files) else "several"
+    return [spoken(f"look.crop.{key}", count=len(cropped), all=len(files), share=span)]
 
 
 def note(sample: Sample, spec: TensorSpec) -> str:

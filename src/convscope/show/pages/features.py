@@ -93,10 +93,9 @@ def page(
     answer = best_answer(net, layers)
     facts += [("look.fact.answer", element("span", answer, translate="no"))] if answer else []
     values = {"net": net.name, **html.made_with()}
+    tools, notes = _tools(net, sample, limit), crop.sentences([sample], net.input_spec)
     return render(
-        Report(
-            tuple(sections), command, "look", facts, values, parts=("look",), tools=_tools(net, sample, limit)
-        )
+        Report(tuple(sections), command, "look", facts, values, parts=("look",), tools=tools, notes=notes)
     )
 
 
@@ -289,7 +288,8 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
     if len(layers) > ROWS:
         found = groups([layer.place for layer in layers])
         chosen = [layers[numbers[-1]] for _, numbers in found]
-        note = f"the last layer of each of {len(found)} groups; all {len(layers)} layers are in look.html"
+        group = counted(len(found), "group", "each of the groups")
+        note = f"the last layer of {group}; all {len(layers)} layers are in look.html"
     for layer in chosen:
         extent = "x".join(map(str, layer.maps.shape))
         lines.append(

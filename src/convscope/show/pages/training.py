@@ -35,6 +35,7 @@ from convscope.learn import (
 )
 from convscope.see.features import filters, layers_with_filters
 from convscope.show import html
+from convscope.show.pages import crop
 from convscope.show.report.chapters.training import HARDEST, answers
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import filters as kernels
@@ -147,6 +148,7 @@ def page(run: TrainedRun) -> str:
             values,
             run.unfinished,
             parts=("trained",),
+            notes=crop.sentences_on_data(run.setup.train),
         )
     )
 

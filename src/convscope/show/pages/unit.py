@@ -1,6 +1,6 @@
 """The report of one unit as one HTML page and as one image."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
@@ -14,14 +14,23 @@ from convscope.show.images.contact_sheet import PAPER, SheetRow, SheetTile
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.network import unit as figures
 from convscope.show.report.figures.network import unit_texts as texts
-from convscope.show.report.i18n import bilingual
+from convscope.show.report.i18n import Text, bilingual
 from convscope.show.report.report import Report, render
 
 LARGE, SMALL = 224, 106
 """Sides of synthetic and of real images, in pixels; two real ones and a gap are as high as the former."""
 
 
-def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int = 0, skipped: int = 0) -> str:
+def page(
+    portrait: UnitReport,
+    net: Net,
+    *,
+    data: str,
+    command: str,
+    seed: int = 0,
+    skipped: int = 0,
+    notes: Sequence[Text] = (),
+) -> str:
     """Render the report of one unit as a self-contained HTML page in English and Chinese.
 
     Args:
@@ -31,6 +40,7 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
         command: the terminal command that makes the page again; printed on it.
         seed: of the synthetic images; printed on the page.
         skipped: how many images of the data set could not be read.
+        notes: sentences on these images.
 
     Returns:
         The HTML document.
@@ -65,7 +75,7 @@ def page(portrait: UnitReport, net: Net, *, data: str, command: str, seed: int =
         **html.made_with(),
         "skipped": skipped,
     }
-    return render(Report((section,), command, prefix, facts, values))
+    return render(Report((section,), command, prefix, facts, values, notes=notes))
 
 
 def state(portrait: UnitReport) -> str:

@@ -15,7 +15,8 @@ from convscope.show import html, tinted
 from convscope.show.graphs.static import KEY
 from convscope.show.images import input_image
 from convscope.show.images.sprite import Sprite, sprite
-from convscope.show.report.i18n import bilingual, texts
+from convscope.show.pages import crop
+from convscope.show.report.i18n import bilingual, bilingual_of, texts
 from convscope.worlds import LabelledDataset, Piece
 
 SHOWN = 4
@@ -71,6 +72,7 @@ def page(
         parts=("units",),
         contents=[(name, bilingual(f"units.{name}.title")) for name in ("list", "layers")],
         unfinished=False,
+        notes=[bilingual_of(line, tag="p") for line in crop.sentences_on_data(data)],
         values={
             "net": net.name,
             "data": data.name,

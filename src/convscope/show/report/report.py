@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from convscope.show import html
 from convscope.show.report.figure import Figure, Section
-from convscope.show.report.i18n import bilingual_of, spoken, texts
+from convscope.show.report.i18n import Text, bilingual_of, spoken, texts
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Report:
             `.partial` if it can be unfinished.
         parts: further folders in `templates/` with the style sheet and script of figures of this page.
         tools: markup of controls of the whole page, above its sections.
+        notes: sentences on what was read, below the page's first paragraph.
     """
 
     sections: tuple[Section, ...]
@@ -34,6 +35,7 @@ class Report:
     unfinished: bool = False
     parts: Sequence[str] = ()
     tools: str = ""
+    notes: Sequence[Text] = ()
 
     @property
     def contents(self) -> list[tuple[str, Markup]]:
@@ -69,6 +71,7 @@ def render(report: Report) -> str:
         values=report.values,
         command=report.command,
         unfinished=report.unfinished,
+        notes=[bilingual_of(line, tag="p") for line in report.notes],
     )
 
 

@@ -31,7 +31,7 @@ from convscope.show.report.i18n import plain
 from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
 from convscope.show.report.worlds.tour import find_tour, iter_sections
-from convscope.system.counting import percent_right
+from convscope.system.counting import counted, percent_right
 from convscope.system.files import write_text
 from convscope.system.progress import Progress, last_result
 from convscope.worlds.datasets import digits
@@ -164,7 +164,8 @@ def iter_tour(
         raise Interrupted(
             "the tour to run to its end",
             received="a stop",
-            hint=f"{len(state.sections)} of {len(CHAPTERS)} chapters are in {state.shown / 'report.html'}.",
+            hint=f"{len(state.sections)} of {counted(len(CHAPTERS), 'chapter')}: "
+            f"{state.shown / 'report.html'}.",
         ) from None
     done = state.result()
     yield Progress(1.0, str(done.report), lambda: done)

@@ -1,9 +1,11 @@
-"""How large images of a data set are beside the input that they are resized to."""
+"""How large images are beside the input that they are resized to, and which part of them it shows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from convscope.graph.spec import TensorSpec
+from convscope.worlds.images import photos
+from convscope.worlds.world import Placement
 
 NOTED = 1.5
 """How many times images must be enlarged for `InputFit` to say so."""
@@ -67,3 +69,21 @@ def input_fit(sizes: Sequence[tuple[int, int]], spec: TensorSpec, crop: float) -
     ordered = sorted(sizes, key=min)
     factors = sorted(max(down / size[0], across / size[1]) for size in ordered)
     return InputFit((height, width), ordered[0], ordered[-1], factors[len(factors) // 2])
+
+
+def placement(size: tuple[int, int], spec: TensorSpec) -> Placement:
+    """Return where an image lies in the input that `photos.to_tensor` makes of it.
+
+    Args:
+        size: width and height of the image, in pixels.
+        spec: specification of the input.
+
+    Returns:
+        The placement, y before x.
+
+    Raises:
+        UsageError: the spec is not for images.
+    """
+    (across, down), left, top = photos.resized_and_cropped(size, spec)
+    width, height = size
+    return Placement((down / height, across / width), (float(-top), float(-left)), (height, width))

@@ -20,6 +20,7 @@ from convscope.worlds.dataset import Dataset
 from convscope.worlds.images import adapt, decode, photos, pixels
 from convscope.worlds.images.augment import AUGMENTATIONS
 from convscope.worlds.images.datasets.folder import ImageFolder
+from convscope.worlds.images.fit import placement
 from convscope.worlds.images.render import grayscale, in_unit_range, rgb
 from convscope.worlds.world import Placement, Sample, World
 
@@ -184,21 +185,3 @@ def as_photo(source: Any) -> Image.Image:
     if images is not None:
         return open_image(_only(images, photos.SPEC))
     return photos.to_pil(_only(pixels.as_inputs(source, photos.SPEC), photos.SPEC))
-
-
-def placement(size: tuple[int, int], spec: TensorSpec) -> Placement:
-    """Return where an image lies in the input that `photos.to_tensor` makes of it.
-
-    Args:
-        size: width and height of the image, in pixels.
-        spec: specification of the input.
-
-    Returns:
-        The placement, y before x.
-
-    Raises:
-        UsageError: the spec is not for images.
-    """
-    (across, down), left, top = photos.resized_and_cropped(size, spec)
-    width, height = size
-    return Placement((down / height, across / width), (float(-top), float(-left)), (height, width))

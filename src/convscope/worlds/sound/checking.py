@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from convscope.errors import DataError
+from convscope.system.counting import counted
 from convscope.worlds.images.checking.check import (
     BadFile,
     CheckedFile,
@@ -77,10 +78,14 @@ def _remarks(good: list[_CheckedSound], others: int) -> list[str]:
     found = []
     silent = [one.path for one in good if one.silent]
     if silent:
-        found.append(f"{len(silent):,} sounds are silent, such as {silent[0]}")
+        found.append(f"{counted(len(silent), 'sound is', 'sounds are')} silent, such as {silent[0]}")
     if others:
-        found.append(f"{others:,} files that are no sounds are left out")
+        found.append(
+            f"{counted(others, 'file that is no sound is', 'files that are no sounds are')} left out"
+        )
     if good and all(speaker_of(Path(one.path)) for one in good):
         names = {speaker_of(Path(one.path)) for one in good}
-        found.append(f"the names of the files tell {len(names):,} speakers, of whom whole ones are held out")
+        found.append(
+            f"the names of the files tell {counted(len(names), 'speaker')}, of whom whole ones are held out"
+        )
     return found

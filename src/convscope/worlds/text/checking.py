@@ -4,9 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 from convscope.recipe import shortened
+from convscope.system.counting import counted
 from convscope.worlds.images.checking.check import DatasetReport, Duplicate, empty_classes, most_common
 from convscope.worlds.images.listing import in_text, natural
-from convscope.worlds.text.sentences import Labelled, read_labelled
+from convscope.worlds.text.sentences import Labelled, read_labelled, without_text
 
 MOST_SHOWN = 60
 """Characters of a text in a report."""
@@ -68,14 +69,14 @@ def _remarks(parts: dict[str, Labelled], sums: Counter[str]) -> list[str]:
     found = []
     empty = sum(part.empty for part in parts.values())
     if empty:
-        found.append(f"{empty:,} lines or files without a text are left out")
+        found.append(f"{without_text(empty)} left out")
     rare = [name for name, count in sums.items() if count < FEW]
     if rare and len(parts) == 1:
         found.append(f"fewer than {FEW} texts of {', '.join(rare[:5])}: none of them is held out to test on")
     again = sum(sum(Counter(zip(p.texts, p.labels, strict=True)).values()) for p in parts.values())
     again -= sum(len(set(zip(p.texts, p.labels, strict=True))) for p in parts.values())
     if again:
-        found.append(f"{again:,} texts stand there again, in the same class")
+        found.append(f"{counted(again, 'text stands', 'texts stand')} there again, in the same class")
     return found
 
 

@@ -12,9 +12,10 @@ from typing_extensions import override
 
 from convscope.errors import DataError
 from convscope.graph.spec import SPECIAL, TensorSpec
+from convscope.system.counting import counted
 from convscope.worlds.dataset import Indices, LabelledDataset, checked, checked_labels
 from convscope.worlds.images.listing import in_text, natural
-from convscope.worlds.text.sentences import Labelled, read_labelled
+from convscope.worlds.text.sentences import Labelled, read_labelled, without_text
 from convscope.worlds.text.tokens import Token, tokenize
 from convscope.worlds.text.vocabulary import LONGEST, encode, fit_spec, max_tokens, unknown_tokens
 
@@ -142,12 +143,17 @@ class TextDataset(LabelledDataset):
         kind = self.spec.text.tokens
         found = []
         if self.empty:
-            found.append(f"{self.empty:,} lines or files without a text are left out")
+            found.append(f"{without_text(self.empty)} left out")
         if blank:
-            found.append(f"of {blank:,} texts nothing is left after cleaning; the input is only padding")
+            found.append(
+                f"of {counted(blank, 'text')} nothing is left after cleaning; the input is only padding"
+            )
         if cut:
             limit = f" (at most {LONGEST:,} {kind} are taken)" if self.spec.shape[0] == LONGEST else ""
-            found.append(f"{cut:,} of {len(self):,} texts are cut to {places:,} {kind}{limit}")
+            found.append(
+                f"{cut:,} of {counted(len(self), 'text')} {'is' if cut == 1 else 'are'} cut to "
+                f"{places:,} {kind}{limit}"
+            )
         if rare:
             named = ", ".join(dict.fromkeys(rare[:3]))
             found.append(

@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import Path
 
 from convscope.errors import DataError, nearest
+from convscope.system.counting import counted
 from convscope.system.files import read_bytes
 from convscope.worlds.images.listing import SPLITS, list_folder, natural
 
@@ -251,3 +252,15 @@ def _table(text: str, delimiter: str, path: str | Path) -> Labelled:
     pairs = [(row[at].strip(), row[1 - at].strip()) for row in body]
     full = [(label, text) for label, text in pairs if label and text]
     return Labelled(tuple(t for _, t in full), tuple(label for label, _ in full), len(pairs) - len(full))
+
+
+def without_text(count: int) -> str:
+    """Name lines or files in which there was no text, with the verb that follows.
+
+    Args:
+        count: how many, from 1.
+
+    Returns:
+        Such as `2 lines or files without a text are`.
+    """
+    return counted(count, "line or file without a text is", "lines or files without a text are")

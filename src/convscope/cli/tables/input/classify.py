@@ -31,7 +31,7 @@ def table(document: dict[str, Any]) -> Any:
 
     notes = [document["note"]] if "note" in document else []
     notes += [printable(f"{a['image']}: {note}.") for a in document["answers"] for note in a.get("notes", ())]
-    return Group(_table(document["answers"]), *notes, *_enlarged(document["answers"]))
+    return Group(_table(document["answers"]), *notes, *_enlarged(document["answers"]), *document["said"])
 
 
 def _enlarged(answers: list[dict[str, Any]]) -> list[str]:

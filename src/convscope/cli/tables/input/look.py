@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from convscope.system.counting import counted
+
 
 def table(document: dict[str, Any]) -> Any:
     """Return the strongest units of each layer, and with data how many are dead, saturated or redundant.
@@ -17,7 +19,7 @@ def table(document: dict[str, Any]) -> Any:
 
     layers, health = _layers(document["layers"]), document["health"]
     if not health:
-        return layers
+        return Group(layers, *document["said"])
     made = Table(box=None, header_style="bold", pad_edge=False)
     for head in ("layer", "units", "dead", "saturated", "redundant", "inactive"):
         made.add_column(head, justify="left" if head == "layer" else "right")
@@ -25,7 +27,7 @@ def table(document: dict[str, Any]) -> Any:
         counts = (entry["units"], len(entry["dead"]), len(entry["saturated"]), len(entry["redundant"]))
         place = entry["place"].replace("[", r"\[")
         made.add_row(place, *(f"{count:,}" for count in counts), f"{entry['inactive_share']:.0%}")
-    return Group(layers, "", f"Over {health[0]['images']:,} inputs:", made)
+    return Group(layers, "", f"Over {counted(health[0]['images'], 'input')}:", made, *document["said"])
 
 
 def _layers(layers: list[dict[str, Any]]) -> Any:

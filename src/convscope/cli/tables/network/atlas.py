@@ -21,12 +21,13 @@ def table(document: dict[str, Any]) -> str:
         Three lines or more.
     """
     share = document["placed"] / max(document["vectors"], 1)
-    cells, vectors = len(document["cells"]), document["vectors"]
+    held, vectors = counted(len(document["cells"]), "cell holds", "cells hold"), document["vectors"]
     unmoved, page = document["unmoved"], Path(document["out"]) / "atlas.html"
+    said = "".join(f"{line}\n" for line in document["said"])
     still = f"\n{counted(len(unmoved), 'cell')}: {UNMOVED}" if unmoved else ""
     return (
-        f"{document['place']}: {cells} cells hold {share:.0%} of {vectors:,} activation vectors\n"
-        f"Layout: {_layout(document)}{still}\n{_regions(document)}"
+        f"{document['place']}: {held} {share:.0%} of {counted(vectors, 'activation vector')}\n"
+        f"Layout: {_layout(document)}{still}\n{_regions(document)}{said}"
         f"The page: {printable(page)}  (open it in a browser)"
     )
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from convscope.system.counting import counted
 from convscope.system.printable import printable
 
 
@@ -18,14 +19,15 @@ def table(document: dict[str, Any]) -> str:
     known = [entry for entry in document["classes"] if entry["right"] is not None]
     right, count = (sum(entry[key] for entry in known) for key in ("right", "count"))
     answered = f"; {right / count:.1%} predicted correctly" if count else ""
+    said = "".join(f"{line}\n" for line in document["said"])
     layout = (
         "UMAP, which keeps neighbours together; distances between groups mean little"
         if document["layouts"][-1] == "umap"
         else f"PCA; its two axes hold {document['spread']:.0%} of the variance"
     )
     return (
-        f"{document['place']}: {document['inputs']:,} inputs of {printable(document['data'])} "
-        f"by {document['units']} units{answered}\n"
-        f"Layout: {layout}\n"
+        f"{document['place']}: {counted(document['inputs'], 'input')} of {printable(document['data'])} "
+        f"by {counted(document['units'], 'unit')}{answered}\n"
+        f"Layout: {layout}\n{said}"
         f"The map: {printable(Path(document['out']) / 'embedding.png')}"
     )

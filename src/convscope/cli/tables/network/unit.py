@@ -40,5 +40,6 @@ def table(document: dict[str, Any]) -> str:
             lines.append(f"sees {size} pixels; moved by an area of {moved} squared")
         else:
             lines.append(f"sees {size} positions; moved by {moved}")
+    lines += document["said"]
     lines.append(f"The page: {Path(document['out']) / 'unit.html'}  (open it in a browser)")
     return "\n".join(map(printable, lines))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from convscope.system.counting import counted
 from convscope.system.printable import printable
 
 
@@ -41,8 +42,11 @@ def table(document: dict[str, Any]) -> Any:
             f"{layer['inactive_share']:.0%}",
             f"{layer['highest_peak_unit']} ({layer['peak']:.4g})",
         )
-    problems = f"; {len(document['problems'])} files could not be read" if document["problems"] else ""
-    words = f"{document['units']:,} units over {document['images']:,} inputs of {document['data']}{problems}"
+    problems = (
+        f"; {counted(len(document['problems']), 'file')} could not be read" if document["problems"] else ""
+    )
+    counts = counted(document["units"], "unit"), counted(document["images"], "input")
+    words = f"{' over '.join(counts)} of {document['data']}{problems}"
     page = printable(Path(document["out"]) / document["page"])
     places = f"The index: {document['index']}", f"The page: {page}  (open it in a browser)"
-    return Group(made, words, *places)
+    return Group(made, words, *document["said"], *places)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from convscope.system.counting import counted
 from convscope.system.printable import printable
 
 
@@ -19,7 +20,7 @@ def table(document: dict[str, Any]) -> Any:
     from rich.text import Text
 
     items, damaged = document["items"], document["damaged"]
-    left = [f"{len(damaged)} damaged runs are left alone."] if damaged else []
+    left = [f"{counted(len(damaged), 'damaged run is', 'damaged runs are')} left alone."] if damaged else []
     if not items:
         return Group("Nothing can be removed.", *left)
     made = Table(box=None, header_style="bold", pad_edge=False)

@@ -33,8 +33,9 @@ async def classify(
         upload: id of a file that was uploaded before, in place of a body.
 
     Returns:
-        `net`, `milliseconds` (of the network with its input), and `top`, the most probable classes in
-        descending order, each with `unit`, `label` and `probability`.
+        `net`, `milliseconds` (of the network with its input), `top`, the most probable classes in
+        descending order, each with `unit`, `label` and `probability`, and `said` and `said_zh`: how much of a
+        cropped photograph the network sees.
     """
     body = b"" if upload else await request.body()
     options = {"net": from_path(net), "top": top, "upload": upload}

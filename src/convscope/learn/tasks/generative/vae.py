@@ -19,6 +19,7 @@ from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net, frozen
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.modules.generative.vae import VAE
+from convscope.system.counting import counted
 from convscope.worlds import Batch
 
 IMPORTANCE = 50
@@ -166,8 +167,9 @@ class VariationalAutoencoder(Task):
             len(first), -float(elbo.mean()), -float(weighted.mean()), IMPORTANCE, active, module.latent
         )
         sentence = (
-            f"{found.active} of {found.latent} latent dimensions are used. -ELBO of {found.bounded} images "
-            f"{found.elbo:.2f} nats; with {IMPORTANCE} importance samples {found.weighted:.2f}."
+            f"{found.active} of {found.latent} latent dimensions are used. -ELBO of "
+            f"{counted(found.bounded, 'image')} {found.elbo:.2f} nats; with {IMPORTANCE} importance "
+            f"samples {found.weighted:.2f}."
         )
         details = asdict(found)
         return EvalResult(

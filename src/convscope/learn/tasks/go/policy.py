@@ -19,6 +19,7 @@ from convscope.learn.tasks.metrics import MetricSpec
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.nets import Net
 from convscope.nets.inference.execution import ExecutionConfig
+from convscope.system.counting import counted
 from convscope.worlds import Batch, Dataset, Problem, wilson_interval
 from convscope.worlds.dataset import Indices
 from convscope.worlds.go import GoPositions, symmetry
@@ -160,9 +161,10 @@ class GoPolicy(Task):
         text = ", ".join(f"{name} {one.top1:.1%}" for name, one in self._baselines.items())
         low, high = wilson_interval(round(found.metrics["top1"] * len(data)), len(data))
         sentence = (
-            f"Of {len(data):,} moves in games that were not learned from, {found.metrics['top1']:.1%} are "
-            f"the network's first choice (95 % interval {low:.1%} to {high:.1%}) and "
-            f"{found.metrics['top5']:.1%} among its first five. First choices of baselines: {text}."
+            f"Of {counted(len(data), 'move')} in games that were not learned from, "
+            f"{found.metrics['top1']:.1%} are the network's first choice (95 % interval {low:.1%} to "
+            f"{high:.1%}) and {found.metrics['top5']:.1%} among its first five. First choices of "
+            f"baselines: {text}."
         )
         own = TopMoves(found.metrics["top1"], found.metrics["top5"])
         return replace(

@@ -13,6 +13,7 @@ from convscope.learn.setup import TrainingSetup, find_device, sampled
 from convscope.learn.tasks.go.policy import GoPolicy
 from convscope.learn.tasks.go.recipe import GoRecipe
 from convscope.nets import Net
+from convscope.system.counting import counted
 from convscope.worlds.go import SMALL_PLANES, GoPositions, packaged, plane_names, read_games
 
 
@@ -41,12 +42,12 @@ def setup_from_recipe(recipe: GoRecipe) -> TrainingSetup:
     train = sampled(GoPositions(learned, planes), recipe)
     test = _drawn(GoPositions(tested, planes), recipe.test_samples, packaged.SEED)
     notes = [
-        f"{len(learned):,} games to learn from, {len(tested):,} others to test on: "
-        f"{len(train):,} and {len(test):,} positions."
+        f"{counted(len(learned), 'game')} to learn from, {counted(len(tested), 'other')} to test on: "
+        f"{len(train):,} and {counted(len(test), 'position')}."
     ]
     if games.problems:
         shown = "; ".join(f"{one.path}: {one.reason}" for one in games.problems[:3])
-        notes.append(f"{len(games.problems):,} games are cut or left out ({shown}).")
+        notes.append(f"{counted(len(games.problems), 'game is', 'games are')} cut or left out ({shown}).")
     spec = replace(net.input_spec, vocabulary=planes)
     net = replace(net, input_specs=(spec, *net.input_specs[1:])).to(find_device(recipe.device))
     task = GoPolicy.from_recipe(recipe)

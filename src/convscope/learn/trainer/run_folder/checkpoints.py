@@ -12,6 +12,7 @@ from convscope.learn.trainer.run_folder import run_files
 from convscope.learn.trainer.state import BEFORE, FILE, State
 from convscope.nets import Net
 from convscope.nets.io.weights import load_weights
+from convscope.system.counting import counted
 
 LAST, EMA, BEST, PREVIOUS = "last", "ema", "best", "previous"
 PARTS = {LAST: "model", EMA: "ema", BEST: "best", PREVIOUS: "model"}
@@ -73,7 +74,8 @@ def load_checkpoint(folder: str | Path, name: str) -> Net:
     state = State.read_previous(place) if name == PREVIOUS else State.read(place)
     net = nets.open_folder(folder)
     load_weights(net.module, state.part(PARTS[name]), f"the state of {folder}")
-    weights = f"trained here, {found[name].epoch} epochs and {found[name].step} steps ({name})"
+    epochs, steps = counted(found[name].epoch, "epoch"), counted(found[name].step, "step")
+    weights = f"trained here, {epochs} and {steps} ({name})"
     return replace(net, source=replace(net.source, weights=weights))
 
 

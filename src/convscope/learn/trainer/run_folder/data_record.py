@@ -12,6 +12,7 @@ from typing import Any
 
 from convscope.errors import DataError
 from convscope.learn.trainer import values as check
+from convscope.system.counting import counted
 from convscope.system.files import open_regular, read_json, write_text
 from convscope.worlds import DistortedImages, LabelledDataset
 from convscope.worlds.datasets.table import ColumnDataset
@@ -139,7 +140,7 @@ def _change(stored: dict[str, Any], now: dict[str, Any] | None) -> str:
     if parts:
         return "; ".join(parts)
     if stored.get("samples") != now["samples"]:
-        return f"{now['samples']:,} samples, where there were {check.shown(stored.get('samples'))}"
+        return f"{counted(now['samples'], 'sample')}, where there were {check.shown(stored.get('samples'))}"
     if stored.get("labels") != now["labels"]:
         return "other labels or targets, other classes, or another size of the images"
     if stored.get("pixels") != now["pixels"] or stored.get("images") != now["images"]:

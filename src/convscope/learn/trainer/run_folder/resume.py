@@ -19,6 +19,7 @@ from convscope.learn.trainer.state import State
 from convscope.nets import Net
 from convscope.recipe.fields import flag_of
 from convscope.recipe.result import Result
+from convscope.system.counting import counted
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,8 @@ def _with_more_epochs(run: Run, epochs: int) -> TrainRecipe:
         raise UsageError(
             "a schedule without an end, to get more epochs",
             received=f"--schedule {recipe.schedule}{with_warmup}, whose learning rates follow from "
-            f"{recipe.epochs} epochs: of a run of {epochs}, those of the epochs behind would have differed",
+            f"{counted(recipe.epochs, 'epoch')}: of a run of {epochs}, those of the epochs behind would have "
+            "differed",
             hint=_next_step(run),
         )
     return recipe.model_copy(update={"epochs": epochs})

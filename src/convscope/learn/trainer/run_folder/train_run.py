@@ -49,6 +49,7 @@ from convscope.learn.trainer.run_folder.run_files import ENVIRONMENT, METRICS, R
 from convscope.learn.trainer.trainer import Trainer
 from convscope.nets import Net
 from convscope.system import processes
+from convscope.system.counting import counted
 from convscope.system.files import is_full, remove_parts, write_text
 from convscope.system.threads import cores
 from convscope.worlds import Dataset
@@ -435,7 +436,7 @@ class _Files:
     def _save_network(self) -> None:
         trainer, net = self.trainer, self.trainer.trained
         if trainer.history or trainer.step:
-            done = f"{len(trainer.history)} of {self.recipe.epochs} epochs"
+            done = f"{len(trainer.history)} of {counted(self.recipe.epochs, 'epoch')}"
             net = replace(net, source=replace(net.source, weights=f"trained here, {done}"))
         nets.save(net, self.out, recipe=json.loads(self.recipe.json()))
 

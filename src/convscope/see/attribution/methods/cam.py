@@ -70,7 +70,8 @@ class GradientCam(Cam):
         for first in range(0, len(task), task.batch):
             rows = list(range(first, min(first + task.batch, len(task))))
             found.append(self.weigh_maps(*layer_gradient(task, place, rows)))
-        yield PartialAttribution(upsample_to_inputs(task, torch.cat(found)), layer=place)
+        cam = torch.cat(found)
+        yield PartialAttribution(upsample_to_inputs(task, cam), layer=place, cam=cam)
 
     @abstractmethod
     def weigh_maps(

@@ -45,8 +45,11 @@ class ScoreCam(Cam):
 
         for numbers, found in batched_scores(task, jobs, masked, during=during):
             values.view(-1)[numbers] = found.to(values)
-            heat = weighted_relu_sum(maps, values.softmax(1).nan_to_num(0))
-            yield PartialAttribution(upsample_to_inputs(task, heat), (numbers[-1] + 1) / len(jobs), place)
+            cam, share = (
+                weighted_relu_sum(maps, values.softmax(1).nan_to_num(0)),
+                (numbers[-1] + 1) / len(jobs),
+            )
+            yield PartialAttribution(upsample_to_inputs(task, cam), share, place, cam)
 
     def _kept(self, maps: Tensor) -> Tensor:
         """Return the indices of the maps to use, `[b n]`: all, or those that vary most."""

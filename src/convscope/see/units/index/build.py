@@ -24,6 +24,7 @@ from convscope.see.units.index.distributed import SINGLE_PROCESS, ProcessShard
 from convscope.see.units.index.reduce import ActivationSummary
 from convscope.see.units.index.topk import TopKCandidates
 from convscope.see.units.index.unit_index import IndexedLayer, UnitIndex, layers_at
+from convscope.system.counting import counted
 from convscope.system.interrupts import defer_interrupts
 from convscope.system.progress import Progress, last_result
 from convscope.worlds import DataLike, open_labelled
@@ -147,7 +148,7 @@ def _run_batches(state: "_Pass", store: "storage.IndexStore | None") -> Iterator
 
 
 def _images(done: int, total: int) -> str:
-    return f"{done:,} of {total:,} images"
+    return f"{done:,} of {counted(total, 'image')}"
 
 
 class _Pass:

@@ -13,7 +13,7 @@ from convscope.show import tinted
 from convscope.show.images import contact_sheet
 from convscope.show.images.contact_sheet import FAINT, Note, SheetTile, in_rows
 from convscope.show.images.draw import flatten_alpha, with_longer_side
-from convscope.show.images.heatmap import overlay, strip
+from convscope.show.images.heatmap import enlarged, overlay, strip
 from convscope.show.pages.explanation.axes import axes_of, framed, marks_of
 from convscope.show.pages.explanation.text import said, share_of
 from convscope.show.report.i18n import Text
@@ -51,7 +51,10 @@ def photo_of(explanation: Explanation, row: int) -> Image.Image | None:
 
 
 def heat_over(explanation: Explanation, row: int, photo: Image.Image) -> NDArray[np.float32]:
-    """Return the heatmap of the first input as it lies over the input's picture.
+    """Return the heatmap of the first input as it is drawn over the input's picture.
+
+    Maps of few cells (class activation maps, attributions of a layer) are enlarged by B-splines; metrics
+    measure `explanation.heatmap`, which this leaves as it is.
 
     Args:
         explanation: attributions for one or more examples.
@@ -63,19 +66,34 @@ def heat_over(explanation: Explanation, row: int, photo: Image.Image) -> NDArray
             wide as the picture, repeated over its height.
     """
     heat, task = explanation.heatmap[row].float().cpu(), explanation.task
+    size = tuple(heat.shape)
     if task.net.input_spec.kind == SPECTROGRAM:
-        return heat.flip(0).numpy()
+        return np.flip(_smooth(explanation, row, size), 0)
     if task.whole is not None and heat.ndim > 1:
         size = tuple(task.whole.inputs[0].shape[2:])
-        if len(size) == 2:
-            large = torch.nn.functional.interpolate(heat[None, None], size, mode="bicubic")[0, 0]
-            return large.clamp(heat.min(), heat.max()).numpy()  # smooth, without creases or overshoot
-        heat = heat.mean(0)
-    if heat.ndim > 1:
-        return heat.numpy()
+        if len(size) == 1:
+            heat = heat.mean(0)
+    if len(size) > 1:
+        return _smooth(explanation, row, size)
+    if explanation.cam is not None and explanation.cam.shape[-1] < photo.width:
+        return np.repeat(_smooth(explanation, row, (photo.width,))[None], photo.height, axis=0)
     steps = torch.nn.functional.adaptive_avg_pool1d(heat[None, None], min(photo.width, len(heat)))
     line = torch.nn.functional.interpolate(steps, photo.width, mode="linear")[0]
     return np.repeat(line.numpy(), photo.height, axis=0)
+
+
+def _smooth(explanation: Explanation, row: int, size: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return what is drawn at a size: the map's own cells, enlarged; the heatmap where they are no fewer."""
+    heat = explanation.heatmap[row].float().cpu()
+    if explanation.cam is not None:
+        cam = explanation.cam[row, 0].float().cpu()
+        cam = cam.mean(0) if cam.ndim > len(size) else cam  # of a spectrogram's map, over a waveform
+        if all(cells <= extent for cells, extent in zip(cam.shape, size, strict=True)):
+            heat = cam
+    if heat.ndim == len(size) == 2:  # a layer may be larger than the input
+        height, width = (min(pair) for pair in zip(heat.shape, size, strict=True))
+        heat = torch.nn.functional.adaptive_avg_pool2d(heat[None], (height, width))[0]
+    return enlarged(heat.numpy(), size)
 
 
 def pieces_in(explanation: Explanation, row: int) -> tuple[Piece, ...]:
@@ -112,8 +130,9 @@ def heat_picture(
         heat = explanation.heatmap[row].cpu().numpy()
         return tinted.picture(pieces, tinted.totals(pieces, heat), width=side)
     if photo is None:
-        heat = explanation.heatmap[row].cpu().numpy()
-        return strip(heat.mean(0) if heat.ndim > 1 else heat, signed=signed, width=side)
+        heat = explanation.heatmap[row].float().cpu()
+        line = heat.mean(0).numpy() if heat.ndim > 1 else _smooth(explanation, row, tuple(heat.shape))
+        return strip(line, signed=signed, width=side)
     drawn = overlay(photo, heat_over(explanation, row, photo), signed=signed)
     return scaled(drawn, explanation, side) if axes else with_longer_side(drawn, side)
 

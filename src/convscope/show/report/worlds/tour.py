@@ -12,6 +12,7 @@ from convscope.show.report.recipe import TourRecipe
 from convscope.show.report.report import Report, render
 from convscope.show.report.worlds.chapters import facts
 from convscope.show.report.worlds.subject import Subject, WorldTour
+from convscope.system.counting import counted
 from convscope.system.files import write_text
 from convscope.system.progress import Progress
 
@@ -65,7 +66,7 @@ def iter_sections(
         raise Interrupted(
             "the tour to run to its end",
             received="a stop",
-            hint=f"{len(sections)} of {count} chapters are in {shown / 'report.html'}.",
+            hint=f"{len(sections)} of {counted(count, 'chapter')}: {shown / 'report.html'}.",
         ) from None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from convscope.recipe.result import Result
+from convscope.system.counting import counted
 from convscope.system.printable import printable
 from convscope.worlds.images.decode import KINDS, MOST_PIXELS, PhotoError, decode, read_bytes, read_header
 from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads, list_folder
@@ -128,7 +129,9 @@ class DatasetReport(Result):
 
     def __str__(self) -> str:
         classes = {name for split in self.pictures.values() for name in split}
-        lines = [f"{self.folder}: {self.total:,} {self.things} in {len(classes)} classes"]
+        lines = [
+            f"{self.folder}: {self.total:,} {self.things} in {counted(len(classes), 'class', 'classes')}"
+        ]
         lines += [f"  {split or 'all'}: {_counted(counts)}" for split, counts in self.pictures.items()]
         lines += [f"  {count} {kind}" for kind, count in self.kinds.items()]
         lines += [f"  {problem.path}: {problem.reason}" for problem in self.problems[:20]]
@@ -137,7 +140,7 @@ class DatasetReport(Result):
             lines.append(f"  the same {self.thing}{where}: {', '.join(duplicate.paths)}")
         lines += [f"  no {self.thing} in class {name}" for name in self.empty_classes]
         lines += [f"  outside every class: {path}" for path in self.stray[:20]]
-        lines += [f"  {self.hidden} hidden names ignored"] * (self.hidden > 0)
+        lines += [f"  {counted(self.hidden, 'hidden name')} ignored"] * (self.hidden > 0)
         lines += [f"  {fault}" for fault in self.faults]
         lines += [f"  remark: {remark}" for remark in self.remarks]
         return "\n".join(map(printable, lines))

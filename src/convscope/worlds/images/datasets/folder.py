@@ -27,7 +27,9 @@ from convscope.worlds.dataset import Indices, Problem, checked
 from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.labelled import LabelledImages, Picture, gathered
 from convscope.worlds.images.decode import PhotoError, decode, read_bytes, read_start, stored_size
+from convscope.worlds.images.fit import placement
 from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads, list_folder
+from convscope.worlds.world import Placement
 
 CACHE_BYTES = 2**29
 """Bytes; decoded images are kept when all of them fit into this: 512 MiB, 3,500 of 3x224x224."""
@@ -207,6 +209,12 @@ class ImageFolder(LabelledImages):
         chosen = [paths[i * len(paths) // count] for i in range(count)]
         sizes = in_threads(_size, chosen, self._store.workers)
         return tuple(size for size in sizes if size is not None)
+
+    @override
+    def placements(self) -> tuple[Placement, ...]:
+        if self._store.reading != PHOTOGRAPHS:
+            return ()
+        return tuple(placement((width, height), self.spec) for height, width in self.original_sizes())
 
     def _image(self, row: int) -> Tensor:
         """Return the image in a row of the store, or another one of its class in this data set."""

@@ -14,6 +14,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.worlds.dataset import Dataset, Indices, LabelledDataset, checked, checked_labels
 from convscope.worlds.images.adapt import to_spec
 from convscope.worlds.images.fit import InputFit, input_fit
+from convscope.worlds.world import Placement
 
 Picture = UInt8[Tensor, "b c h w"]
 
@@ -47,6 +48,14 @@ class LabelledImages(LabelledDataset):
         """
         height, width = self.spec.size
         return ((height, width),)
+
+    def placements(self) -> tuple[Placement, ...]:
+        """Return where files lie in the images that are made of them, which may show a part of each.
+
+        Returns:
+            One for each size of `original_sizes`; empty for images that are no parts of files.
+        """
+        return ()
 
     def fit_to(self, spec: TensorSpec) -> InputFit | None:
         """Compare the original sizes of the images with a network's input.

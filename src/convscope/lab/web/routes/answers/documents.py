@@ -129,6 +129,9 @@ class ClassifyDocument(_Document):
 
     net: str
     answers: list[ClassifiedFile]
+    said: list[str]
+    """How much of the photographs the network sees, where edges are cropped away; else empty."""
+    said_zh: list[str]
     note: NotRequired[str]
 
 

@@ -248,6 +248,9 @@ class Classified(TypedDict):
     net: str
     milliseconds: Number
     top: list[ClassProbability]
+    said: list[str]
+    """How much of a photograph the network sees, where edges are cropped away; else empty."""
+    said_zh: list[str]
 
 
 @closed

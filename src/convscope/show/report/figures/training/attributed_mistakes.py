@@ -8,6 +8,7 @@ from convscope.see import explain
 from convscope.show import tinted
 from convscope.show.images.draw import webp, with_longer_side
 from convscope.show.images.heatmap import overlay
+from convscope.show.pages.explanation.attribution import heat_over
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.training.worst_examples import SIDE, Answer, tile_width
 from convscope.show.report.i18n import bilingual, spoken
@@ -43,7 +44,7 @@ def of_run(net: Net, answers: Sequence[Answer], classes: Sequence[str], command:
             target = classes.index(answer.answer)
             found = explain(net, answer.image, "gradcam", target)
             photo = render(answer.image, net.input_spec)
-            drawn = overlay(photo, found.attributions[0][0, 0].cpu(), signed=False)
+            drawn = overlay(photo, heat_over(found, 0, photo), signed=False)
             values = {"truth": answer.truth, "answer": answer.answer, "sure": f"{100 * answer.sure:.0f}"}
             pair = [
                 webp(with_longer_side(photo, SIDE), spoken("trained.attributed.photo", **values)),
