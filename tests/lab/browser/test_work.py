@@ -187,6 +187,16 @@ def test_a_file_is_classified_and_programs_are_shown(open_page: Open, digit: Pat
     expect(page.get_by_text("curl --data-binary")).to_contain_text("/api/v1/networks/digits/classify")
 
 
+@pytest.mark.parametrize(("locale", "words"), [("en-US", "sees 57 %"), ("zh-CN", "57")])
+def test_what_is_cropped_of_a_photograph_is_said(
+    open_page: Open, photo: Path, locale: str, words: str
+) -> None:
+    page = open_page("/use?net=efficientnet_lite0", locale=locale)
+    page.locator("#use-file").set_input_files(photo)
+    page.locator("[data-testid=answers] li").first.wait_for(timeout=60_000)
+    expect(page.locator("p.said")).to_contain_text(words)
+
+
 def test_a_game_of_go_is_begun_and_hints_are_hidden_until_wanted(open_page: Open) -> None:
     page = open_page("/go")
     board = page.get_by_role("application")
