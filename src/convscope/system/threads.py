@@ -3,7 +3,8 @@
 At the end of each parallel loop threads wait for the last of them. By default OpenMP's libraries let them
 spin for milliseconds. Where other programs compute too, a spinning thread takes the very core that the last
 one needs, and a run becomes 10 to 60 times slower. Where they wait asleep (`OMP_WAIT_POLICY=passive`), a busy
-machine costs a run its share of the cores (`benchmarks/results/busy.md`).
+machine costs a run its share of the cores, but waking them takes longer than many a loop, and a quiet one
+takes up to half as long again. So they spin for some microseconds, then sleep (`benchmarks/results/busy.md`).
 
 How busy the machine is does not change the number of threads: sums in float32 depend on it in their last
 bits, and results are to be the same again. It is the number of cores that this process may use: OpenMP knows
@@ -22,6 +23,10 @@ WAIT_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 COUNT_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT")
 """Variables that decide how many there are."""
 
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000"}
+"""How threads wait. GNU's library counts spins (about 100 in a microsecond); the others spin for milliseconds
+or not at all: for them it is not at all."""
+
 
 class _State:
     """What `prepare` has found, for `describe`; one for each process."""
@@ -39,7 +44,7 @@ def prepare() -> None:
     if _State.torch_came_first:
         return
     if not any(name in os.environ for name in WAIT_VARIABLES):
-        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.update(WAITING)
     if not any(name in os.environ for name in COUNT_VARIABLES) and cores() < affinity():
         os.environ["OMP_NUM_THREADS"] = str(cores())
 
@@ -68,7 +73,7 @@ def describe() -> str:
     """Say how the threads wait, for people.
 
     Returns:
-        A phrase such as `waiting asleep (OMP_WAIT_POLICY=PASSIVE)`.
+        A phrase such as `waiting asleep (OMP_WAIT_POLICY=PASSIVE, GOMP_SPINCOUNT=5000)`.
     """
     if _State.torch_came_first:
         return "waiting as torch's own default, since torch was imported before convscope"
