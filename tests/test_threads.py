@@ -1,4 +1,4 @@
-"""How torch's threads wait: soon asleep, unless the user chose otherwise; decided before torch is imported."""
+"""How torch's threads wait: soon asleep, unless the user chose otherwise; decided before torch comes."""
 
 import os
 import subprocess
