@@ -185,6 +185,7 @@ def test_the_keyboard_alone_reaches_units_and_their_values(open_page: Open) -> N
     page.keyboard.press("?")
     page.get_by_role("dialog").get_by_text("next colour scale").wait_for()
     page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
     page.keyboard.press("s")
     page.locator("button[aria-pressed=true]", has_text="whole network").wait_for()
     for _ in range(60):

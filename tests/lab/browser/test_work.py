@@ -89,7 +89,13 @@ def test_digits_are_learned_to_95_percent_and_a_frozen_map_stays(open_page: Open
 
 
 def test_a_cell_of_the_confusion_matrix_opens_its_pictures(open_page: Open, lab: Any) -> None:
-    page = open_page("/jobs")
+    page = open_page("/train")
+    page.get_by_label("Epochs", exact=True).fill("1")
+    page.get_by_label("Samples", exact=True).fill("2000")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_url("**/train?job=*")
+    page.get_by_text("done", exact=True).wait_for(timeout=180_000)
+    page.goto(f"{lab.base}/jobs")
     page.get_by_role("link", name="Train convscope train").first.click()
     page.get_by_role("link", name="Change and run again").click()
     cell = page.locator("td button:not(.diagonal):not(.none)").first

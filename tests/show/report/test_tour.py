@@ -47,7 +47,7 @@ def test_a_stop_keeps_the_chapters_so_far(tmp_path):
         if event.message == plain("training.title"):
             assert event.result().chapters == CHAPTERS[:4]
             break
-    with pytest.raises(Interrupted, match=r"4 of 6 chapters .*later"):
+    with pytest.raises(Interrupted, match=r"4 of 6 chapters: .*later"):
         events.throw(KeyboardInterrupt)
     page = (tmp_path / "t" / "report.html").read_text("utf-8")
     assert "stopped before its end" in page

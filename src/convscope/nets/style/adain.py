@@ -208,9 +208,10 @@ class AdaIN(nn.Module):
             Features of the same shape, whitened but for the colours.
         """
         white = _whitened(features, own)
-        rest = 1.0 - sum(share for share, _ in styles)
-        parts = [rest * white, *(share * swap(white, style.patches) for share, style in styles)]
-        return torch.cat([torch.stack(parts).sum(0), features[:, -3:].float()], 1)
+        texture = (1.0 - sum(share for share, _ in styles)) * white
+        for share, style in styles:
+            texture += share * swap(white, style.patches)
+        return torch.cat([texture, features[:, -3:].float()], 1)
 
     def decode(self, features: Maps) -> Maps:
         """Decode features to images.
