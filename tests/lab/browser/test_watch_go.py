@@ -33,19 +33,21 @@ def shares(moves: list[str]) -> dict[str, float]:
 
 def wait_for_shares(page: Any, moves: list[str]) -> None:
     """Wait until the page shows the answer to a position, with its numbers."""
-    wanted = shares(moves)
-    best = max(wanted, key=wanted.__getitem__)
+    wanted, found, expected = shares(moves), {}, None
     for _ in range(200):
         names = page.locator(".answers .name").all_inner_texts()
         values = [
             float(text.strip("%\n ").split("%")[0])
             for text in page.locator(".answers .number").all_inner_texts()
         ]
-        found = dict(zip(names, values, strict=True))
-        if found and max(found, key=found.__getitem__) == best and abs(found[best] - wanted[best]) < 0.06:
+        # The page may be painted anew between names and numbers, so they are compared as long as they differ.
+        found = dict(zip(names, values, strict=False))
+        expected = pytest.approx({name: wanted[name] for name in names}, abs=0.06)
+        if len(names) == len(values) > 0 and found == expected:
             break
         page.wait_for_timeout(50)
-    assert found == pytest.approx({name: wanted[name] for name in names}, abs=0.06)
+    assert found and found == expected
+    assert max(found, key=found.__getitem__) == max(wanted, key=wanted.__getitem__)
 
 
 def click(page: Any, column: int, row: int) -> None:
