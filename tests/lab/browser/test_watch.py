@@ -180,7 +180,7 @@ def test_both_languages_by_browser_address_and_switch(open_page: Open) -> None:
 
 
 def settled(page: Any, layer: str) -> Any:
-    """The pixels of a layer's first map once they have stayed for a while: the last frame may be on its way."""
+    """The pixels of a layer's first map once they stay: the last frame may be on its way."""
     found = pixels(page, layer)
     for _ in range(100):
         page.wait_for_timeout(400)
