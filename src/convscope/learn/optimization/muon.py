@@ -18,7 +18,7 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the polynomial a x + b x^3 + c x^5, which takes singular values from 0 to 1 to about 0.7 to 1.2."""
 ITERATIONS = 5
 WIDE = 3
-"""How many times as many columns as rows make it worthwhile to iterate with squares alone."""
+"""How many times as many columns as rows make it worthwhile to iterate with the Gram matrix alone."""
 
 
 class Muon(GroupedOptimizer):
@@ -105,25 +105,25 @@ def orthogonalize(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
     tall = found.shape[0] > found.shape[1]
     found = found.mT if tall else found
     found = found / found.norm().clamp_min(torch.finfo(found.dtype).tiny)
-    iterate = _iterate_squares if found.shape[1] > WIDE * found.shape[0] else _iterate
-    found = iterate(found, iterations)
+    steps = _newton_schulz_by_gram if found.shape[1] > WIDE * found.shape[0] else _newton_schulz
+    found = steps(found, iterations)
     return (found.mT if tall else found).reshape(matrix.shape)
 
 
-def _iterate(found: Tensor, iterations: int) -> Tensor:
+def _newton_schulz(found: Tensor, iterations: int) -> Tensor:
     for _ in range(iterations):
         found = _polynomial(found @ found.mT) @ found
     return found
 
 
-def _iterate_squares(found: Tensor, iterations: int) -> Tensor:
-    """Do the same with M M^T alone, and multiply M at the end."""
-    square = found @ found.mT
-    product = _polynomial(square)
+def _newton_schulz_by_gram(found: Tensor, iterations: int) -> Tensor:
+    """Iterate with the Gram matrix M M^T alone, and multiply M at the end."""
+    gram = found @ found.mT
+    product = _polynomial(gram)
     factor = product
     for _ in range(iterations - 1):
-        square = factor @ square @ factor  # they commute: all are polynomials of the first
-        factor = _polynomial(square)
+        gram = factor @ gram @ factor  # they commute: all are polynomials of the first
+        factor = _polynomial(gram)
         product = factor @ product
     return product @ found
 

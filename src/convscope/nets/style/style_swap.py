@@ -76,10 +76,10 @@ def swap(features: Float[Tensor, "1 c h w"], style: StylePatches) -> Float[Tenso
     count = features.new_zeros(height, width)
     for down in OFFSETS:
         for right in OFFSETS:
-            taker, giver = _overlap(height, width, down, right)
-            places = centres[giver] - down * style.features.shape[-1] - right
-            total[0][:, *taker] += flat[:, places.flatten()].unflatten(1, places.shape)
-            count[taker] += 1
+            covered, sources = _overlap(height, width, down, right)
+            places = centres[sources] - down * style.features.shape[-1] - right
+            total[0][:, *covered] += flat[:, places.flatten()].unflatten(1, places.shape)
+            count[covered] += 1
     return total / count
 
 
