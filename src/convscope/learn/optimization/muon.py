@@ -86,7 +86,7 @@ BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 
 
-def orthogonalize(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
+def orthogonalize(matrix: Tensor) -> Tensor:
     """Set the singular values of a matrix to about 1, by a Newton-Schulz iteration.
 
     Every iteration multiplies the matrix M by a polynomial of M M^T. Where M is wide, these polynomials are
@@ -95,7 +95,6 @@ def orthogonalize(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
 
     Args:
         matrix: `[rows ...]`; the axes after the first are one.
-        iterations: number of iterations.
 
     Returns:
         A tensor of the same shape: U V^T of the singular value decomposition U S V^T, to about 0.3 in each
@@ -106,22 +105,22 @@ def orthogonalize(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
     found = found.mT if tall else found
     found = found / found.norm().clamp_min(torch.finfo(found.dtype).tiny)
     steps = _newton_schulz_by_gram if found.shape[1] > WIDE * found.shape[0] else _newton_schulz
-    found = steps(found, iterations)
+    found = steps(found)
     return (found.mT if tall else found).reshape(matrix.shape)
 
 
-def _newton_schulz(found: Tensor, iterations: int) -> Tensor:
-    for _ in range(iterations):
+def _newton_schulz(found: Tensor) -> Tensor:
+    for _ in range(ITERATIONS):
         found = _polynomial(found @ found.mT) @ found
     return found
 
 
-def _newton_schulz_by_gram(found: Tensor, iterations: int) -> Tensor:
+def _newton_schulz_by_gram(found: Tensor) -> Tensor:
     """Iterate with the Gram matrix M M^T alone, and multiply M at the end."""
     gram = found @ found.mT
     product = _polynomial(gram)
     factor = product
-    for _ in range(iterations - 1):
+    for _ in range(ITERATIONS - 1):
         gram = factor @ gram @ factor  # they commute: all are polynomials of the first
         factor = _polynomial(gram)
         product = factor @ product
