@@ -1,4 +1,4 @@
-"""Speed of training: the loop everyone writes, a tuned loop, Keras with two backends, fastai, convscope."""
+"""Speed of training beside common and tuned loops, Keras with two backends, fastai, and timm."""
 
 import os
 import sys
@@ -23,6 +23,7 @@ TITLES = {
     "keras-torch": "Keras, torch",
     "keras-jax": "Keras, jax",
     "fastai": "fastai",
+    "timm": "timm's loader, optimizer and task",
 }
 
 
@@ -50,7 +51,8 @@ def run() -> Result:
         "Images a second, from memory, with Adam, without augmentation; batches of "
         + ", ".join(f"{size} ({network})" for network, size in BATCHES.items())
         + ". Every measurement is a process of its own of which the first seconds are not counted; ways take "
-        "turns. convscope measures precision and memory format at its start. Keras 3.15, fastai 2.8."
+        "turns. convscope measures precision and memory format at its start. Keras 3.15, fastai 2.8, "
+        "timm 1.0.31, whose train.py is not in its package: its parts, in the script's order."
     )
     head = ("network", "way", "images/s", "of the common loop's")
     return Result("Speed of training beside others", about, head, rows, {"speeds": speeds}, targets(speeds))

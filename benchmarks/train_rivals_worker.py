@@ -198,6 +198,53 @@ def fastai(network: str, watch: Watch) -> None:
         learner.fit(1000)
 
 
+def timm_parts(network: str, watch: Watch) -> None:
+    """Take timm's loader, optimizer and training task, in the order and with the defaults of its train.py.
+
+    The script itself is not in the package. Its loader decodes files in four processes; here the images are
+    in memory, and processes that only hand them on are slower than none.
+    """
+    import torch
+    from timm.data import create_loader
+    from timm.optim import create_optimizer_v2
+    from timm.task import ClassificationTask
+
+    images, labels = arrays(network)
+
+    class InMemory(torch.utils.data.Dataset):
+        transform = None
+
+        def __len__(self) -> int:
+            return len(images)
+
+        def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+            return images[index], int(labels[index])
+
+    channels, height, width = images.shape[1:]
+    device = torch.device("cpu")
+    loader = create_loader(
+        InMemory(),
+        (channels, height, width),
+        watch.batch,
+        is_training=True,
+        no_aug=True,
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        num_workers=0,
+        persistent_workers=False,
+        device=device,
+    )
+    task = ClassificationTask(module(network).train(), criterion_kwargs={"smoothing": 0.1}, device=device)
+    optimizer = create_optimizer_v2(task.trainable_module, opt="adam", lr=1e-3)
+    while True:
+        for inputs, targets in loader:
+            loss = task(inputs, targets)["loss"]
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            watch.step()
+
+
 WAYS: dict[str, Callable[[str, Watch], None]] = {
     "common": common,
     "tuned": tuned,
@@ -205,6 +252,7 @@ WAYS: dict[str, Callable[[str, Watch], None]] = {
     "keras-torch": keras,
     "keras-jax": keras,
     "fastai": fastai,
+    "timm": timm_parts,
 }
 
 
