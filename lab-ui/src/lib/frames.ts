@@ -26,6 +26,9 @@ export interface Frame {
   probabilities: number[] | null;
   /** Those with scaled units, where any are. */
   steered_probabilities: number[] | null;
+  /** How much of a photograph the network sees, where edges are cropped away; else empty. */
+  said: string[];
+  said_zh: string[];
   /** Which of the three frames it is, where two networks are compared; a difference is second minus first. */
   part?: Part | undefined;
 }
@@ -50,8 +53,8 @@ export function decodeFrame(buffer: ArrayBuffer): Frame {
       values: new Uint8Array(buffer, offset + 8 * c, c * h * w),
     });
   }
-  const { seq, ms, probabilities, steered_probabilities = null, part } = header;
-  return { seq, ms, layers, probabilities, steered_probabilities, part };
+  const { seq, ms, probabilities, steered_probabilities = null, part, said = [], said_zh = [] } = header;
+  return { seq, ms, layers, probabilities, steered_probabilities, part, said, said_zh };
 }
 
 /** The value of one unit at one position, within half a step of 255 between its map's lo and hi. */

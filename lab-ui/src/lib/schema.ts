@@ -1159,6 +1159,9 @@ export interface components {
             pieces?: components["schemas"]["Piece"][];
             /** @description Of the classes; null for a network that is no classifier. */
             probabilities: number[] | null;
+            /** @description How much of a photograph the network sees, where edges are cropped away. */
+            said?: string[];
+            said_zh?: string[];
             /** @description Number of the input. */
             seq: number;
             /** @description Those with scaled units, where any are. */

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from convscope.graph import TensorSpec
-    from convscope.show.report.i18n import Text
     from convscope.worlds import Dataset, Sample
 
 UNMOVED = "no gradient: it was exactly 0 in every step, so the picture is the start it began with"
@@ -60,7 +59,7 @@ def said_of_crops(samples: "Sequence[Sample]", spec: "TensorSpec") -> dict[str, 
     """
     from convscope.show.pages import crop
 
-    return said(crop.sentences(samples, spec))
+    return crop.as_fields(crop.sentences(samples, spec))
 
 
 def said_of_data(data: "Dataset") -> dict[str, Any]:
@@ -74,16 +73,4 @@ def said_of_data(data: "Dataset") -> dict[str, Any]:
     """
     from convscope.show.pages import crop
 
-    return said(crop.sentences_on_data(data))
-
-
-def said(lines: "Sequence[Text]") -> dict[str, Any]:
-    """Return sentences as the fields of a document.
-
-    Args:
-        lines: in every language.
-
-    Returns:
-        `said` and `said_zh`: the sentences in English and Chinese.
-    """
-    return {"said": [line["en"] for line in lines], "said_zh": [line["zh"] for line in lines]}
+    return crop.as_fields(crop.sentences_on_data(data))

@@ -17,6 +17,7 @@ from convscope.lab.live.networks import Networks, describe_network
 from convscope.lab.workers.live import LiveOperations
 from convscope.learn import train
 from convscope.nets import Net
+from convscope.worlds import Sample
 from convscope.worlds.datasets import digits
 
 TEXT = "conv 3 3x3, relu, flatten, dense 10"
@@ -47,7 +48,7 @@ def test_maps_of_both_and_their_signed_differences() -> None:
     first, second = net(seed=0), net("conv 3 3x3, relu, maxpool 2, flatten, dense 10", seed=1)
     watched = MapRecorder(first), MapRecorder(second)
     image = BYTES / 255
-    found = compared_frames(*watched, (image, image), 9)
+    found = compared_frames(*watched, (Sample(image, None), Sample(image, None)), 9)
     headers = [decode_frame(frame)[0] for frame in found]
     assert [header["part"] for header in headers] == ["first", "second", "difference"]
     assert {header["seq"] for header in headers} == {9}
@@ -70,7 +71,8 @@ def test_a_small_difference_is_not_lost_in_the_steps_of_bytes() -> None:
     with torch.no_grad():
         next(second.module.parameters()).add_(1e-6)
     watched = MapRecorder(first), MapRecorder(second)
-    found = difference(compared_frames(*watched, (BYTES / 255, BYTES / 255), 0)[2], "conv1")
+    given = Sample(BYTES / 255, None)
+    found = difference(compared_frames(*watched, (given, given), 0)[2], "conv1")
     near = torch.nn.functional.conv2d(BYTES[None] / 255, torch.full((1, 1, 3, 3), 1e-6))[0]
     assert float((found - near).abs().max()) < 5e-7 < float(near.max())
     for one in watched:
@@ -82,12 +84,12 @@ def test_both_get_the_same_picture_whatever_its_size(tmp_path: Path) -> None:
     given = torch.zeros(28, 28, dtype=torch.uint8)
     given[4:24, 12:16] = 255
     first, second = open_same_input({}, given.numpy().tobytes(), (net(), net(side=32)), lab)
-    assert torch.equal(first[0], given / 255) and second.shape == (1, 32, 32)
-    assert torch.equal(second[0, 2:30, 2:30], given / 255) and float(second.sum()) == 80  # padded
+    assert torch.equal(first.input[0], given / 255) and second.input.shape == (1, 32, 32)
+    assert torch.equal(second.input[0, 2:30, 2:30], given / 255) and float(second.input.sum()) == 80  # padded
     third = open_same_input({}, given.numpy().tobytes(), (net(), net(side=56)), lab)[1]
-    assert torch.equal(third[0, 1::2, 1::2] > 0.5, given > 0)  # enlarged
+    assert torch.equal(third.input[0, 1::2, 1::2] > 0.5, given > 0)  # enlarged
     same, again = open_same_input({"sample": 3}, b"", (net(), net(seed=1)), lab)
-    assert torch.equal(same, again)
+    assert torch.equal(same.input, again.input)
     with pytest.raises(DataError):
         open_same_input({}, bytes(5), (net(), net()), lab)
     with pytest.raises(ConvscopeError):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from tests.lab.frame_decoder import decode_frame
 from torch import nn
 
@@ -13,6 +14,7 @@ from convscope.graph import TensorSpec
 from convscope.lab.live import frames, inputs
 from convscope.lab.live.maps import MapRecorder
 from convscope.lab.live.networks import Networks, watchable
+from convscope.worlds import Sample, open_sample
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +22,18 @@ def digits() -> nets.Net:
     return nets.load("digits")
 
 
+def sample(index: int) -> Sample:
+    return inputs.example(nets.load("digits").input_spec, index)
+
+
 def image(index: int) -> torch.Tensor:
-    return inputs.example(nets.load("digits").input_spec, index).input
+    return sample(index).input
 
 
 def test_a_frame_has_the_maps_that_see_finds(digits: nets.Net) -> None:
     recorder = MapRecorder(digits)
     try:
-        header, found = decode_frame(recorder.frame(image(3), 7))
+        header, found = decode_frame(recorder.frame(sample(3), 7))
     finally:
         recorder.close()
     wanted = {maps.place: maps.maps for maps in see.feature_maps(digits, image(3)[None])}
@@ -84,7 +90,7 @@ def test_maps_of_one_axis_are_rows_and_more_axes_are_units() -> None:
 def test_a_frame_may_have_no_layer_or_some_in_the_order_of_the_network(digits: nets.Net) -> None:
     for names, expected in (([], ["input"]), (["relu2", "conv1"], ["input", "conv1", "relu2"])):
         recorder = MapRecorder(digits, names)
-        header, found = decode_frame(recorder.frame(image(3), 1))
+        header, found = decode_frame(recorder.frame(sample(3), 1))
         recorder.close()
         assert [layer["name"] for layer in header["layers"]] == expected == list(found)
         exact = digits(image(3)[None]).softmax(1)[0].tolist()
@@ -93,7 +99,7 @@ def test_a_frame_may_have_no_layer_or_some_in_the_order_of_the_network(digits: n
 
 def test_steering_gives_both_answers(digits: nets.Net) -> None:
     recorder = MapRecorder(digits)
-    header, found = decode_frame(recorder.frame(image(0), 1, {"relu2": 0.0}))
+    header, found = decode_frame(recorder.frame(sample(0), 1, {"relu2": 0.0}))
     recorder.close()
     assert float(found["relu2"][1].abs().max()) == 0 and float(found["conv2"][1].max()) > 0
     ends = {
@@ -122,11 +128,23 @@ def test_layers_can_be_chosen_and_their_inputs_skip_what_is_no_module() -> None:
     ]
     assert layers[1].info.field and layers[1].info.field.size == (3, 3)
     recorder = MapRecorder(net, ["two"])
-    header, found = decode_frame(recorder.frame(torch.rand(3, 8, 8), 0))
+    header, found = decode_frame(recorder.frame(Sample(torch.rand(3, 8, 8), None), 0))
     recorder.close()
     assert set(found) == {"input", "two"} and header["probabilities"] is None
     with pytest.raises(UsageError, match="two"):
         MapRecorder(net, ["twoo"])
+
+
+def test_a_frame_says_how_much_of_a_photograph_is_cropped() -> None:
+    net = nets.load("efficientnet_lite0")
+    recorder = MapRecorder(net, ["bn1.act"])
+    photo = Image.effect_noise((448, 224), 60).convert("RGB")
+    header, _ = decode_frame(recorder.frame(open_sample(photo, net.input_spec), 0))
+    drawn, _ = decode_frame(recorder.frame(Sample(torch.rand(3, 224, 224), None), 1))
+    recorder.close()
+    share = round(100 * 0.875**2 / 2)  # of the shorter side 0.875, and the same of the longer, twice as long
+    assert f"{share} %" in header["said"][0] and f"{share} %" in header["said_zh"][0]
+    assert "said" not in drawn and "said_zh" not in drawn
 
 
 def test_bytes_are_scaled_to_the_value_range() -> None:
@@ -139,7 +157,7 @@ def test_bytes_are_scaled_to_the_value_range() -> None:
 def test_a_place_that_does_not_exist_cannot_be_steered(digits: nets.Net) -> None:
     recorder = MapRecorder(digits)
     with pytest.raises(PlaceError):
-        recorder.frame(image(0), 0, {"relu2:99": 0.0})
+        recorder.frame(sample(0), 0, {"relu2:99": 0.0})
     recorder.close()
     assert not any(module._forward_hooks for module in digits.module.modules())
 

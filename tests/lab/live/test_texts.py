@@ -30,7 +30,7 @@ def test_frames_of_texts_have_their_words_and_rows() -> None:
     net = nets.load("questions")
     given = inputs.open_input({"text": "你明天有空吗"}, b"", net, None)  # type: ignore[arg-type]
     recorder = MapRecorder(net)
-    header, found = decode_frame(recorder.frame(given.input, 0))
+    header, found = decode_frame(recorder.frame(given, 0))
     recorder.close()
     assert "".join(piece["text"] for piece in header["pieces"]) == "你明天有空吗"
     assert found["input"][2].shape == (1, 1, net.input_spec.shape[0])
@@ -40,7 +40,7 @@ def test_frames_of_texts_have_their_words_and_rows() -> None:
 def test_sounds_pass_from_the_waveform_to_the_spectrogram() -> None:
     net = nets.load("spoken-digits")
     recorder = MapRecorder(net)
-    header, found = decode_frame(recorder.frame(inputs.example(net.input_spec, 0).input, 0))
+    header, found = decode_frame(recorder.frame(inputs.example(net.input_spec, 0), 0))
     recorder.close()
     assert found["input"][2].shape == (1, 1, 8000)
     assert any(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import DataError
-from convscope.jobs import inputs, pictures
+from convscope.jobs import inputs
 from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.output.workspace import Workspace
 from convscope.system.counting import counted
@@ -66,7 +66,7 @@ def run(recipe: ClassifyRecipe, workspace: Workspace) -> Steps:
     document: Document = {"net": net.name, "answers": answers}
 
     def so_far() -> Document:
-        return {**document, **pictures.said(crop.sentences_on_files(places, net.input_spec))}
+        return {**document, **crop.as_fields(crop.sentences_on_files(places, net.input_spec))}
 
     for number, (path, error) in enumerate(listed):
         answer = error or next(found)

@@ -39,6 +39,5 @@ def classify_file(net: Net, source: bytes | Path, top: int) -> dict[str, Any]:
         "net": net.name,
         "milliseconds": milliseconds,
         "top": [{"unit": unit, "label": label, "probability": value} for unit, label, value in rows],
-        "said": [line["en"] for line in cropped],
-        "said_zh": [line["zh"] for line in cropped],
+        **crop.as_fields(cropped),
     }

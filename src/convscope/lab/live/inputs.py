@@ -69,7 +69,7 @@ def open_input(given: Mapping[str, Any], data: bytes, net: Net, folder: LabFolde
 
 def open_same_input(
     given: Mapping[str, Any], data: bytes, nets: tuple[Net, Net], folder: LabFolder
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Sample, Sample]:
     """Read what the page sent as an input of each of two networks.
 
     Args:
@@ -80,7 +80,7 @@ def open_same_input(
         folder: the lab's folders.
 
     Returns:
-        The input `[*shape]` of each.
+        The input of each.
 
     Raises:
         DataError: it is no input of one of the networks.
@@ -90,11 +90,11 @@ def open_same_input(
     first, second = nets
     sample = open_input(given, data, first, folder)
     if given or len(second.input_specs) != 1 or second.input_spec.shape == first.input_spec.shape:
-        return sample.input, open_input(given, data, second, folder).input
+        return sample, open_input(given, data, second, folder)
     if not {first.input_spec.kind, second.input_spec.kind} <= PICTURES:
-        return sample.input, from_bytes(data, second.input_spec)
+        return sample, Sample(from_bytes(data, second.input_spec), None)
     picture = torch.frombuffer(bytearray(data), dtype=torch.uint8).reshape(first.input_spec.shape)
-    return sample.input, to_spec(picture[None], second.input_spec)[0]
+    return sample, Sample(to_spec(picture[None], second.input_spec)[0], None)
 
 
 def from_bytes(data: bytes, spec: TensorSpec) -> Tensor:

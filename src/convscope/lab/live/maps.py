@@ -13,6 +13,8 @@ from convscope.lab.live.frames import encode
 from convscope.lab.live.networks import Layer, watchable
 from convscope.lab.live.texts import pieces
 from convscope.nets import HookedNet, Net, describe, read_output
+from convscope.show.pages import crop
+from convscope.worlds import Sample
 
 INPUT = "input"
 """Name under which a frame has the input itself, as the network sees it."""
@@ -43,11 +45,11 @@ class MapRecorder:
         """Take the hooks off."""
         self._hooked.close()
 
-    def frame(self, image: Tensor, seq: int, scales: Mapping[str, float] | None = None) -> bytes:
+    def frame(self, sample: Sample, seq: int, scales: Mapping[str, float] | None = None) -> bytes:
         """Run the network, and return its maps as a binary frame.
 
         Args:
-            image: one input `[*shape]` in the spec's range.
+            sample: one input.
             seq: number of the input, which the header repeats.
             scales: factors of units. The maps are then those of the steered network, and the header has the
                 probabilities of both.
@@ -59,27 +61,27 @@ class MapRecorder:
             PlaceError: a place that is scaled does not exist.
             GraphError: the input does not fit.
         """
-        header, maps = self.record(image, scales)
+        header, maps = self.record(sample, scales)
         return encode({"type": "maps", "seq": seq, **header}, maps)
 
     def record(
-        self, image: Tensor, scales: Mapping[str, float] | None = None
+        self, sample: Sample, scales: Mapping[str, float] | None = None
     ) -> tuple[dict[str, Any], list[tuple[str, Tensor]]]:
         """Run the network, and return what a frame holds.
 
         Args:
-            image: one input `[*shape]` in the spec's range.
+            sample: one input.
             scales: factors of units.
 
         Returns:
-            `probabilities`, `steered_probabilities`, `pieces` of a text and `ms`; and the activations
-            `[c ...]` by name, the input among them.
+            `probabilities`, `steered_probabilities`, `pieces` of a text, `said` and `said_zh` of a cropped
+            photograph, and `ms`; and the activations `[c ...]` by name, the input among them.
 
         Raises:
             PlaceError: a place that is scaled does not exist.
             GraphError: the input does not fit.
         """
-        began = perf_counter()
+        began, image = perf_counter(), sample.input
         with one_thread() if self._small else nullcontext():
             result, found = self._hooked.run(image[None])
             probabilities, steered = self.probabilities(result), None
@@ -91,6 +93,9 @@ class MapRecorder:
         words = pieces(self.net, image)
         if words:
             header["pieces"] = words
+        cropped = crop.sentences([sample], self.net.input_spec)
+        if cropped:
+            header |= crop.as_fields(cropped)
         header["ms"] = round(1000 * (perf_counter() - began), 3)
         as_input = image if self.net.input_spec.has_channels else image[None]
         return header, [(INPUT, as_input), *maps]
@@ -112,14 +117,14 @@ class MapRecorder:
 
 
 def compared_frames(
-    first: MapRecorder, second: MapRecorder, images: tuple[Tensor, Tensor], seq: int
+    first: MapRecorder, second: MapRecorder, samples: tuple[Sample, Sample], seq: int
 ) -> tuple[bytes, bytes, bytes]:
     """Run two networks, and return the maps of both and their differences.
 
     Args:
         first: a network.
         second: the network that is compared with it.
-        images: the input of each `[*shape]`, in the range of its spec.
+        samples: the input of each.
         seq: number of the input, which the headers repeat.
 
     Returns:
@@ -129,7 +134,7 @@ def compared_frames(
     Raises:
         GraphError: an input does not fit.
     """
-    runs = [recorder.record(image) for recorder, image in zip((first, second), images, strict=True)]
+    runs = [recorder.record(sample) for recorder, sample in zip((first, second), samples, strict=True)]
     header = {"type": "maps", "seq": seq}
     frames = [
         encode({**header, "part": part, **found}, maps)

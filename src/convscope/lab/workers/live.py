@@ -125,7 +125,7 @@ class LiveOperations:
         """
         recorder = self.recorder(net, layers)
         sample = open_input(given or {}, data, recorder.net, self.folder)
-        return {}, recorder.frame(sample.input, seq, scales)
+        return {}, recorder.frame(sample, seq, scales)
 
     def compare(
         self,
@@ -148,8 +148,8 @@ class LiveOperations:
             `sizes`, bytes of each frame; and the frames of `compared_frames`, one after the other.
         """
         first, second = (self.recorder(*pair) for pair in zip(nets, layers, strict=True))
-        images = open_same_input(given or {}, data, (first.net, second.net), self.folder)
-        frames = compared_frames(first, second, images, seq)
+        samples = open_same_input(given or {}, data, (first.net, second.net), self.folder)
+        frames = compared_frames(first, second, samples, seq)
         return {"sizes": [len(frame) for frame in frames]}, b"".join(frames)
 
     def test_sample(

@@ -136,6 +136,18 @@ def sentences_on_data(data: Dataset) -> list[Text]:
     return _said([_parts(placed, spec) for placed, spec in files], sampled=len(files) < len(data))
 
 
+def as_fields(lines: Sequence[Text]) -> dict[str, list[str]]:
+    """Return sentences as the fields of a document.
+
+    Args:
+        lines: in every language.
+
+    Returns:
+        `said` and `said_zh`: the sentences in English and Chinese.
+    """
+    return {"said": [line["en"] for line in lines], "said_zh": [line["zh"] for line in lines]}
+
+
 def _said(files: Sequence[Spans | None], *, sampled: bool = False) -> list[Text]:
     """Say how much of files a network sees, by the parts that it shows; `sampled` if there are more files."""
     cropped = [spans for spans in files if spans is not None and _area(spans) <= WHOLE]

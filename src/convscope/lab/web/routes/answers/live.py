@@ -52,6 +52,9 @@ class FrameHeader(TypedDict):
     steered_probabilities: NotRequired[list[Number] | None]
     """Those with scaled units, where any are."""
     pieces: NotRequired[list[Piece]]
+    said: NotRequired[list[str]]
+    """How much of a photograph the network sees, where edges are cropped away."""
+    said_zh: NotRequired[list[str]]
     ms: NotRequired[Number]
     """What the forward pass took in the worker."""
     layers: list[FrameLayer]
