@@ -23,7 +23,7 @@ OWN = ("chirps", "digits", "go-9x9", "phrases", "ring", "sine", "strokes")
 """Sets that need no folder."""
 TABLES = (".csv", ".tsv", ".xz", ".zip")
 """Endings of files that are a data set."""
-FLAGGED = ("a network", "a painting", "a layer", "a unit", "a style", "a data set")
+FLAGGED = ("a network", "a painting", "a layer", "a unit", "a style", "a data set", "a method")
 """What an argument too many may be the value of a flag for."""
 CERTAIN = {"a picture", "a painting", "a network", "a data set", "a folder of pictures", "a result"}
 """What can be told from a word alone; anything else may name a layer, a unit or a style."""
@@ -37,6 +37,7 @@ class _Slot:
     noun: str
     example: str
     repeats: bool
+    choices: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -47,6 +48,11 @@ class _Slot:
     def flag(self) -> str:
         """The field's flag."""
         return flag_of(self.name)
+
+
+    def may_be(self, word: str) -> bool:
+        """Return whether a word can be its value."""
+        return word in self.choices if self.choices else _fits(self.noun, word)
 
 
 @dataclass
@@ -236,7 +242,12 @@ def _arranged(
         for name in schema.model_fields
         if name not in schema.positional and schema.positional_fields({name}) == schema.positional
     ]
-    free = [slot for slot in flagged if slot.noun in FLAGGED and (slot.repeats or slot.flag not in given)]
+    free = [
+        slot
+        for slot in flagged
+        if (slot.choices or slot.noun in FLAGGED) and (slot.repeats or slot.flag not in given)
+    ]
+    free.sort(key=lambda slot: slot.noun != "a method" and not slot.choices)  # whose values are all known
     for order in permutations(arguments):
         found = _placed(slots, free, order)
         if found is None:
@@ -255,7 +266,7 @@ def _placed(slots: Sequence[_Slot], free: Sequence[_Slot], words: Sequence[str])
         place = next(
             (s for s in slots if (s.repeats or s.name not in found.places) and _fits(s.noun, word)), None
         )
-        flag = next((s for s in free if (s.repeats or s.name not in used) and _fits(s.noun, word)), None)
+        flag = next((s for s in free if (s.repeats or s.name not in used) and s.may_be(word)), None)
         if place is not None:
             found.places.setdefault(place.name, []).append(word)
         elif flag is not None:
@@ -270,9 +281,18 @@ def _fits(noun: str, word: str) -> bool:
     """Return whether a word can be what a field takes, by its noun (`convscope.recipe.fields.Takes`)."""
     if noun == "a result" and Path(word).suffix:  # a missing file is named as such when it is opened
         return True
+    if noun == "a method":
+        return _is_method(word)
     if noun in CERTAIN:
         return _is(noun, word) or (noun == "a picture" and _is_sentence(word))
     return not noun or not _is_certain(word)
+
+
+def _is_method(word: str) -> bool:
+    """Return whether a word names a method of attribution, as it may be written."""
+    from convscope.see.attribution.registry import METHOD_ALIASES, METHODS
+
+    return word in METHODS or word in METHOD_ALIASES
 
 
 def _is_certain(word: str) -> bool:
@@ -397,7 +417,7 @@ def _slot(schema: Any, name: str) -> _Slot:
     form = field_form(schema.model_fields[name])
     takes = form.takes if form else None
     noun, example = (takes.noun, takes.example) if takes else ("", name.upper())
-    return _Slot(name, noun, example, bool(form and form.repeats))
+    return _Slot(name, noun, example, bool(form and form.repeats), form.choices if form else ())
 
 
 def _filled(slots: Sequence[_Slot], schema: Any, places: dict[str, list[str]]) -> list[str]:

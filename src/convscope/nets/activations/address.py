@@ -140,10 +140,11 @@ def check_selection(
     Raises:
         PlaceError: the unit or the position lies outside the layer, or there is no such label.
     """
-    unit = _unit(place, labels)
+    unit = _unit(place, labels, shape[0] if shape else 0)
     if unit is not None and (not shape or unit >= shape[0]):
         units = f"units 0 to {shape[0] - 1}" if shape else "no units"
-        raise PlaceError(f"{place.layer_text} has {units}", received=str(place))
+        hint = f"They are counted from 0: {place.layer_text}:{shape[0] - 1} is the last one." if shape else None
+        raise PlaceError(f"{place.layer_text} has {units}", received=str(place), hint=hint)
     if place.position is not None:
         size = shape[1:]
         if len(place.position) != len(size) or any(p >= s for p, s in zip(place.position, size, strict=True)):
@@ -152,11 +153,15 @@ def check_selection(
                 if size
                 else "no positions, only units"
             )
-            raise PlaceError(f"{place.layer_text} has {extent}", received=str(place))
+            last = ",".join(str(count - 1) for count in size)
+            unit_of = f"{place.layer_text}:{place.unit}" if place.unit is not None else place.layer_text
+            hint = f"The last one is {unit_of}@{last}." if size else f"Leave it out: {unit_of}"
+            raise PlaceError(f"{place.layer_text} has {extent}", received=str(place), hint=hint)
     return replace(place, unit=unit)
 
 
-def _unit(place: LayerAddress, labels: tuple[str, ...]) -> int | None:
+def _unit(place: LayerAddress, labels: tuple[str, ...], extent: int) -> int | None:
+    """Return the number of the unit, of `extent` units."""
     if not isinstance(place.unit, str):
         return place.unit
     wanted = place.unit.casefold()
@@ -170,7 +175,7 @@ def _unit(place: LayerAddress, labels: tuple[str, ...]) -> int | None:
         raise PlaceError(
             f"the number of a unit of {place.layer_text}",
             received=place.unit,
-            hint="This layer's units have no labels.",
+            hint=f"Its units have numbers only: 0 to {extent - 1}." if extent else "It has no units.",
         )
     raise PlaceError(
         f"the number or label of a unit of {place.layer_text}",

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from convscope.errors import UsageError, nearest
 from convscope.recipe import OnInput, OnlyWith
-from convscope.recipe.fields import LayerName, Picture, UnitName
+from convscope.recipe.fields import LayerName, Picture, Takes, UnitName
 from convscope.see.attribution.registry import METHOD_ALIASES, METHODS
 
 
@@ -21,7 +21,7 @@ def _registered(name: str) -> str:
     return name
 
 
-MethodName = Annotated[str, AfterValidator(_registered)]
+MethodName = Annotated[str, AfterValidator(_registered), Takes("a method", "gradcam")]
 
 
 class ExplainRecipe(OnInput):
