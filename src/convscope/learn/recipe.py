@@ -104,6 +104,13 @@ class TrainRecipe(SeededRecipe):
     clip: float | None = Field(
         default=None, gt=0, le=1e9, description="longest gradient; longer ones are shortened to it"
     )
+    agc: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e9,
+        description="longest gradient of a unit's weights as a share of their length, such as 0.01; longer "
+        "ones are shortened to it; the last layer's are left alone (adaptive gradient clipping)",
+    )
     ema: float | None = Field(
         default=None,
         gt=0,
@@ -288,8 +295,8 @@ class ClassificationRecipe(TaskRecipe):
     )
     augment: tuple[str, ...] = Field(
         default=(),
-        description="random changes; of images: shift, flip, rotate, erase; of sounds: shift, speed, gain, "
-        "noise",
+        description="random changes; of images: shift, flip, rotate, erase, resized-crop, color-jitter; of "
+        "sounds: shift, speed, gain, noise",
     )
     class_weights: ClassWeights = Field(
         default="none", description="balanced weighs the loss so that every class counts alike"

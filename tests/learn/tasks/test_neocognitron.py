@@ -142,7 +142,14 @@ def test_two_patterns_of_one_plane_are_not_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"optimizer": "adamw", "momentum": 0.9}, {"lr": 0.5}, {"weight_decay": 0.1}, {"clip": 1.0}]
+    "settings",
+    [
+        {"optimizer": "adamw", "momentum": 0.9},
+        {"lr": 0.5},
+        {"weight_decay": 0.1},
+        {"clip": 1.0},
+        {"agc": 0.1},
+    ],
 )
 def test_settings_that_would_change_the_increments_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="increments"):

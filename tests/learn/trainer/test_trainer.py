@@ -1,6 +1,7 @@
 import math
 
 import pytest
+import timm.utils
 import torch
 from tests.learn.conftest import small_net
 from torch import nn
@@ -47,7 +48,7 @@ def test_it_learns(train_images, test_images):
         ("adadelta", lambda groups: torch.optim.Adadelta(groups, rho=0.95)),
     ],
 )
-@pytest.mark.parametrize("extra", [{}, {"clip": 0.5, "label_smoothing": 0.0}])
+@pytest.mark.parametrize("extra", [{}, {"clip": 0.5, "label_smoothing": 0.0}, {"agc": 0.02}])
 @pytest.mark.slow
 def test_it_is_the_loop_one_writes_by_hand(train_images, name, make, extra):
     net, twin = small_net(text=PLAIN), small_net(text=PLAIN).module
@@ -71,6 +72,8 @@ def test_it_is_the_loop_one_writes_by_hand(train_images, name, make, extra):
             )
             optimizer.zero_grad()
             loss.backward()
+            if recipe.agc:
+                timm.utils.adaptive_clip_grad(weights[:-2], recipe.agc)
             if recipe.clip:
                 nn.utils.clip_grad_norm_(weights, recipe.clip)
             optimizer.step()

@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageEnhance
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as reference
 
@@ -72,6 +73,37 @@ def test_rotate_is_torchvisions(monkeypatch):
     opposite = reference.rotate(smooth.float(), drawn, interpolation=mode)
     distances = [(turned.float() - other)[inside].abs().max().item() for other in (expected, opposite)]
     assert min(distances) < 1.5
+
+
+def test_resized_crop_keeps_a_part_of_the_stated_size_and_shape():
+    rows, columns = torch.arange(200.0)[:, None].expand(200, 240), torch.arange(240.0).expand(200, 240)
+    plain = torch.stack([rows, columns, rows]).to(torch.uint8).expand(40, 3, 200, 240)
+    areas, ratios = [], []
+    for one in augmented(plain, ("resized-crop",), 3).double():
+        share_y = (
+            float(one[0, 150, 100] - one[0, 50, 100]) / 100
+        )  # pixels of the image in a pixel of the part
+        share_x = float(one[1, 100, 180] - one[1, 100, 60]) / 120
+        assert torch.equal(one[0], one[2]) and 0 < share_y <= 1.02 and 0 < share_x <= 1.02
+        areas.append(share_y * share_x)
+        ratios.append(share_y / share_x)
+    assert 0.33 < min(areas) < 0.5 and 0.8 < max(areas) <= 1.02
+    assert 0.73 < min(ratios) < 0.9 and 1.1 < max(ratios) < 1.37
+
+
+def test_color_jitter_is_pillows(pictures):
+    changed = augment.color_jitter(pictures, torch.Generator().manual_seed(4))
+    generator = torch.Generator().manual_seed(4)
+    factors = (0.6 + 0.8 * torch.rand(6, 3, generator=generator)).tolist()
+    kinds = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+    for before, after, row in zip(pictures, changed, factors, strict=True):
+        image = Image.fromarray(before.permute(1, 2, 0).numpy())
+        for number in torch.randperm(3, generator=generator).tolist():
+            image = kinds[number](image).enhance(row[number])
+        apart = np.abs(np.asarray(image, int) - after.permute(1, 2, 0).numpy().astype(int))
+        assert apart.max() <= 4 and apart.mean() < 1  # each rounds three times
+    grey = pictures[:, :1]
+    assert augment.color_jitter(grey, torch.Generator().manual_seed(4)).shape == grey.shape
 
 
 def test_erase_blanks_a_square_with_the_mean(pictures):

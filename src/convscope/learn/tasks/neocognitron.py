@@ -87,10 +87,13 @@ class SelfOrganization(Task):
         _module(net)
         plain = {"optimizer": "sgd", "lr": 1.0, "momentum": 0.0, "weight_decay": 0.0, "schedule": "constant"}
         wrong = {n: getattr(recipe, n) for n, value in plain.items() if getattr(recipe, n) != value}
-        if wrong or recipe.clip is not None:
+        clipped = [
+            f"{name} = {value}" for name in ("clip", "agc") if (value := getattr(recipe, name)) is not None
+        ]
+        if wrong or clipped:
             raise UsageError(
-                f"{_listed(plain)}, no clip: increments are added as they are",
-                received=_listed(wrong) or f"clip = {recipe.clip}",
+                f"{_listed(plain)}, no clip, no agc: increments are added as they are",
+                received=_listed(wrong) or ", ".join(clipped),
                 hint="convscope train --recipe neocognitron",
             )
         images = require_images(data)

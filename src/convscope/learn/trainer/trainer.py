@@ -13,11 +13,12 @@ from itertools import chain, islice
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from convscope.errors import DataError, GraphError, TrainingError, UsageError
 from convscope.learn.batches.holdout import with_validation
 from convscope.learn.batches.source import seed_of
+from convscope.learn.optimization.clipping import clip_gradients, clips
 from convscope.learn.optimization.optimizers import make_optimizer
 from convscope.learn.optimization.rates import LearningRates, read_changes
 from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
@@ -447,9 +448,9 @@ class Trainer:
         name = found.optimizer
         optimizer, scaler = self.optimizers[name], self.scalers[name]
         with self.freezer.update(optimizer):
-            if self.recipe.clip is not None:
+            if clips(self.recipe):
                 scaler.unscale_(optimizer)
-                nn.utils.clip_grad_norm_(self.parameters[name], self.recipe.clip)
+                clip_gradients(self.parameters[name], self.recipe, self.net.module)
             scaler.step(optimizer)
             self.task.after_update(self.net)
         scaler.update()

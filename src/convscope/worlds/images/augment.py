@@ -1,7 +1,7 @@
 """Data augmentation of uint8 images, drawn for every image on its own from a seeded generator.
 
-The transforms of torchvision v2 draw once for a whole batch, from torch's global generator; a change of its
-own for every image, from a seed of the step, would need a loop over the images.
+The transforms of torchvision v2 draw once for a whole batch, from torch's global generator. So what they
+change is drawn here, and where a change has no batched form, torchvision's kernel is called image by image.
 
 A new one is one function and one entry in `AUGMENTATIONS`.
 """
@@ -18,6 +18,12 @@ TURN = 12.0
 """Largest angle of `rotate`, in degrees."""
 HOLE = 0.3
 """Side of the square that `erase` fills, as a share of the image's side."""
+AREA = 0.35
+"""Smallest part of an image that `resized-crop` keeps, as a share of its area."""
+RATIO = 4 / 3
+"""Largest ratio of the sides of the part that `resized-crop` keeps to those of the image, either way."""
+JITTER = 0.4
+"""Largest change of brightness, contrast and saturation by `color-jitter`, as a share."""
 
 
 def shift(pictures: Tensor, generator: Generator) -> Tensor:
@@ -94,11 +100,64 @@ def erase(pictures: Tensor, generator: Generator) -> Tensor:
     return torch.where(inside[0] & inside[1], mean, pictures)
 
 
+def resized_crop(pictures: Tensor, generator: Generator) -> Tensor:
+    """Crop a part of each image and resize it to the whole (torchvision's `RandomResizedCrop`).
+
+    Args:
+        pictures: images `[b c h w]`, uint8, on the CPU.
+        generator: draws area, ratio of the sides, and place; area and logarithm of the ratio uniformly.
+
+    Returns:
+        Images `[b c h w]`, uint8, resized bilinearly with antialiasing.
+
+    Source: Szegedy et al. 2014, arXiv:1409.4842, section 6, with a larger smallest area.
+    """
+    from torchvision.transforms.v2.functional import resized_crop as crop
+
+    height, width = pictures.shape[-2:]
+    area, ratio, top, left = torch.rand(4, len(pictures), generator=generator)
+    area = AREA + (1 - AREA) * area
+    ratio = RATIO ** (2 * ratio - 1)
+    rows = (height * (area * ratio).sqrt()).round().clamp(1, height).long()
+    columns = (width * (area / ratio).sqrt()).round().clamp(1, width).long()
+    first = (top * (height - rows + 1)).long(), (left * (width - columns + 1)).long()
+    boxes = torch.stack([*first, rows, columns], 1).tolist()
+    size = [height, width]
+    parts = [crop(one, y, x, h, w, size) for one, (y, x, h, w) in zip(pictures, boxes, strict=True)]
+    return torch.stack(parts)
+
+
+def color_jitter(pictures: Tensor, generator: Generator) -> Tensor:
+    """Change brightness, contrast and saturation of each image, in random order.
+
+    Args:
+        pictures: images `[b c h w]`, uint8, on the CPU.
+        generator: draws the factors, uniformly from `1 - JITTER` to `1 + JITTER`, and their order.
+
+    Returns:
+        Images `[b c h w]`, uint8; the saturation of grey ones stays.
+
+    Source: torchvision's `ColorJitter`, without changes of hue.
+    """
+    from torchvision.transforms.v2 import functional as v2
+
+    changes = (v2.adjust_brightness, v2.adjust_contrast, v2.adjust_saturation)
+    factors = 1 + JITTER * (2 * torch.rand(len(pictures), len(changes), generator=generator) - 1)
+    changed = []
+    for one, row in zip(pictures, factors.tolist(), strict=True):
+        for number in torch.randperm(len(changes), generator=generator).tolist():
+            one = changes[number](one, row[number])
+        changed.append(one)
+    return torch.stack(changed)
+
+
 AUGMENTATIONS: dict[str, Callable[[Tensor, Generator], Tensor]] = {
     "shift": shift,
     "flip": flip,
     "rotate": rotate,
     "erase": erase,
+    "resized-crop": resized_crop,
+    "color-jitter": color_jitter,
 }
 
 
