@@ -89,8 +89,8 @@ def run() -> Result:
     wrong = [line for line, code, *_ in found if code]
     return Result(
         "A walk through the README",
-        "Every command of the README, in its order, in an empty folder with a photograph, a painting, a digit, "
-        f"and {PER_CLASS} photographs of each of five flowers; one after the other, each once, with an empty "
+        "Every command of the README, in its order, in an empty folder with a photograph, a painting, a "
+        f"digit, and {PER_CLASS} photographs of each of five flowers; one after the other, once, with an empty "
         "cache at the beginning. Seconds are those of the whole process.",
         ("command", "exit code", "seconds", "new files", "what it said last"),
         rows,
