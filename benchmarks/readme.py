@@ -90,7 +90,7 @@ def run() -> Result:
     return Result(
         "A walk through the README",
         "Every command of the README, in its order, in an empty folder with a photograph, a painting, a "
-        f"digit, and {PER_CLASS} photographs of each of five flowers; one after the other, once, with an empty "
+        f"digit, and {PER_CLASS} photographs of each of five flowers; in turn, once, with an empty "
         "cache at the beginning. Seconds are those of the whole process.",
         ("command", "exit code", "seconds", "new files", "what it said last"),
         rows,
