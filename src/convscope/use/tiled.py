@@ -20,6 +20,7 @@ from convscope.nets import Net
 from convscope.nets.style.adain import AdaIN, Statistics, Style, mixed, statistics, statistics_of_parts
 from convscope.nets.style.bank import PLAIN, StyleBank
 from convscope.nets.style.parts import STEP, InstanceNormWithFixedStats, Maps, any_size
+from convscope.nets.style.style_swap import Part
 
 LEAST = 64
 """Least side of a tile in pixels, without its margin; smaller tiles would be mostly margin."""
@@ -257,7 +258,11 @@ class AdaINStyle:
         encoded = (self._encoded(net, _to_unit_range(part.cut(whole), net)) for part in some)
         own = statistics_of_parts(map(_without_margin, encoded, some))
         encoded = (self._encoded(net, _to_unit_range(part.cut(whole), net)) for part in some)
-        swapped = (self.module.swap(features.float(), self.styles, own) for features in encoded)
+        size = tuple(whole.shape[-2:])
+        swapped = (
+            self.module.swap(features.float(), self.styles, own, _in_features(part, size))
+            for features, part in zip(encoded, some, strict=True)
+        )
         return replace(self, own=own, swapped=statistics_of_parts(map(_without_margin, swapped, some)))
 
     def paint(self, net: Net, images: Float[Tensor, "1 3 h w"], whole: Any, part: PaintedTile) -> Tensor:
@@ -266,19 +271,20 @@ class AdaINStyle:
         Args:
             net: AdaIN network.
             images: the tile with its margin, `[1 3 h w]` in [0, 1].
-            whole: not used.
-            part: not used.
+            whole: height and width of the whole image.
+            part: where the tile is.
 
         Returns:
             The stylized tile with its margin, `[1 3 h w]`.
         """
+        place = _in_features(part, whole)
 
         def painted(ready: Tensor) -> Tensor:
             features = self.module.encode(ready).float()
             own = self.own or statistics(features)
             rest = 1.0 - sum(share for share, _ in self.styles)
             wanted = mixed([*((share, style.statistics) for share, style in self.styles), (rest, own)])
-            swapped = self.module.swap(features, self.styles, own)
+            swapped = self.module.swap(features, self.styles, own, place)
             target = self.module.exchange(swapped, wanted, self.swapped or statistics(swapped))
             return self.module.decode(target.to(ready.dtype))
 
@@ -290,6 +296,12 @@ class AdaINStyle:
         down, across = height - images.shape[-2], width - images.shape[-1]
         padded = functional.pad(net.normalise(images)[0], (0, across, 0, down), mode="replicate")
         return self.module.encode(padded)
+
+
+def _in_features(part: PaintedTile, whole: tuple[int, ...]) -> Part:
+    """Return where the features of a tile, with its margin, lie in those of the whole image."""
+    height, width = (-(-side // STEP) for side in whole)
+    return Part((part.outer[0][0] // STEP, part.outer[1][0] // STEP), (height, width))
 
 
 def _without_margin(features: Maps, part: PaintedTile) -> Maps:

@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from convscope.errors import UsageError
 from convscope.nets.style.parts import Maps, Residual, UpsampleConv, any_size, convolution, last, unit
-from convscope.nets.style.style_swap import StylePatches, style_patches, swap
+from convscope.nets.style.style_swap import Part, StylePatches, style_patches, swap
 
 Statistic = Float[Tensor, "_ c 1 1"]
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -193,7 +193,13 @@ class AdaIN(nn.Module):
         colour = _with_covariance(centred[:, -3:], own.colour_root, style.colour_root)
         return torch.cat([texture, colour], 1) + style.mean
 
-    def swap(self, features: Maps, styles: Sequence[tuple[float, Style]], own: Statistics) -> Maps:
+    def swap(
+        self,
+        features: Maps,
+        styles: Sequence[tuple[float, Style]],
+        own: Statistics,
+        part: Part | None = None,
+    ) -> Maps:
         """Replace every patch of a photograph's features by the styles' most similar ones.
 
         Colours stay; what is missing from weights of 1 is left of the photograph's features. The result has
@@ -203,6 +209,7 @@ class AdaIN(nn.Module):
             features: features of one photograph `[1 259 h w]`.
             styles: weight of each style, and the style.
             own: statistics to whiten with, as of the whole image when `features` are of a tile.
+            part: where a tile's features lie in those of the whole image; None for the whole.
 
         Returns:
             Features of the same shape, whitened but for the colours.
@@ -210,7 +217,7 @@ class AdaIN(nn.Module):
         white = _whitened(features, own)
         texture = (1.0 - sum(share for share, _ in styles)) * white
         for share, style in styles:
-            texture += share * swap(white, style.patches)
+            texture += share * swap(white, style.patches, part)
         return torch.cat([texture, features[:, -3:].float()], 1)
 
     def decode(self, features: Maps) -> Maps:
