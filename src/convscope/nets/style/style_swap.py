@@ -6,8 +6,8 @@ arXiv:1805.03857). Statistics alone say which strokes there are, not how they li
 neighbours come from the painting together.
 
 Where a photograph is flat, all patches are about as unlike it, and one would be everywhere. There the one is
-taken that lies in the painting where the photograph's lies in the photograph (`NEARNESS`): strokes go on as they
-do in the painting.
+taken that lies in the painting where the photograph's lies in the photograph (`NEARNESS`): strokes go on as
+in the painting.
 """
 
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ STRIDE = 2
 """Of the style's patches, one in so many rows and columns is compared with: a quarter of the time, and by
 SqueezeNet the pictures are as near to painting and photograph."""
 NEARNESS = 20.0
-"""What a patch loses that lies as far away as the painting is high, in lengths of whitened features: those of a
-photograph's patches are about 10 where it is flat, and 50 to 70 where it is not."""
+"""What a patch loses that lies as far away as the painting is high, in lengths of whitened features: those of
+a photograph's patches are about 10 where it is flat, and 50 to 70 where it is not."""
 MOST_SIMILARITIES = 2**24
 """How many similarities of patches are held at a time."""
 OFFSETS = range(-(PATCH // 2), PATCH // 2 + 1)
