@@ -15,11 +15,11 @@ import pytest
 import torch
 from PIL import Image
 from tests.learn.runs.parts import write_run
-from tests.show.pages.test_training_page import evaluation
-from tests.show.pages.test_verdicts import LEADS, compared
+from tests.show.pages.test_training_page import epochs, evaluation, run_of
+from tests.show.pages.test_verdicts import compared
 
 from convscope.graph import TensorSpec, chain
-from convscope.learn import NearDuplicate, RunComparison, compare_runs, find_recipe
+from convscope.learn import Classification, LRChange, NearDuplicate, RunComparison, compare_runs, find_recipe
 from convscope.learn.runs.comparison import AccuracyDifference
 from convscope.nets import SpectrogramAxes, build, load, wrap
 from convscope.see import feature_maps, filters, layer_health, unit_report
@@ -30,12 +30,11 @@ from convscope.see.attribution.metrics.deletion_insertion import Curves, Deletio
 from convscope.see.attribution.metrics.faithfulness import Faithfulness
 from convscope.see.attribution.metrics.pointing_game import Pointing
 from convscope.see.attribution.metrics.weight_randomization import WeightRandomization
-from convscope.show.pages import crop, features, runs, unit
+from convscope.show.pages import crop, features, runs, training, unit
 from convscope.show.pages.explanation import attribution, page, text, verdicts
 from convscope.show.report.figure import Figure
-from convscope.show.report.figures.network import layers
+from convscope.show.report.figures.network import layers, unit_texts
 from convscope.show.report.figures.network import unit as unit_figures
-from convscope.show.report.figures.network import unit_texts
 from convscope.show.report.figures.runs import tables
 from convscope.show.report.figures.training import (
     attributed_mistakes,
@@ -47,10 +46,10 @@ from convscope.show.report.figures.training import (
     duplicates,
 )
 from convscope.show.report.figures.training.worst_examples import Answer
-from convscope.show.report.i18n import LANGUAGES, Text, plain
+from convscope.show.report.i18n import LANGUAGES, Text, plain, spoken
 from convscope.show.report.worlds import chapters, go, sound
 from convscope.show.report.worlds import text as texts_tour
-from convscope.worlds import ImageTensorDataset, Sample, open_sample
+from convscope.worlds import ImageTensorDataset, LabelledTensors, Sample, open_sample
 from convscope.worlds.datasets import digits
 from convscope.worlds.go import Board
 
@@ -174,7 +173,8 @@ def source(axes="none") -> str:
 def explain_page(axes="none", **scores: Any) -> str:
     with patched((page, "axes_of", lambda _: AXES[axes])):
         three = [replace(real(), faithfulness=(faithful(),))] * 3
-        return visible(page.page(three, "make", [compared(**scores)] if scores else ()))
+        found = [replace(compared(**scores), methods=("saliency",) * 3)] if scores else ()
+        return visible(page.page(three, "make", found))
 
 
 # --- runs ---
@@ -220,7 +220,10 @@ def looked(size: tuple[int, int] | None, health=False) -> str:
 
 def folded(count: int, health=False, kernels=False) -> str:
     maps = list(feature_maps(small(), torch.rand(1, 3, 32, 32), features.changing_layers(small())))[:count]
-    checked = layer_health(small(), torch.rand(6, 3, 32, 32), ["conv1"]) if health else ()
+    pictures = LabelledTensors(
+        torch.rand(6, 3, 32, 32), torch.zeros(6, dtype=torch.int64), ("a",), COLOUR, "six"
+    )
+    checked = layer_health(small(), pictures, ["conv1"]) if health else ()
     found = {"conv1": filters(small(), "conv1")} if kernels else {}
     return visible(layers.figure(maps, 2, (), {h.place: h for h in checked}, found, 1.0, folded=True).body)
 
@@ -248,12 +251,14 @@ def noted(size: tuple[int, int]) -> str:
     """The note on a sheet, which is in English; a page may have it in Chinese."""
     seen: list[Text] = []
 
-    def spoken(key: str, **values: object) -> Text:
-        seen.append({language: plain(key, language, **values) for language in LANGUAGES})
+    def noticed(key: str, **values: object) -> Text:
+        seen.append(spoken(key, **values))
         return seen[-1]
 
-    with patched((crop, "spoken", spoken)):
-        assert crop.note(open_sample(Image.new("RGB", size), COLOUR), COLOUR) == "".join(t["en"] for t in seen)
+    with patched((crop, "spoken", noticed)):
+        assert crop.note(open_sample(Image.new("RGB", size), COLOUR), COLOUR) == "".join(
+            t["en"] for t in seen
+        )
     return told(*seen)
 
 
@@ -267,6 +272,11 @@ def portrait() -> Any:
         return unit_report(load("digits"), "output:3", digits.test().take(range(30)), top_k=4, steps=2)
 
 
+def standing(**changes: Any) -> Any:
+    """A stand-in of the report of a unit with other results."""
+    return SimpleNamespace(**{**vars(portrait()), **changes})
+
+
 def state(dead=False, saturated=False) -> str:
     """The fact of a unit's state on its page."""
     entry = replace(portrait().entry, dead=dead, saturated=saturated)
@@ -274,6 +284,12 @@ def state(dead=False, saturated=False) -> str:
     found = re.search("在这些输入上的状态(.*)", visible(made))
     assert found is not None
     return found[1]
+
+
+def synthetic(known: bool) -> str:
+    changes = {"percentile": 62.5} if known else {"percentile": None, "maximizing": None, "minimizing": None}
+    figure = unit_figures.wanted(standing(**changes), digits.SPEC, "")
+    return titled(figure) if figure else ""
 
 
 def examples(of=unit_figures, labels=(3, 3, 3, 3), bottom=False) -> str:
@@ -287,12 +303,12 @@ def examples(of=unit_figures, labels=(3, 3, 3, 3), bottom=False) -> str:
 
 def ngrams(known: bool) -> str:
     one = SimpleNamespace(texts=("is it",), values=(2.5,), words=[[["is"], ["it"]]], gains=[[[1.0], [1.5]]])
-    return titled(unit_texts.ngrams(replace(portrait(), ngrams=(one, one) if known else None), ""))
+    return titled(unit_texts.ngrams(standing(ngrams=(one, one) if known else None), ""))
 
 
 def field(measured: bool) -> str:
     effective = SimpleNamespace(influence=torch.ones(28, 28), box=(), size=14.0, images=30, place="conv1")
-    figure = unit_figures.field(replace(portrait(), effective=effective if measured else None), digits.SPEC, "")
+    figure = unit_figures.field(standing(effective=effective if measured else None), digits.SPEC, "")
     return titled(figure) if figure else ""
 
 
@@ -301,7 +317,7 @@ def wanted(gradient: bool) -> str:
     both = replace(portrait(), maximizing=made, minimizing=made)
     figure = unit_figures.wanted(both, digits.SPEC, "")
     assert figure is not None
-    return visible(figure.body) + "\n"
+    return visible(str(figure.body).replace("</p>", "\n"))
 
 
 # --- trainings ---
@@ -320,6 +336,17 @@ def recipe(reduced=False, here="accuracy 91.00%", measured=True) -> str:
     found = find_recipe("lecture-mnist")
     found = found if measured else replace(found, measured=None)
     return visible(commands.known_results(found, here, reduced).body)
+
+
+def curved(tested: bool) -> str:
+    run = run_of(Path("runs"), Classification(), load("digits"), epochs([0.5, 0.4]), None, planned=2)
+    done = [e if tested else replace(e, test_metrics={}) for e in run.epochs]
+    return titled(*training._curves(replace(run, epochs=done))) + "\n"
+
+
+def rescaled(changes: int) -> str:
+    run: Any = SimpleNamespace(lr_changes=[LRChange(2, 30, 0.05, 0.1)] * changes)
+    return told(*(spoken(key, **values) for key, values in training._rescaled(run)))
 
 
 def reliable(temperature: float, sure=0.9, right=90) -> str:
@@ -352,7 +379,7 @@ def wrong_answers(of_texts=False, wrong=True) -> str:
         image, names = open_sample("is it", net.input_spec).input, net.classes
     else:
         net, image, names = small(), torch.rand(3, 32, 32), ("a", "b")
-    one = Answer(image[None], names[0], names[int(wrong)], 0.9, 0.1)
+    one = Answer(image, names[0], names[int(wrong)], 0.9, 0.1)
     figure = attributed_mistakes.of_run(net, [one], names, "")
     return titled(figure) if figure else ""
 
@@ -425,6 +452,8 @@ def read(english: tuple[str, float], chinese: tuple[str, float]) -> str:
 
 
 def heard(label: str, share: float) -> str:
-    with patched((chapters, "classify", lambda *_, **__: answered(label, share)), (chapters, "_heat", lambda *_: "")):
+    with patched(
+        (chapters, "classify", lambda *_, **__: answered(label, share)), (chapters, "_heat", lambda *_: "")
+    ):
         (figure,) = sound.answer(subject(Sample(torch.zeros(1), None))).figures
     return titled(figure)
