@@ -345,7 +345,7 @@ def curved(tested: bool) -> str:
 
 
 def rescaled(changes: int) -> str:
-    run: Any = SimpleNamespace(lr_changes=[LRChange(2, 30, 0.05, 0.1)] * changes)
+    run: Any = SimpleNamespace(lr_changes=[LRChange(2, 30, 60, 0.1, 0.05)] * changes)
     return told(*(spoken(key, **values) for key, values in training._rescaled(run)))
 
 

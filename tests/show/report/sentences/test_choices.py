@@ -93,6 +93,7 @@ def chosen() -> dict[str, str]:
     return found
 
 
+TRAINING = "tests/show/pages/test_training_page.py"
 ELSEWHERE = {
     "tests/show/pages/test_atlas.py::test_a_card_says_what_supports_a_class_or_that_none_is": (
         "atlas.among",
@@ -131,13 +132,11 @@ ELSEWHERE = {
     "tests/show/pages/test_verdicts.py::test_without_numbers_none_is_recommended": (
         "explain.verdict.unchecked",
     ),
-    "tests/show/pages/test_training_page.py::test_the_epoch_that_is_kept_is_named_with_its_validation_data": (
+    f"{TRAINING}::test_the_epoch_that_is_kept_is_named_with_its_validation_data": (
         "trained.kept",
         "trained.stopped",
     ),
-    "tests/show/pages/test_training_page.py::test_a_turn_of_the_loss_is_stated_only_where_it_turned": (
-        "trained.turned",
-    ),
+    f"{TRAINING}::test_a_turn_of_the_loss_is_stated_only_where_it_turned": ("trained.turned",),
     "tests/show/report/test_findings.py::test_a_class_of_the_top_images_is_named_only_beyond_chance": (
         "unit.classes.alike",
         "unit.classes.title",
@@ -150,27 +149,27 @@ ELSEWHERE = {
         "training.curves.alike",
         "training.curves.title",
     ),
-    "tests/show/pages/test_training_page.py::test_it_is_too_sure_only_if_the_interval_says_so": (
+    f"{TRAINING}::test_it_is_too_sure_only_if_the_interval_says_so": (
         "trained.calibration.even",
         "trained.calibration.over",
         "trained.calibration.title",
         "trained.calibration.under",
         "trained.calibration.unproven",
     ),
-    "tests/show/pages/test_training_page.py::test_better_than_always_one_class_only_if_the_interval_says_so": (
+    f"{TRAINING}::test_better_than_always_one_class_only_if_the_interval_says_so": (
         "trained.accuracy.better",
         "trained.accuracy.unclear",
         "trained.accuracy.worse",
     ),
-    "tests/show/pages/test_training_page.py::test_one_class_is_harder_only_if_intervals_do_not_overlap": (
+    f"{TRAINING}::test_one_class_is_harder_only_if_intervals_do_not_overlap": (
         "trained.accuracy.alike",
         "trained.accuracy.differ",
     ),
-    "tests/show/pages/test_training_page.py::test_the_most_frequent_mistake_is_named_only_if_there_is_one": (
+    f"{TRAINING}::test_the_most_frequent_mistake_is_named_only_if_there_is_one": (
         "trained.confusion.title",
         "trained.tied.title",
     ),
-    "tests/show/pages/test_training_page.py::test_what_was_frozen_is_shown_with_its_digests": (
+    f"{TRAINING}::test_what_was_frozen_is_shown_with_its_digests": (
         "trained.frozen.beginning",
         "trained.frozen.broken",
         "trained.frozen.differs",
@@ -185,7 +184,7 @@ ELSEWHERE = {
         "trained.frozen.to",
         "trained.frozen.within",
     ),
-    "tests/show/pages/test_training_page.py::test_the_advice_follows_from_the_numbers": (
+    f"{TRAINING}::test_the_advice_follows_from_the_numbers": (
         "trained.advice.class",
         "trained.advice.duplicates",
         "trained.advice.gap",
