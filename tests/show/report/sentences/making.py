@@ -341,7 +341,8 @@ def recipe(reduced=False, here="accuracy 91.00%", measured=True) -> str:
 def curved(tested: bool) -> str:
     run = run_of(Path("runs"), Classification(), load("digits"), epochs([0.5, 0.4]), None, planned=2)
     done = [e if tested else replace(e, test_metrics={}) for e in run.epochs]
-    return titled(*training._curves(replace(run, epochs=done))) + "\n"
+    (figure,) = training._curves(replace(run, epochs=done))
+    return titled(figure) + "\n"
 
 
 def rescaled(changes: int) -> str:

@@ -102,23 +102,21 @@ def test_the_error_by_chance_is_that_of_a_simulation(count: int) -> None:
     (zh,) = re.findall(rf"在 {count} 个样本上也会仅因偶然而显示约 ([\d.]+) 的误差", body)
     bins = np.ceil(confidence.astype(np.float32) * 15).astype(int)
     right = np.random.default_rng(1).random((2000, count)) < confidence
-    gaps = sum(np.abs((right - confidence)[:, bins == b].sum(1)) for b in range(16)) / count
+    gaps = np.stack([np.abs((right - confidence)[:, bins == b].sum(1)) for b in range(16)]).sum(0) / count
     assert float(en) == float(zh) == pytest.approx(100 * gaps.mean(), rel=0.1)
 
 
 def test_every_line_of_the_scale_of_weights_is_ten_times_the_one_before() -> None:
     rows = [parameters.Costs("first", 1_000_000, 1_000, 100)]
     figure = parameters.figure(rows, 5)
-    assert "every line is ten times the one before, and every second one has its number" in i18n.plain(
-        "why.parameters.caption", **figure.values
-    )
-    assert "每条线是前一条的十倍，隔一条标出数值" in i18n.plain(
-        "why.parameters.caption", "zh", **figure.values
-    )
+    said = making.titled(figure, "caption")
+    assert "every line is ten times the one before, and every second one has its number" in said
+    assert "每条线是前一条的十倍，隔一条标出数值" in said
     drawn = str(parameters._draw(800, rows))
     lines = [float(x) for x in re.findall(r'd="M([\d.]+) [\d.]+V[\d.]+" class="hair"', drawn)]
     numbers = [float(x) for x in re.findall(r'x="([\d.]+)"[^>]*class="middle tiny muted"', drawn)]
-    (left, right) = (float(x) for x in re.search(r'd="M([\d.]+) \d+H([\d.]+)" class="edge"', drawn).groups())
+    ((left, right),) = re.findall(r'd="M([\d.]+) \d+H([\d.]+)" class="edge"', drawn)
+    left, right = float(left), float(right)
     assert lines[2] == pytest.approx(left, abs=0.1) and lines[6] == pytest.approx(right, abs=0.1)
     assert np.diff(lines) == pytest.approx(np.full(8, (right - left) / 4), abs=0.2)
     assert numbers == pytest.approx(lines[::2], abs=0.1)
