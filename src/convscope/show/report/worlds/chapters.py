@@ -12,7 +12,7 @@ from convscope.graph import costs, totals
 from convscope.nets import LayerAddress
 from convscope.see.attribution import explain
 from convscope.see.features import feature_maps
-from convscope.see.units import index_units
+from convscope.see.units import index_units, receptive_field
 from convscope.show import tinted
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag, with_longer_side
@@ -144,6 +144,23 @@ def maps_figure(
     limit = max((rows.limit_of(layer, strongest) for layer in layers), default=0.0)
     drawn = rows.figure(layers, strongest, net.classes, {}, {}, limit, reading, folded=False)
     return Figure(key, join([enlarging(net, subject.sample), drawn.body]), command, "", values, wide=True)
+
+
+def fields(subject: Subject, places: Sequence[str], unit: float = 1.0) -> dict[str, str]:
+    """List on how much of the input one value of some layers depends, for the captions of their maps.
+
+    Args:
+        subject: whose network it is.
+        places: the layers.
+        unit: positions of the input that count as one, such as the samples of a millisecond.
+
+    Returns:
+        The extents of the receptive fields in these units, without the borders of the input, by language; a
+            question mark where one is not known.
+    """
+    known = [receptive_field(subject.net, LayerAddress.parse(place)) for place in places]
+    found = ["×".join(f"{extent / unit:.0f}" for extent in one.size) if one else "?" for one in known]
+    return {"en": ", ".join(found), "zh": "、".join(found)}
 
 
 def examples_figure(

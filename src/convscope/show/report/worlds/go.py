@@ -159,7 +159,8 @@ def inside(subject: Subject) -> Section:
     Returns:
         The section.
     """
-    maps = chapters.maps_figure("go.maps", subject, PLACES, f"convscope look {FILE} --net {NETWORK}")
+    fields, command = chapters.fields(subject, PLACES), f"convscope look {FILE} --net {NETWORK}"
+    maps = chapters.maps_figure("go.maps", subject, PLACES, command, fields=fields)
     units = [f"{PLACES[1]}:{k}" for k in UNITS]
     command = f"convscope unit {NETWORK} {units[0]} --data go-9x9"
     return Section("go.inside", (maps, chapters.examples_figure("go.units", subject, units, command)))

@@ -121,7 +121,9 @@ def inside(subject: Subject) -> Section:
     Returns:
         The section.
     """
-    maps = chapters.maps_figure("sound.maps", subject, PLACES, f"convscope look {FILE} --net {NETWORK}")
+    look = f"convscope look {FILE} --net {NETWORK}"
+    fields = chapters.fields(subject, PLACES, (subject.net.input_spec.sample_rate or 1) / 1000)
+    maps = chapters.maps_figure("sound.maps", subject, PLACES, look, fields=fields)
     command = f"convscope unit {NETWORK} {UNITS[0]} --data FOLDER"
     return Section(
         "sound.inside", (maps, chapters.examples_figure("sound.units", subject, UNITS, command, count=3))
