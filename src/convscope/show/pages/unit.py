@@ -98,7 +98,7 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
         net: the network; its spec states the value range.
 
     Returns:
-        The sheet in RGB. The first row holds the maximising image and the real examples of largest
+        The sheet in RGB. The first row holds the maximising image (of it the receptive field) and the real examples of largest
         activation, the second the minimising image and those of smallest; each example as patch and as the
         whole image with the patch outlined.
     """
@@ -111,7 +111,7 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
     ):
         tiles = []
         if made is not None:
-            large = input_image.fitted(worlds.render(made.picture, net.input_spec), LARGE)
+            large = input_image.fitted(worlds.render(made.crop, net.input_spec), LARGE)
             text = f"{made.value:.3g}{', no gradient' if made.no_gradient else ''}"
             tiles.append(SheetTile(large, f"{name}: {text}"))
         examples = [_example(patch, portrait, net.input_spec) for patch in patches]
