@@ -40,7 +40,7 @@ def test_occlusion_finds_the_corner_and_is_above_chance() -> None:
 
 
 def test_chance_of_cards_and_table_are_of_the_same_random_maps() -> None:
-    """Computed anew, map by map: the mean areas, their difference and the margin of two standard deviations."""
+    """Computed anew, map by map: mean areas, their difference, and a margin of two standard deviations."""
     torch.manual_seed(1)
     net = wrap(Corner(), TensorSpec((1, 16, 16)), ("dark", "bright"))
     made = [explain(net, torch.rand(1, 16, 16), "occlusion", 1, checks=("deletion",), window=4, stride=2)]

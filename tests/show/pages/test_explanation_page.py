@@ -57,7 +57,7 @@ def visible(text: str) -> str:
 
 
 def test_a_card_is_coloured_by_the_test_that_decides_its_badge(made):
-    """Its chance level is that of the comparison's random maps, and words are spoken of beside texts alone."""
+    """Its chance level is that of the comparison's random maps; words are spoken of beside texts alone."""
     drawn = page(made, "x", [compared((0.9, 0.2, 0.9), (0.9, 0.9, 0.2), margin=0.5)])
     cards = re.findall(r"<article>.*?</article>", drawn, re.DOTALL)
     assert len(cards) == 3

@@ -74,11 +74,17 @@ def test_shares_of_the_scales_follow_the_values():
 
 
 def test_a_group_is_shown_by_its_last_activation():
-    """An inverted residual ends in a linear projection, whose maps have an offset; the head ends in the output."""
+    """An inverted residual ends in a linear projection, whose maps have an offset; the head in the output."""
     net = load("efficientnet_lite0")
     layers = list(feature_maps(net, torch.rand(1, 3, 224, 224), features.changing_layers(net)))
     blocks = ["1.1", "2.1", "3.2", "4.2", "5.3", "6.0"]
-    expected = ["bn1.act", "blocks.0.0.bn1.act", *(f"blocks.{b}.bn2.act" for b in blocks), "bn2.act", "output"]
+    expected = [
+        "bn1.act",
+        "blocks.0.0.bn1.act",
+        *(f"blocks.{b}.bn2.act" for b in blocks),
+        "bn2.act",
+        "output",
+    ]
     assert features.shown_layers(net, layers) == expected == features.listed_layers(net, layers)
     linear = wrap(nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2)).eval(), TensorSpec((1, 9, 9)))
     layers = list(feature_maps(linear, torch.rand(1, 1, 9, 9), ["0", "1"]))

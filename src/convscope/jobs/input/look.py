@@ -1,8 +1,8 @@
 """Show what a network makes of one picture, layer by layer.
 
-Feature maps of the strongest units of each layer (those whose map varies most over the picture), and the filters
-themselves: one page of all layers, folded by module, and contact sheets; with --places also a sheet for each
-of these. With --data also which units of each layer are dead, saturated or redundant over inputs.
+Feature maps of the strongest units of each layer (those whose map varies most over the picture), and the
+filters themselves: one page of all layers, folded by module, and contact sheets; with --places also a sheet
+for each of these. With --data also which units of each layer are dead, saturated or redundant over inputs.
 
     convscope look photo.jpg
     convscope look photo.jpg --places blocks.3.0 --top-channels 16
@@ -33,7 +33,7 @@ FILTERS = "filters.png"
 def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
     """Run one forward pass, and save the feature maps of the strongest units of each layer.
 
-    Writes `look.html` (all layers), `look.png` (of many layers the last activation of each group), `input.png`,
+    Writes `look.html` (all layers), `look.png` (of many the last activation of each group), `input.png`,
     `filters.png` if `recipe.filters` is on, and `LAYER.png` for each layer that `recipe.places` names and
     whose feature maps are images.
 

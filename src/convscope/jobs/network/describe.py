@@ -84,8 +84,8 @@ def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
         file or the folder).
 
     Raises:
-        UsageError: the file exists already, its ending is none of these, `--depth` is given without a graph to draw, or the network is
-            unknown (exit code 2).
+        UsageError: the file exists already, its ending is none of these, `--depth` is given without a graph
+            to draw, or the network is unknown (exit code 2).
     """
     from convscope import nets
 
@@ -95,7 +95,7 @@ def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
         raise UsageError(
             f"--out ending in {', '.join(WRITTEN[:-1])} or {WRITTEN[-1]}, or a folder",
             received=str(out),
-            hint="The graph is drawn in .html and .svg, the table is saved in .json, and a folder has all three.",
+            hint="The graph is drawn in .html and .svg, the table is saved in .json; a folder has all three.",
         )
     draws = out is not None and ending != ".json"
     if draws:
@@ -130,7 +130,7 @@ def _fill(net: "Net", description: "Description", recipe: DescribeRecipe, worksp
 
 
 def _drawing(net: "Net", description: "Description", recipe: DescribeRecipe, out: Path, ending: str) -> str:
-    """Return the graph as SVG if `ending` is `.svg`, else as an HTML page that says how `out` is made again."""
+    """Return the graph as SVG if `ending` is `.svg`, else as a page with the command that makes `out`."""
     from convscope.recipe import stamp
     from convscope.show import graphs
 

@@ -37,8 +37,8 @@ class MethodComparison:
         margin: by baseline, two standard deviations of the scores of random heatmaps.
         stays: whether each method's heatmap stays the same with random weights; None if that was not checked.
         alike: rank correlation of each pair of heatmaps, on a coarse grid.
-        chance_areas: mean areas under the insertion and the deletion curve of the same random heatmaps, under the
-            first baseline; their difference is its `chance`.
+        chance_areas: mean areas under the insertion and the deletion curve of the same random heatmaps, under
+            the first baseline; their difference is its `chance`.
     """
 
     methods: tuple[str, ...]

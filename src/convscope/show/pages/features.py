@@ -49,8 +49,9 @@ def page(
 ) -> str:
     """Render the feature maps of one input as a self-contained HTML page in English and Chinese.
 
-    Layers are grouped by module, with the last activation of each group shown and its other layers folded (see
-    `shown_layers`). A switch changes the scale of all maps: each by itself, each layer's, or the whole network's.
+    Layers are grouped by module, with the last activation of each group shown and its other layers folded
+    (see `shown_layers`). A switch changes the scale of all maps: each by itself, each layer's, or the whole
+    network's.
 
     Args:
         net: the network.
@@ -152,8 +153,8 @@ def groups(places: Sequence[str], most: int = MOST_LAYERS) -> list[tuple[str, li
 def shown_layers(net: Net, layers: Sequence[FeatureMaps]) -> list[str]:
     """Choose the layers that stand for their groups: of each group the last activation, and the output.
 
-    A layer before its non-linearity, such as the projection that ends a block of a MobileNet, has maps with an
-    offset of either sign, which say less of where a unit responds.
+    A layer before its non-linearity, such as the projection that ends a block of a MobileNet, has maps with
+    an offset of either sign, which say less of where a unit responds.
 
     Args:
         net: the network.

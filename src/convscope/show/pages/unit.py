@@ -98,9 +98,9 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
         net: the network; its spec states the value range.
 
     Returns:
-        The sheet in RGB. The first row holds the maximising image (of it the receptive field) and the real examples of largest
-        activation, the second the minimising image and those of smallest; each example as patch and as the
-        whole image with the patch outlined.
+        The sheet in RGB. The first row holds the maximising image and the real examples of largest
+        activation, the second the minimising image and those of smallest. Of synthetic images it shows the
+        receptive field; of each example that patch, and the whole image with the patch outlined.
     """
     rows = []
     if texts.is_text(portrait):

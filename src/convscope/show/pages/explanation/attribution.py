@@ -201,8 +201,8 @@ def metric_lines(
     Args:
         explanation: attributions for one or more examples.
         row: index of the example.
-        comparison: of this row; its random maps give the chance level then, and its test of whether the method is
-            above chance says whether insertion and deletion support it. Without it, they do neither.
+        comparison: of this row; its random maps give the chance level then, and its test of whether the
+            method is above chance says whether insertion and deletion support it. Without it, neither.
 
     Returns:
         Each line, and whether it supports the attribution (None: neither).
