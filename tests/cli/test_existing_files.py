@@ -94,7 +94,7 @@ def test_out_that_is_taken_is_refused_and_kept(convscope, here: Path, verb: str)
         verify()
 
 
-@pytest.mark.parametrize("verb", [v for v in VERBS if v != "describe"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_out_as_an_empty_folder_or_a_link_to_one_is_filled(convscope, here: Path, verb: str) -> None:
     (here / "mine").mkdir(mode=0o700)
     (here / "target").mkdir(mode=0o750)

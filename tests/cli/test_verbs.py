@@ -144,10 +144,13 @@ def test_look_shows_every_layer_and_its_degrees(convscope, digit: Path, tmp_path
     net = load("digits")
     image = digits.test().pixels([0]) / 255
     maps = torch.nn.functional.conv2d(image, net.module.conv1.weight, net.module.conv1.bias)  # pyright: ignore
-    sums = maps[0].sum((1, 2)).detach()
+    sums, spread = maps[0].sum((1, 2)).detach(), maps[0].detach().numpy().std((1, 2))
     strongest = layers["conv1"]["strongest"][0]
-    assert strongest["unit"] == int(sums.argmax())
-    assert strongest["degree"] == pytest.approx(float(sums.max()), rel=1e-4)
+    assert strongest["unit"] == int(spread.argmax())
+    assert strongest["deviation"] == pytest.approx(float(spread.max()), rel=1e-4)
+    assert strongest["degree"] == pytest.approx(float(sums[strongest["unit"]]), rel=1e-4)
+    listed = [entry["deviation"] for entry in layers["conv2"]["strongest"]]
+    assert listed == sorted(listed, reverse=True) and min(listed) >= 0
     assert {layer["picture"] for layer in layers.values()} == {None}
     assert {f["place"] for f in found["filters"]} == {"conv1", "conv2"}
     names = {path.name for path in (tmp_path / "seen").iterdir()}
@@ -363,6 +366,29 @@ def test_describe_draws_the_graph_whole_and_never_over_another(convscope, tmp_pa
     same = tmp_path / "same.svg"
     convscope("replay", str(drawing), "--out", str(same))
     assert same.read_bytes() == drawing.read_bytes()
+
+
+def test_describe_names_the_command_that_makes_its_page(convscope, tmp_path: Path, monkeypatch) -> None:
+    """The command that the page prints is run, and makes a page with the same command."""
+    monkeypatch.chdir(tmp_path)
+    command = r"<pre translate=\"no\">(convscope describe .*?)</pre>"
+    convscope("describe", "lecture", "--out", "my-net.html")
+    (printed,) = re.findall(command, Path("my-net.html").read_text(encoding="utf-8"))
+    Path("my-net.html").unlink()
+    assert convscope(*printed.split()[1:]).code == 0
+    assert re.findall(command, Path("my-net.html").read_text(encoding="utf-8")) == [printed]
+
+
+def test_describe_writes_the_endings_it_knows_and_a_folder_without_one(convscope, tmp_path: Path) -> None:
+    for name in ("net.png", "net.htm", "net.pdf"):
+        done = convscope("describe", "lecture", "--out", str(tmp_path / name))
+        assert done.code == 2 and not (tmp_path / name).exists()
+        assert all(ending in done.err for ending in (".html", ".svg", ".json"))
+    found = convscope("describe", "lecture", "--out", str(tmp_path / "net"), "--json").json
+    assert found["out"] == str(tmp_path / "net") and found["parameters"] == 137_660
+    assert sorted(p.name for p in (tmp_path / "net").iterdir()) == ["net.html", "net.json", "net.svg"]
+    assert json.loads((tmp_path / "net" / "net.json").read_text())["parameters"] == 137_660
+    assert "describe lecture --out net<" in (tmp_path / "net" / "net.html").read_text(encoding="utf-8")
 
 
 def test_describe_says_what_depth_is_for(convscope, tmp_path: Path) -> None:

@@ -325,7 +325,7 @@ def _(result: UnitReport) -> Drawing:
 def _(result: FeatureMaps) -> Drawing:
     units = result.strongest(MOST_TILES if result.maps.dim() == 3 else 5)
     names = [result.names[k].split(",")[0] if result.names else f":{k}" for k in units]
-    values = [f"{float(result.degrees[k]):.3g}" for k in units]
+    values = [f"{float(result.strengths[k]):.3g}" for k in units]
     zero = counted(result.zero_maps, "is", "are")
     title = f"{result.place}: the strongest of {counted(len(result.maps), 'unit')}, {zero} 0 everywhere"
     if result.maps.dim() != 3:

@@ -35,7 +35,9 @@ def compared(blur, mean, margin=0.01) -> MethodComparison:
     both = {"blur": 0.0, "mean": 0.0}
     alike = tuple(tuple(1.0 for _ in METHODS) for _ in METHODS)
     scores = {"blur": blur, "mean": mean}
-    return MethodComparison(METHODS, scores, both, dict.fromkeys(both, margin), (None,) * 3, alike)
+    return MethodComparison(
+        METHODS, scores, both, dict.fromkeys(both, margin), (None,) * 3, alike, (0.21, 0.14)
+    )
 
 
 class Folder:
@@ -52,6 +54,20 @@ class Folder:
 
 def visible(text: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", text))
+
+
+def test_a_card_is_coloured_by_the_test_that_decides_its_badge(made):
+    """Its chance level is that of the comparison's random maps; words are spoken of beside texts alone."""
+    drawn = page(made, "x", [compared((0.9, 0.2, 0.9), (0.9, 0.9, 0.2), margin=0.5)])
+    cards = re.findall(r"<article>.*?</article>", drawn, re.DOTALL)
+    assert len(cards) == 3
+    for card in cards:
+        chance = "badge-chance" in card
+        kinds = re.findall(r'<li class="(good|bad)">(?:(?!</li>).)*?(insertion|deletion) ', card)
+        assert kinds == [("bad" if chance else "good", name) for name in ("insertion", "deletion")]
+        assert "(chance 0.21)" in card and "(chance 0.14)" in card
+    assert sum("badge-chance" in card for card in cards) == 2
+    assert "mean colour" in visible(drawn) and "unknown" not in visible(drawn)
 
 
 @pytest.mark.parametrize("first", range(3))

@@ -4,6 +4,7 @@ import re
 
 import torch
 from PIL import Image
+from torch import nn
 
 from convscope import worlds
 from convscope.graph import TensorSpec, chain
@@ -62,7 +63,7 @@ def test_shares_of_the_scales_follow_the_values():
     weak, strong = torch.full((2, 4, 4), 1.0), torch.full((2, 4, 4), 8.0)
     weak[1] = 0.5
     layers = [rows.FeatureMaps("weak", weak), rows.FeatureMaps("strong", strong)]
-    body = str(rows.figure(layers, 2, (), {}, {}, 8.0, folded=True).body)
+    body = str(rows.figure(layers, 2, (), {}, {}, 8.0).body)
     shares = re.findall(r"--layer:([\d.]+);--network:([\d.]+)", body)
     assert sorted(shares) == [
         ("0.5000", "0.0625"),
@@ -70,6 +71,34 @@ def test_shares_of_the_scales_follow_the_values():
         ("1.0000", "1.0000"),
         ("1.0000", "1.0000"),
     ]
+
+
+def test_a_group_is_shown_by_its_last_activation():
+    """An inverted residual ends in a linear projection, whose maps have an offset; the head in the output."""
+    net = load("efficientnet_lite0")
+    layers = list(feature_maps(net, torch.rand(1, 3, 224, 224), features.changing_layers(net)))
+    blocks = ["1.1", "2.1", "3.2", "4.2", "5.3", "6.0"]
+    expected = [
+        "bn1.act",
+        "blocks.0.0.bn1.act",
+        *(f"blocks.{b}.bn2.act" for b in blocks),
+        "bn2.act",
+        "output",
+    ]
+    assert features.shown_layers(net, layers) == expected == features.listed_layers(net, layers)
+    linear = wrap(nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2)).eval(), TensorSpec((1, 9, 9)))
+    layers = list(feature_maps(linear, torch.rand(1, 1, 9, 9), ["0", "1"]))
+    assert features.shown_layers(linear, layers) == ["1"]
+    assert features.listed_layers(linear, layers) == ["0", "1"]
+
+
+def test_a_constant_offset_is_not_strong():
+    offset, edge = torch.full((6, 6), 50.0), torch.zeros(6, 6)
+    edge[:, 3] = 2.0
+    maps = rows.FeatureMaps("linear", torch.stack([offset, edge, -edge * 2]))
+    assert maps.degrees.argmax() == 0 and maps.strongest(3) == [2, 1, 0]
+    assert rows.FeatureMaps("dense", torch.tensor([-3.0, 1.0, 0.5])).strongest(2) == [1, 2]
+    assert rows.FeatureMaps("pooled", torch.tensor([[[-3.0]], [[1.0]]])).strongest(1) == [1]
 
 
 def test_a_page_of_85_layers_is_one_small_file():

@@ -289,6 +289,16 @@ def test_it_is_too_sure_only_if_the_interval_says_so(right, words):
     assert words in body and f"90.0% sure and right in {right}.0%" in body
 
 
+@pytest.mark.parametrize(("right", "headline"), [(20, False), (29, False), (30, True), (45, True)])
+def test_a_calibration_error_of_few_samples_is_no_headline(right, headline):
+    found = evaluation([(0, 0)] * right)
+    for one in (found, replace(found, temperature=1.5)):
+        figure = calibration.of_run(one, "")
+        title = plain(figure.title, **figure.values)
+        assert ("percentage points" in title) == headline
+        assert (f"{right} test samples: too few" in title) != headline
+
+
 def test_a_calibrated_network_has_both_diagrams(tmp_path, classified):
     run = classified[0]
     found = replace(run.tested.evidence, temperature=1.5)

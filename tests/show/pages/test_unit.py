@@ -1,5 +1,7 @@
 """Tiles, and pages of hostile words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,60 @@ def hostile(tmp_path, monkeypatch):
     )
     net = load("digits")
     return net, unit_report(net, "output:3", named, top_k=4, steps=2)
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory):
+    """A unit of a small field over real digits."""
+    from convscope.nets import load
+    from convscope.see import unit_report
+    from convscope.worlds.datasets import digits
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        net = load("digits")
+        return net, unit_report(net, "conv2:3", digits.test().take(range(30)), top_k=4, steps=2)
+
+
+def test_the_value_of_a_synthetic_input_depends_on_its_crop_alone(portrait):
+    """Everything outside of the frame is made noise; the value at that position stays."""
+    net, report = portrait
+    for made, extreme in ((report.maximizing, torch.max), (report.minimizing, torch.min)):
+        assert made.is_part and made.crop.shape == (1, 8, 8)
+        (top, bottom), (left, right) = made.box
+        noise = torch.rand(made.picture.shape)
+        noise[:, top:bottom, left:right] = made.crop
+        with torch.no_grad():
+            maps = net.module.conv2(
+                net.module.pool1(net.module.relu1(net.module.conv1(torch.stack([made.picture, noise]))))
+            )[:, 3]
+        whole, changed = maps
+        at = (whole == extreme(whole)).nonzero()[0]
+        assert abs(float(changed[*at]) - made.value) < 1e-4 * max(1, abs(made.value))
+
+
+def test_a_synthetic_input_that_a_real_one_outdoes_is_named_so(portrait):
+    net, report = portrait
+    best, worst = report.top[0].example.value, report.bottom[0].example.value
+
+    def said(high: float, low: float) -> str:
+        made = (replace(report.maximizing, value=high), replace(report.minimizing, value=low))
+        changed = replace(report, maximizing=made[0], minimizing=made[1])
+        return unit.page(changed, net, data="digits", command="x")
+
+    ends = {
+        "high": ("The ascent ended below", "上升过程停在"),
+        "low": ("The descent ended above", "下降过程停在"),
+    }
+    for high, low, named in (
+        (best + 1, worst - 1, ()),
+        (best - 1, worst - 1, ("high",)),
+        (best + 1, worst + 1, ("low",)),
+        (best - 1, worst + 1, ("high", "low")),
+    ):
+        page = said(high, low)
+        for end, words in ends.items():
+            assert all((text in page) == (end in named) for text in words)
 
 
 def test_names_of_classes_cannot_break_the_page(hostile):

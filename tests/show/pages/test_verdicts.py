@@ -21,12 +21,22 @@ def compared(blur, mean, stays=(False, False, False), margin=0.1, alike=ALIKE) -
         dict.fromkeys(both, margin),
         stays,
         alike,
+        (0.5, 0.5),
     )
 
 
 def spoken(comparison: MethodComparison) -> str:
     first = verdicts.verdict(comparison, TITLES, 3)["en"]
     return "\n".join([first, *(line["en"] for line in verdicts.reasons(comparison, TITLES))])
+
+
+def test_removed_words_are_unknown_and_removed_pixels_are_not():
+    found = compared(**LEADS)
+    for in_words in (False, True):
+        lines = verdicts.reasons(found, TITLES, in_words=in_words)
+        assert any("unknown words" in line["en"] for line in lines) == in_words
+        assert any("未知词" in line["zh"] for line in lines) == in_words
+        assert any("mean colour" in line["en"] for line in lines) != in_words
 
 
 LEADS = {"blur": (0.8, 0.5, 0.4), "mean": (0.7, 0.5, 0.4)}

@@ -174,7 +174,7 @@ def _save(
         if compared is not None:
             verdict = words.verdict(compared, titles, len(made))
             said.append({"en": f"{verdict['en']}.", "zh": f"{verdict['zh']}。"})
-            said += words.reasons(compared, titles)
+            said += words.reasons(compared, titles, in_words=bool(attribution.pieces_in(made[0], row)))
             verdicts.append({"target": target, **compared.to_dict()})
         said += text.sentences(chosen, row, cropped)
         for e in made:
@@ -182,10 +182,10 @@ def _save(
             file = pictures.file_name(name, taken)
             taken.append(file)
             folder.save_image(attribution.heat_picture(e, row, side=448), file, mark, name)
-            found.append(_entry(e, row, file))
+            found.append(_entry(e, row, file, compared))
         sheet = pictures.file_name(target.split(",")[0], taken, ending="-sheet")
         taken.append(sheet)
-        folder.save_image(attribution.sheet(made, row, note=part), sheet, mark, target)
+        folder.save_image(attribution.sheet(made, row, note=part, comparison=compared), sheet, mark, target)
     if recipe.compare:
         page = pages.page(made, recipe.command(), comparisons, sample)
         folder.save_page(page, "index.html", "methods side by side")
@@ -197,8 +197,11 @@ def _save(
     }
 
 
-def _entry(e: "Explanation", row: int, picture: str) -> Document:
-    """Return the fields of one explanation, drawn in a file."""
+def _entry(e: "Explanation", row: int, picture: str, compared: "MethodComparison | None" = None) -> Document:
+    """Return the fields of one explanation, drawn in a file; of a comparison, with its chance level."""
+    checks = e.faithfulness[row].to_dict() if e.faithfulness else {}
+    if compared is not None and "insertion" in checks:
+        checks |= dict(zip(("insertion_chance", "deletion_chance"), compared.chance_areas, strict=True))
     return {
         "target": e.targets[row],
         "method": e.method.name,
@@ -208,7 +211,7 @@ def _entry(e: "Explanation", row: int, picture: str) -> Document:
         "seconds": e.seconds,
         "done": e.share,
         "picture": picture,
-        "checks": e.faithfulness[row].to_dict() if e.faithfulness else {},
+        "checks": checks,
         "layer": str(e.layer or ""),
         "wrt": str(e.task.wrt or "input"),
         **_words(e, row),

@@ -1,6 +1,6 @@
 """Show what a network makes of one picture, layer by layer.
 
-Feature maps of the strongest units of each layer, their degree of activation (the sum over the map), and the
+Feature maps of the strongest units of each layer (those whose map varies most over the picture), and the
 filters themselves: one page of all layers, folded by module, and contact sheets; with --places also a sheet
 for each of these. With --data also which units of each layer are dead, saturated or redundant over inputs.
 
@@ -33,7 +33,7 @@ FILTERS = "filters.png"
 def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
     """Run one forward pass, and save the feature maps of the strongest units of each layer.
 
-    Writes `look.html` (all layers), `look.png` (of many layers the last of each module), `input.png`,
+    Writes `look.html` (all layers), `look.png` (of many the last activation of each group), `input.png`,
     `filters.png` if `recipe.filters` is on, and `LAYER.png` for each layer that `recipe.places` names and
     whose feature maps are images.
 
@@ -46,8 +46,10 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         The progress with the document so far; JSON fields `net`, `said` and `said_zh` (how much of cropped
         photographs the network sees, in English and Chinese; else empty), `layers`, `filters`, `health`,
         `page` (file name) and `out` (the folder). Each layer has `place`, `shape`, `zero_maps` (number of
-        units whose map is 0 everywhere), `strongest` (entries with `unit`, `degree`, the sum over the map,
-        and in the output layer `label`) and `picture` (file name; null without `--places`). Each entry of
+        units whose map is 0 everywhere), `strongest` (the units whose map varies most; entries with `unit`,
+        `deviation`, the standard deviation over the map (null where a unit has one value, by which it is then
+        ranked), `degree`, the sum over the map, and in the output layer `label`), `listed` (whether
+        `look.png` and the terminal show it) and `picture` (file name; null without `--places`). Each entry of
         `filters` has `place`, `shape` (of the weights) and `picture` (null where kernels cover one position);
         each of `health` the fields of `LayerHealth` (none without `--data`).
 
@@ -74,7 +76,10 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
     kernels = _kernels(net, recipe) if recipe.filters else []
     count = recipe.top_channels
     with workspace.folder(f"look-{net.name}") as folder:
-        layers = [_layer(maps, recipe, net, folder, mark) for maps in seen]
+        listed = features.listed_layers(net, seen)
+        layers = [
+            {**_layer(maps, recipe, net, folder, mark), "listed": maps.place in listed} for maps in seen
+        ]
         if any(one.has_extent for one in kernels):
             sheet = features.filters_sheet(kernels, count)
             folder.save_image(sheet, FILTERS, mark, "filters")
@@ -142,9 +147,15 @@ def _layer(
     from convscope.show.pages import features
 
     units, degrees = maps.strongest(recipe.top_channels), maps.degrees
+    deviations = maps.strengths if maps.has_maps else None
     labels = net.classes if maps.place == "output" and len(net.classes) == len(degrees) else ()
     strongest = [
-        {"unit": unit, "degree": float(degrees[unit]), **({"label": labels[unit]} if labels else {})}
+        {
+            "unit": unit,
+            "deviation": None if deviations is None else float(deviations[unit]),
+            "degree": float(degrees[unit]),
+            **({"label": labels[unit]} if labels else {}),
+        }
         for unit in units
     ]
     saved = None

@@ -8,6 +8,7 @@ NET is a name from `convscope nets`, `torchvision/NAME`, `timm/NAME`, or the fol
     convscope describe torchvision/resnet50 --out net.svg --depth 1
 """
 
+import shlex
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from convscope.nets import Description, Net
 
 DRAWN = (".html", ".svg")
-"""Endings of `--out` for which the graph is drawn; for any other, the JSON document is saved."""
-
+"""Endings of `--out` for which the graph is drawn."""
+WRITTEN = (*DRAWN, ".json")
+"""All endings of `--out`; without an ending it names a folder."""
 
 MOST_VALUES = 2**26
 """Most values of one input, about 4,700 pixels square in colour: networks without a graph are run on it."""
@@ -71,7 +73,7 @@ def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
     """Describe a network's layers: shapes, parameters, operations and receptive fields.
 
     Downloads nothing. With `--out` ending in `.html` or `.svg`, writes the graph of the network to that file;
-    with any other `--out`, the JSON document is saved there.
+    in `.json`, the document; without an ending, a folder with `net.html`, `net.svg` and `net.json`.
 
     Args:
         recipe: network, input shape and unfolded depth of the graph.
@@ -79,18 +81,25 @@ def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
 
     Yields:
         The document, with the fields of `Description.to_json()` and, where the graph was written, `out` (the
-        file).
+        file or the folder).
 
     Raises:
-        UsageError: the file exists already, `--depth` is given without a graph to draw, or the network is
-            unknown (exit code 2).
+        UsageError: the file exists already, its ending is none of these, `--depth` is given without a graph
+            to draw, or the network is unknown (exit code 2).
     """
     from convscope import nets
 
     out = workspace.out
-    drawn = out if out is not None and out.suffix.lower() in DRAWN else None
-    if drawn is not None:
-        results.free(drawn)
+    ending = out.suffix.lower() if out is not None else ""
+    if ending and ending not in WRITTEN and not (out and out.is_dir()):
+        raise UsageError(
+            f"--out ending in {', '.join(WRITTEN[:-1])} or {WRITTEN[-1]}, or a folder",
+            received=str(out),
+            hint="The graph is drawn in .html and .svg, the table is saved in .json; a folder has all three.",
+        )
+    draws = out is not None and ending != ".json"
+    if draws:
+        results.free(out)
     elif recipe.depth is not None:
         raise UsageError(
             "--depth with --out net.html or --out net.svg",
@@ -101,14 +110,27 @@ def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
     net = _resized(net, recipe.input) if recipe.input else net
     description = nets.describe(net)
     document: dict[str, Any] = description.to_json()
-    if drawn is not None:
-        results.write_file(drawn, _drawing(net, description, recipe, drawn))
-        document["out"] = str(drawn)
+    if draws:
+        if ending in DRAWN and not out.is_dir():
+            results.write_file(out, _drawing(net, description, recipe, out, ending))
+        else:
+            _fill(net, description, recipe, workspace)
+        document["out"] = str(out)
     yield finished(document)
 
 
-def _drawing(net: "Net", description: "Description", recipe: DescribeRecipe, out: Path) -> str:
-    """Return the graph as SVG if `out` ends in `.svg`, else as an HTML page."""
+def _fill(net: "Net", description: "Description", recipe: DescribeRecipe, workspace: Workspace) -> None:
+    """Write the graph as a page and as a drawing, and the document, into the folder of the result."""
+    with workspace.folder(f"describe-{net.name}") as folder:
+        drawn = {ending: _drawing(net, description, recipe, folder.place, ending) for ending in DRAWN}
+        folder.save_page(drawn[".html"], "net.html", "the graph")
+        folder.save_file(drawn[".svg"].encode(), "net.svg", "the graph, drawn")
+        table = {"verb": recipe.verb, "recipe": recipe.model_dump(mode="json"), **description.to_json()}
+        folder.save_file(f"{results.as_json(table)}\n".encode(), "net.json", "the layers")
+
+
+def _drawing(net: "Net", description: "Description", recipe: DescribeRecipe, out: Path, ending: str) -> str:
+    """Return the graph as SVG if `ending` is `.svg`, else as a page with the command that makes `out`."""
     from convscope.recipe import stamp
     from convscope.show import graphs
 
@@ -116,9 +138,10 @@ def _drawing(net: "Net", description: "Description", recipe: DescribeRecipe, out
     tree = graphs.tree(description)
     cards = graphs.cards(tree, classes)
     unfolded = tree.readable() if recipe.depth is None else tree.at_depth(recipe.depth)
-    if out.suffix.lower() == ".svg":
+    if ending == ".svg":
         return graphs.svg(tree, cards, unfolded, stamp(recipe))
-    return graphs.page(description, tree, cards, unfolded, command=recipe.command(), recipe=stamp(recipe))
+    command = f"{recipe.command()} --out {shlex.quote(out.name)}"
+    return graphs.page(description, tree, cards, unfolded, command=command, recipe=stamp(recipe))
 
 
 def _resized(net: "Net", text: str) -> "Net":

@@ -12,10 +12,10 @@ from torch import Tensor
 from convscope.nets import frozen
 from convscope.see.attribution.explanation import Explanation
 from convscope.see.attribution.heatmaps import rank_correlation
-from convscope.see.attribution.metrics.deletion_insertion import curves, random_heatmaps
+from convscope.see.attribution.metrics.deletion_insertion import Curves, curves, random_curves
 from convscope.system.progress import Progress, last_result
 
-RANDOM = 8
+RANDOM = 16
 """Number of random heatmaps under each baseline, for the chance level and its spread."""
 SPREADS = 2.0
 """Standard deviations of the scores of random heatmaps that a difference must exceed."""
@@ -37,6 +37,8 @@ class MethodComparison:
         margin: by baseline, two standard deviations of the scores of random heatmaps.
         stays: whether each method's heatmap stays the same with random weights; None if that was not checked.
         alike: rank correlation of each pair of heatmaps, on a coarse grid.
+        chance_areas: mean areas under the insertion and the deletion curve of the same random heatmaps, under
+            the first baseline; their difference is its `chance`.
     """
 
     methods: tuple[str, ...]
@@ -45,6 +47,7 @@ class MethodComparison:
     margin: dict[str, float]
     stays: tuple[bool | None, ...]
     alike: tuple[tuple[float, ...], ...]
+    chance_areas: tuple[float, float]
 
     @property
     def above_chance(self) -> tuple[bool, ...]:
@@ -134,20 +137,23 @@ def iter_compare_methods(
     if not all(e.faithfulness and e.faithfulness[0].deletion_insertion for e in explanations):
         yield Progress(1.0, "comparing", tuple)
         return
-    task, found, levels = explanations[0].task, {}, {}
-    passes = [*(e.heatmaps for e in explanations), *(random_heatmaps(task, seed) for seed in range(RANDOM))]
-    total = len(task.baselines) * len(passes)
+    task = explanations[0].task
+    found: dict[str, list[list[float]]] = {}
+    levels: dict[str, list[list[Curves]]] = {}
+    count = len(explanations) + RANDOM
+    total = len(task.baselines) * count
     with frozen(task.net.module):
         for number, baseline in enumerate(task.baselines):
-            made: list[list[float]] = []
-            for k, heats in enumerate(passes):
-                if number == 0 and k < len(explanations):
-                    made.append([_known(explanations[k], row) for row in range(len(task))])
+            found[baseline], levels[baseline] = [], []
+            for k in range(count):
+                if k >= len(explanations):
+                    levels[baseline].append(random_curves(task, k - len(explanations), baseline))
+                elif number == 0:
+                    found[baseline].append([_known(explanations[k], row) for row in range(len(task))])
                 else:
-                    lines = curves(task, heats, baseline)
-                    made.append([line.score for line in lines])
-                yield Progress((number * len(passes) + k) / total, "comparing", tuple)
-            found[baseline], levels[baseline] = made[: len(explanations)], made[len(explanations) :]
+                    lines = curves(task, explanations[k].heatmaps, baseline)
+                    found[baseline].append([line.score for line in lines])
+                yield Progress((number * count + k) / total, "comparing", tuple)
     done = tuple(_row(explanations, found, levels, row) for row in range(len(task)))
     yield Progress(1.0, "comparing", lambda: done)
 
@@ -155,18 +161,21 @@ def iter_compare_methods(
 def _row(
     explanations: Sequence[Explanation],
     found: dict[str, list[list[float]]],
-    levels: dict[str, list[list[float]]],
+    levels: dict[str, list[list[Curves]]],
     row: int,
 ) -> MethodComparison:
     heats = [_coarse(e.heatmap[row]) for e in explanations]
     checks = [e.faithfulness[row].weight_randomization for e in explanations]
+    random = {baseline: [lines[row] for lines in values] for baseline, values in levels.items()}
+    first = random[explanations[0].task.baselines[0]]
     return MethodComparison(
         tuple(e.method.name for e in explanations),
         {baseline: tuple(rows[row] for rows in values) for baseline, values in found.items()},
-        {baseline: fmean(rows[row] for rows in values) for baseline, values in levels.items()},
-        {baseline: SPREADS * stdev(rows[row] for rows in values) for baseline, values in levels.items()},
+        {baseline: fmean(c.score for c in lines) for baseline, lines in random.items()},
+        {baseline: SPREADS * stdev(c.score for c in lines) for baseline, lines in random.items()},
         tuple(None if check is None else not check.fades for check in checks),
         tuple(tuple(rank_correlation(a, b) for b in heats) for a in heats),
+        (fmean(c.insertion_area for c in first), fmean(c.deletion_area for c in first)),
     )
 
 

@@ -77,16 +77,31 @@ class FeatureMaps(Result):
         """Number of units whose map is 0 everywhere."""
         return int((self.maps.reshape(len(self.maps), -1) == 0).all(1).sum())
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether a unit has more than one value."""
+        return self.maps.dim() > 1 and self.maps[0].numel() > 1
+
+    @property
+    def strengths(self) -> Float[Tensor, " c"]:
+        """Standard deviation over the map of each unit, or its value where it has only one.
+
+        A sum over the map ranks a unit with a constant offset above one that tells parts of the input apart.
+        """
+        if not self.has_maps:
+            return self.maps.flatten()
+        return self.maps.flatten(1).float().std(1, correction=0)
+
     def strongest(self, count: int) -> list[int]:
-        """Return the units with the largest sum over their map, in descending order.
+        """Return the units whose map varies most (or with the largest value), in descending order.
 
         Args:
             count: how many; all units where there are fewer.
 
         Returns:
-            Indices of units.
+            Indices of units, by `strengths`.
         """
-        return self.degrees.topk(min(count, len(self.maps))).indices.tolist()
+        return self.strengths.topk(min(count, len(self.maps))).indices.tolist()
 
 
 def feature_maps(

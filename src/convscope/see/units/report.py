@@ -50,8 +50,7 @@ class Patch:
     @property
     def crop(self) -> Shaped[Tensor, "*part"]:
         """The region alone, `[c ...]`."""
-        before = [slice(None)] * (self.picture.dim() - len(self.box))
-        return self.picture[(*before, *(slice(low, high) for low, high in self.box))]
+        return _cut(self.picture, self.box)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +61,29 @@ class SyntheticImage:
         picture: the image `[c ...]` in the spec's value range.
         value: largest (or smallest, where minimised) value of the unit's feature map for it.
         no_gradient: whether no gradient was left at the end; the image carries no information then.
+        box: the receptive field of the position with that value, as in `Patch`; () for the whole image.
     """
 
     picture: Shaped[Tensor, "*shape"]
     value: float
     no_gradient: bool
+    box: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def crop(self) -> Shaped[Tensor, "*part"]:
+        """The receptive field alone, `[c ...]`: what the optimisation changed."""
+        return _cut(self.picture, self.box)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the unit reads a part of the image only."""
+        return self.crop.shape != self.picture.shape
+
+
+def _cut(picture: Shaped[Tensor, "*shape"], box: tuple[tuple[int, int], ...]) -> Shaped[Tensor, "*part"]:
+    """Return the region of a picture; its last axes are those of the box."""
+    before = [slice(None)] * (picture.dim() - len(box))
+    return picture[(*before, *(slice(low, high) for low, high in box))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +232,7 @@ def _of_words(
         row = torch.zeros(net.input_spec.shape, dtype=torch.int64)
         held = ngrams.tokens[0][: len(row) - lead]
         row[lead : lead + len(held)] = held
-        made.append(SyntheticImage(row, _extreme_value(net, row[None], place, ngrams.negative), False))
+        made.append(SyntheticImage(row, _extreme(net, row[None], place, negative=ngrams.negative)[0], False))
     return (made[0], made[1]), (found[0], found[1])
 
 
@@ -234,11 +251,13 @@ def _synthesize(
         }
     )
 
+    field = receptive_field(net, place)
+
     def made(step: Progress[Visualization]) -> SyntheticImage:
         shown = step.result()
-        return SyntheticImage(
-            shown.images[0], _extreme_value(net, shown.images, place, negative), bool(shown.uninformative)
-        )
+        value, position = _extreme(net, shown.images, place, negative=negative)
+        box = _box(field, position, _size(shown.images[0], net))
+        return SyntheticImage(shown.images[0], value, bool(shown.uninformative), box)
 
     for step in iter_visualize(net, recipe):
         yield Progress(step.fraction, step.message, partial(made, step))
@@ -375,13 +394,15 @@ def receptive_field(net: Net, place: LayerAddress) -> Field | None:
     return next((fields[name] for name in names if name in fields), None)
 
 
-def _extreme_value(
-    net: Net, images: Shaped[Tensor, "n *shape"], place: LayerAddress, negative: bool
-) -> float:
-    """Return the largest (or smallest) value of the unit's feature map for an image."""
+def _extreme(
+    net: Net, images: Shaped[Tensor, "1 *shape"], place: LayerAddress, *, negative: bool
+) -> tuple[float, tuple[int, ...]]:
+    """Return the largest (or smallest) value of the unit's feature map for an image, and where it is."""
     with torch.no_grad():
-        act = place.select(record_float32(net, images, [place.layer_only])[place.layer_only])
-    return float(act.min() if negative else act.max())
+        act = place.select(record_float32(net, images, [place.layer_only])[place.layer_only])[0]
+    flat = int(act.argmin() if negative else act.argmax())
+    position = torch.unravel_index(torch.tensor(flat), act.shape) if act.dim() else ()
+    return float(act.flatten()[flat]), tuple(int(k) for k in position)
 
 
 def _patches(

@@ -11,8 +11,10 @@ from convscope.show.graphs.cards import FAMILIES, Card, compact, counts, extent
 from convscope.show.graphs.drawing import SIZES, SLOPE, STEEPEST
 from convscope.show.graphs.static import KEY, legal, svg
 from convscope.show.graphs.tree import Part, Tree
-from convscope.show.report.i18n import texts
+from convscope.show.report.i18n import bilingual, texts
 
+CONTENTS = (("view", "graph.view"), ("legend", "graph.key.title"), ("colophon", "page.colophon"))
+"""Anchor and title of the parts of the page."""
 WORDS = "graph.js."
 """Prefix of the keys of the texts that the page's script inserts."""
 
@@ -48,6 +50,7 @@ def page(
         unfinished=False,
         values={"net": description.name, **html.made_with()},
         facts=_facts(description, cards),
+        contents=[(anchor, bilingual(key)) for anchor, key in CONTENTS],
         families=list(FAMILIES),
         data=document(tree, cards, unfolded),
         recipe=recipe or {},

@@ -11,12 +11,14 @@ BRIGHT: tuple[Colour, ...] = (
     (34, 136, 51),
     (68, 119, 170),
     (204, 187, 68),
-    (170, 51, 119),
-    (102, 204, 238),
+    (136, 34, 187),
+    (0, 204, 204),
 )
-"""Red, green, blue, yellow, purple and cyan that are told apart with any colour vision.
+"""Red, green, blue, yellow, violet and turquoise: at least 40 degrees of OKLab hue apart, and told apart with
+any colour vision.
 
-Source: Paul Tol, Colour Schemes, SRON/EPS/TN/09-002, issue 3.2 (2021), scheme "bright".
+Source: the first four are of Paul Tol, Colour Schemes, SRON/EPS/TN/09-002, issue 3.2 (2021), scheme "bright",
+whose purple and cyan are within 28 degrees of its red and its blue.
 """
 LIGHTNESS, CHROMA = (0.42, 0.86), 0.09
 """Range of OKLab lightness, and least chroma, of further colours: neither paper nor ink, nor grey."""

@@ -4,26 +4,28 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from convscope import worlds
 from convscope.nets import Net
 from convscope.see.activation_atlas import Factors
 from convscope.show.images import contact_sheet, input_image
-from convscope.show.images.contact_sheet import SheetRow, SheetTile
+from convscope.show.images.contact_sheet import INK, PAPER, SheetRow, SheetTile
 from convscope.show.images.palette import distinct
 from convscope.system.counting import counted
 
 SIDE = 224
 """Side of a tile, in pixels."""
+NUMBER = 15
+"""Height of the number of a group, in pixels."""
 
 
 def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
     """Draw a sheet of activation factors: where each factor is active, and the image optimised for it.
 
-    Each input is one row: all factors in their colours, then each factor alone. The last row shows the
-    synthetic images, framed in the factor's colour.
+    Each input is one row: all factors in their colours, numbered where they are most active, then each factor
+    alone. The last row shows the synthetic images, framed in the factor's colour.
 
     Args:
         factors: the non-negative factorisation of a layer's activations.
@@ -44,7 +46,10 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
             SheetTile(overlaid(image, weights[k : k + 1], colours[k : k + 1]), f"group {k}")
             for k in range(len(weights))
         ]
-        rows.append(SheetRow([SheetTile(overlaid(image, weights, colours), "all groups"), *single]))
+        together = overlaid(image, weights, colours)
+        if spatial:
+            number_groups(together, weights)
+        rows.append(SheetRow([SheetTile(together, "all groups"), *single]))
     made = [input_image.fitted(worlds.render(p, net.input_spec), SIDE) for p in factors.images]
     synthetic = [
         SheetTile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of what is said"])
@@ -85,6 +90,25 @@ def overlaid(image: Image.Image, weights: Tensor, colours: Sequence[tuple[int, i
     veil = hue.numpy() * (0.35 + 0.65 * light)
     mixed = (255 * (0.25 + 0.75 * light)) * (1 - alpha) + veil * alpha
     return Image.fromarray(mixed.clip(0, 255).round().astype(np.uint8))
+
+
+def number_groups(image: Image.Image, weights: Tensor, least: float = 0.5) -> None:
+    """Write the number of each group where it is most active, with a pale halo.
+
+    Args:
+        image: the groups in their colours; it is changed.
+        weights: maps `[k h w]`, at most 1.
+        least: a group whose map stays below it is hardly seen in this image, and gets no number.
+    """
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(NUMBER)
+    rows, columns = weights.shape[1:]
+    for k, one in enumerate(weights):
+        if float(one.max()) < least:
+            continue
+        row, column = divmod(int(one.argmax()), columns)
+        x, y = (column + 0.5) / columns * image.width, (row + 0.5) / rows * image.height
+        at = (min(max(x, NUMBER), image.width - NUMBER), min(max(y, NUMBER), image.height - NUMBER))
+        draw.text(at, str(k), fill=INK, font=font, anchor="mm", stroke_width=2, stroke_fill=PAPER)
 
 
 def _framed(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:

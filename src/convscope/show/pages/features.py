@@ -31,7 +31,7 @@ SIDE = 84
 MOST_LAYERS = 24
 """Most layers of one group; a module with more is split into the modules inside of it."""
 ROWS = 24
-"""Most layers of which the sheet shows each one; of more, the last of each group."""
+"""Most layers of which the sheet shows each one; of more, those of `shown_layers`."""
 TEXTS, TEXT = 3, 360
 """Units of a layer that the sheet of a text shows, and the width of the text in pixels."""
 SCALES = ("map", "layer", "network")
@@ -49,14 +49,15 @@ def page(
 ) -> str:
     """Render the feature maps of one input as a self-contained HTML page in English and Chinese.
 
-    Layers are grouped by module, with the last layer of each group shown and those before it folded. A switch
-    changes the scale of all maps: each by itself, each layer's, or the whole network's.
+    Layers are grouped by module, with the last activation of each group shown and its other layers folded
+    (see `shown_layers`). A switch changes the scale of all maps: each by itself, each layer's, or the whole
+    network's.
 
     Args:
         net: the network.
         sample: the input, what was opened, and where that lies in the input.
         layers: activations of each layer, in execution order.
-        strongest: most units shown of each layer, those with the largest sum of their map.
+        strongest: most units shown of each layer, see `FeatureMaps.strongest`.
         command: the terminal command that makes the page again; printed on it.
         health: dead, saturated and redundant units of layers, shown where given.
         kernels: kernels of layers, shown where given.
@@ -67,7 +68,7 @@ def page(
     found = groups([layer.place for layer in layers])
     limit = max((rows.limit_of(layer, strongest) for layer in layers if rows.has_maps(layer)), default=0.0)
     units, zeros = (sum(count) for count in ([len(x.maps) for x in layers], [x.zero_maps for x in layers]))
-    reading = reading_of(net, sample, layers)
+    reading, shown = reading_of(net, sample, layers), shown_layers(net, layers)
     sections = [
         Section("look.head", (_input(net, sample, with_health=bool(health)),), {"strongest": strongest})
     ]
@@ -81,7 +82,7 @@ def page(
             {one.place: one for one in kernels},
             limit,
             reading,
-            folded=len(found) > 1,
+            shown=shown if len(found) > 1 else (),
         )
         values = {"name": name, "layers": len(chosen), "extent": _extents(chosen)}
         sections.append(Section("look.group", (figure,), values, name=name))
@@ -147,6 +148,51 @@ def groups(places: Sequence[str], most: int = MOST_LAYERS) -> list[tuple[str, li
         (name or " – ".join(dict.fromkeys((places[numbers[0]], places[numbers[-1]]))), numbers)
         for name, numbers in found
     ]
+
+
+def shown_layers(net: Net, layers: Sequence[FeatureMaps]) -> list[str]:
+    """Choose the layers that stand for their groups: of each group the last activation, and the output.
+
+    A layer before its non-linearity, such as the projection that ends a block of a MobileNet, has maps with
+    an offset of either sign, which say less of where a unit responds.
+
+    Args:
+        net: the network.
+        layers: activations of each layer, in execution order.
+
+    Returns:
+        Names of layers in execution order: of each group of `groups` the last activation function whose units
+            have maps, or else its last layer; `output` in any case.
+    """
+    modules = dict(net.module.named_modules())
+    chosen = []
+    for _, numbers in groups([layer.place for layer in layers]):
+        inside = [layers[k] for k in numbers]
+        active = [x.place for x in inside if x.has_maps and _is_activation(modules.get(x.place))]
+        chosen += [active[-1]] if active else []
+        if not active or inside[-1].place == "output":
+            chosen.append(inside[-1].place)
+    return chosen
+
+
+def listed_layers(net: Net, layers: Sequence[FeatureMaps]) -> list[str]:
+    """List the layers of which the sheet and the terminal's table have a row.
+
+    Args:
+        net: the network.
+        layers: activations of each layer, in execution order.
+
+    Returns:
+        Names of all layers, up to 24; of more, those of `shown_layers`.
+    """
+    return shown_layers(net, layers) if len(layers) > ROWS else [layer.place for layer in layers]
+
+
+def _is_activation(module: nn.Module | None) -> bool:
+    """Return whether a module is an activation function: one of torch's or timm's, but no softmax."""
+    kind = type(module)
+    home = kind.__module__.startswith(("torch.nn.modules.activation", "timm.layers.activations"))
+    return home and not isinstance(module, (nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.MultiheadAttention))
 
 
 def _runs(paths: list[tuple[int, list[str]]], depth: int, most: int) -> list[tuple[str, list[int], bool]]:
@@ -266,13 +312,13 @@ def best_answer(net: Net, layers: Sequence[FeatureMaps]) -> str:
 def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: int) -> Image.Image:
     """Draw the feature maps of one input as one image: a row of tiles for each layer.
 
-    Of more than 24 layers, the last of each group of `groups` is shown.
+    Of more than 24 layers, those of `shown_layers` are shown.
 
     Args:
         net: the network.
         sample: the input.
         layers: activations of each layer, in execution order; at least one.
-        strongest: most units shown of each layer, those with the largest sum of their map.
+        strongest: most units shown of each layer, see `FeatureMaps.strongest`.
 
     Returns:
         The sheet in RGB; layers without two spatial axes are rows of units with their values.
@@ -284,13 +330,12 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
         picture = tinted.picture(reading.pieces, [0.0] * len(reading.pieces), width=TEXT)
         strongest = min(strongest, TEXTS)
     lines, note = [SheetRow([SheetTile(picture)], "the input")], ""
-    chosen = list(layers)
-    if len(layers) > ROWS:
-        found = groups([layer.place for layer in layers])
-        chosen = [layers[numbers[-1]] for _, numbers in found]
-        group = counted(len(found), "group", "each of the groups")
-        note = f"the last layer of {group}; all {len(layers)} layers are in look.html"
-    for layer in chosen:
+    named = listed_layers(net, layers)
+    if len(named) < len(layers):
+        note = (
+            f"{len(named)} of {len(layers)} layers, of each group its last activation; all are in look.html"
+        )
+    for layer in (layer for layer in layers if layer.place in named):
         extent = "x".join(map(str, layer.maps.shape))
         lines.append(
             SheetRow(
@@ -360,7 +405,7 @@ def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[Sh
         named = layer.place == "output" and len(labels) == len(layer.maps)
         names = [labels[unit].split(",")[0] if named else str(unit) for unit in units]
         return [
-            SheetTile(None, name, [f"{float(layer.degrees[unit]):.3g}"])
+            SheetTile(None, name, [f"{float(layer.strengths[unit]):.3g}"])
             for name, unit in zip(names, units, strict=True)
         ]
     images = feature_map.on_one_scale(layer.maps.float().cpu().numpy(), units)

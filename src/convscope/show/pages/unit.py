@@ -99,8 +99,8 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
 
     Returns:
         The sheet in RGB. The first row holds the maximising image and the real examples of largest
-        activation, the second the minimising image and those of smallest; each example as patch and as the
-        whole image with the patch outlined.
+        activation, the second the minimising image and those of smallest. Of synthetic images it shows the
+        receptive field; of each example that patch, and the whole image with the patch outlined.
     """
     rows = []
     if texts.is_text(portrait):
@@ -111,7 +111,7 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
     ):
         tiles = []
         if made is not None:
-            large = input_image.fitted(worlds.render(made.picture, net.input_spec), LARGE)
+            large = input_image.fitted(worlds.render(made.crop, net.input_spec), LARGE)
             text = f"{made.value:.3g}{', no gradient' if made.no_gradient else ''}"
             tiles.append(SheetTile(large, f"{name}: {text}"))
         examples = [_example(patch, portrait, net.input_spec) for patch in patches]

@@ -57,7 +57,8 @@ class DeletionInsertion:
     chance_insertion: float
 
 
-_chances: "WeakKeyDictionary[AttributionTask, list[tuple[float, float]]]" = WeakKeyDictionary()
+_random: "WeakKeyDictionary[AttributionTask, dict[tuple[str, int], list[Curves]]]" = WeakKeyDictionary()
+"""Curves of random heatmaps of a task, by baseline and seed."""
 
 
 def deletion_insertion(
@@ -65,7 +66,8 @@ def deletion_insertion(
 ) -> Iterator[tuple[float, tuple[DeletionInsertion, ...]]]:
     """Compute deletion and insertion curves of every row, and their chance level.
 
-    The chance level is the mean area of `CHANCES` random heatmaps; it is computed once for each task.
+    The chance level is the mean area of `CHANCES` random heatmaps, the first of those that `compare_methods`
+    uses; it is computed once for each task.
 
     Source: Petsiuk et al. 2018, arXiv:1806.07421, §4.2; deleted positions show the first of the task's
     `baselines` rather than black.
@@ -77,18 +79,35 @@ def deletion_insertion(
     Yields:
         The finished share, and the curves of each row; the first, at 0.5, has none yet.
     """
-    if task not in _chances:
-        found = [curves(task, random_heatmaps(task, seed)) for seed in range(CHANCES)]
-        _chances[task] = [
-            (_mean([c[row].deletion_area for c in found]), _mean([c[row].insertion_area for c in found]))
-            for row in range(len(task))
-        ]
-        yield 0.5, ()
+    random = [random_curves(task, seed) for seed in range(CHANCES)]
+    yield 0.5, ()
+    chances = [
+        (_mean([c[row].deletion_area for c in random]), _mean([c[row].insertion_area for c in random]))
+        for row in range(len(task))
+    ]
     made = curves(task, heats)
     yield (
         1.0,
-        tuple(DeletionInsertion(c, *chance) for c, chance in zip(made, _chances[task], strict=True)),
+        tuple(DeletionInsertion(c, *chance) for c, chance in zip(made, chances, strict=True)),
     )
+
+
+def random_curves(task: AttributionTask, seed: int, kind: str = "") -> list[Curves]:
+    """Compute the curves of one random heatmap, once for each task, baseline and seed.
+
+    Args:
+        task: the task: network, inputs and targets.
+        seed: of the noise.
+        kind: what deleted positions show, see `curves`.
+
+    Returns:
+        The curves of each row.
+    """
+    kind = kind or task.baselines[0]
+    known = _random.setdefault(task, {})
+    if (kind, seed) not in known:
+        known[kind, seed] = curves(task, random_heatmaps(task, seed), kind)
+    return known[kind, seed]
 
 
 def curves(task: AttributionTask, heats: Sequence[Tensor], kind: str = "") -> list[Curves]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.graph import SPECTROGRAM
-from convscope.see.attribution import Explanation
+from convscope.see.attribution import Explanation, MethodComparison
 from convscope.show import tinted
 from convscope.show.images import contact_sheet
 from convscope.show.images.contact_sheet import FAINT, Note, SheetTile, in_rows
@@ -155,7 +155,11 @@ def scaled(image: Image.Image, explanation: Explanation, side: int = SIDE) -> Im
 
 
 def sheet(
-    explanations: Sequence[Explanation], row: int = 0, columns: int | None = None, note: str = ""
+    explanations: Sequence[Explanation],
+    row: int = 0,
+    columns: int | None = None,
+    note: str = "",
+    comparison: MethodComparison | None = None,
 ) -> Image.Image:
     """Draw a contact sheet of one example: the input, then each method's heatmap with its metrics below.
 
@@ -164,6 +168,7 @@ def sheet(
         row: index of the example.
         columns: tiles in a row; 4, or 5 for more than 8 tiles, if left out.
         note: a line below the input, such as how much of a file it is.
+        comparison: of this row, see `metric_lines`.
 
     Returns:
         The sheet in RGB; metrics are blue where they support the attribution, orange where they contradict
@@ -181,19 +186,23 @@ def sheet(
     for explanation in explanations:
         notes = [
             Note(text["en"], FAINT if good is None else GOOD if good else BAD)
-            for text, good in metric_lines(explanation, row)
+            for text, good in metric_lines(explanation, row, comparison)
         ]
         tiles.append(SheetTile(heat_picture(explanation, row), explanation.method.title, notes))
     columns = columns or min(len(tiles), 5 if len(tiles) > 8 else 4)
     return contact_sheet.compose(in_rows(tiles, columns))
 
 
-def metric_lines(explanation: Explanation, row: int) -> list[tuple[Text, bool | None]]:
+def metric_lines(
+    explanation: Explanation, row: int, comparison: MethodComparison | None = None
+) -> list[tuple[Text, bool | None]]:
     """Format the metrics of a row as lines in every language.
 
     Args:
         explanation: attributions for one or more examples.
         row: index of the example.
+        comparison: of this row; its random maps give the chance level then, and its test of whether the
+            method is above chance says whether insertion and deletion support it. Without it, neither.
 
     Returns:
         Each line, and whether it supports the attribution (None: neither).
@@ -203,12 +212,14 @@ def metric_lines(explanation: Explanation, row: int) -> list[tuple[Text, bool | 
     checked, lines = explanation.faithfulness[row], []
     if checked.deletion_insertion:
         c = checked.deletion_insertion
-        for name, value, chance, better in (
-            ("insertion", c.curves.insertion_area, c.chance_insertion, 1),
-            ("deletion", c.curves.deletion_area, c.chance_deletion, -1),
-        ):
+        chances, good = (c.chance_insertion, c.chance_deletion), None
+        if comparison is not None:
+            chances = comparison.chance_areas
+            good = comparison.above_chance[comparison.methods.index(explanation.method.name)]
+        areas = (c.curves.insertion_area, c.curves.deletion_area)
+        for name, value, chance in zip(("insertion", "deletion"), areas, chances, strict=True):
             line = said(f"cards.{name}", value=f"{value:.2f}", chance=f"{chance:.2f}")
-            lines.append((line, better * (value - chance) > 0))
+            lines.append((line, good))
     if checked.average_drop:
         key = "cards.rises" if checked.average_drop.increase else "cards.drop"
         lines.append((said(key, value=share_of(checked.average_drop.drop)), None))

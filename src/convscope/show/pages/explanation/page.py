@@ -98,7 +98,12 @@ def _verdict(
     photo = photo_of(explanations[0], row)
     cropped = crop.sentence(sample, _spec(explanations[0])) if sample is not None else None
     first, *rest = sentences(explanations[order[0]], row, cropped)
-    lines = [first, *(verdicts.reasons(comparison, titles) if comparison is not None else ()), *rest]
+    why = (
+        verdicts.reasons(comparison, titles, in_words=bool(pieces_in(explanations[0], row)))
+        if comparison is not None
+        else ()
+    )
+    lines = [first, *why, *rest]
     words = element("div", *(bilingual_of(line, tag="p") for line in lines), class_="reasons")
     pictures = element(
         "div", _file(explanations[0], sample), _source(explanations[0], row), *cells, class_="over-row"
@@ -219,7 +224,7 @@ def _cards(
         badge = bilingual(f"explain.cards.{state}", class_=f"badge-{state}") if state else None
         lines = [
             element("li", bilingual_of(text), class_=None if good is None else "good" if good else "bad")
-            for text, good in metric_lines(e, row)
+            for text, good in metric_lines(e, row, comparison)
         ]
         if e.share < 1:
             lines.append(element("li", bilingual("explain.cards.stopped"), class_="bad"))

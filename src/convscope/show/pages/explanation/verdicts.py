@@ -57,12 +57,13 @@ def verdict(comparison: MethodComparison | None, titles: Mapping[str, str], coun
     return said("verdict.one" if len(best) == 1 else "verdict.several", names=names)
 
 
-def reasons(comparison: MethodComparison, titles: Mapping[str, str]) -> list[Text]:
+def reasons(comparison: MethodComparison, titles: Mapping[str, str], *, in_words: bool = False) -> list[Text]:
     """Give the reasons of the verdict, with their numbers.
 
     Args:
         comparison: of one row.
         titles: titles of the methods by name.
+        in_words: whether the input is a text, of which removed places are unknown words.
 
     Returns:
         Sentences in every language.
@@ -85,7 +86,7 @@ def reasons(comparison: MethodComparison, titles: Mapping[str, str]) -> list[Tex
     ]
     if close:
         lines.append(said("why.close", names=_listed(close)))
-    lines.append(_scale(comparison))
+    lines.append(_scale(comparison, in_words=in_words))
     below = [names[k] for k, above in enumerate(comparison.above_chance) if not above]
     if below:
         lines.append(said("why.chance", names=_listed(below), count=len(below)))
@@ -97,12 +98,13 @@ def reasons(comparison: MethodComparison, titles: Mapping[str, str]) -> list[Tex
     return lines + _disagreement(comparison, best if len(best) > 1 else passing, names)
 
 
-def _scale(comparison: MethodComparison) -> Text:
+def _scale(comparison: MethodComparison, *, in_words: bool) -> Text:
     parts = {
         name: ", ".join(f"{values[baseline]:.2f}" for baseline in comparison.scores)
         for name, values in (("chance", comparison.chance), ("margin", comparison.margin))
     }
-    ways = [said(f"why.ways.{baseline}") for baseline in comparison.scores]
+    kinds = ["unknown" if in_words and kind == "mean" else kind for kind in comparison.scores]
+    ways = [said(f"why.ways.{kind}") for kind in kinds]
     listed = {language: " / ".join(way[language] for way in ways) for language in LANGUAGES}
     return said("why.scale", ways=listed, **parts)
 

@@ -132,7 +132,7 @@ def maps_figure(
         subject: network and input.
         places: the layers.
         command: reproduces them.
-        strongest: most units of each layer, those with the largest sum of their map.
+        strongest: most units of each layer, see `FeatureMaps.strongest`.
         **values: that the texts quote.
 
     Returns:
@@ -142,7 +142,7 @@ def maps_figure(
     layers = list(feature_maps(net, subject.sample.input[None].to(net.device), places))
     reading = reading_of(net, subject.sample, layers)
     limit = max((rows.limit_of(layer, strongest) for layer in layers), default=0.0)
-    drawn = rows.figure(layers, strongest, net.classes, {}, {}, limit, reading, folded=False)
+    drawn = rows.figure(layers, strongest, net.classes, {}, {}, limit, reading)
     return Figure(key, join([enlarging(net, subject.sample), drawn.body]), command, "", values, wide=True)
 
 

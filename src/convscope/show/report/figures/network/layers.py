@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 from markupsafe import Markup
@@ -54,21 +55,21 @@ def figure(
     limit: float,
     reading: Reading = Reading(),
     *,
-    folded: bool,
+    shown: Sequence[str] = (),
 ) -> Figure:
-    """Build the figure of a group of layers for one input: the last layer, and those before it folded.
+    """Build the figure of a group of layers for one input: some of them shown, the others folded.
 
     A layer with spatial axes shows the maps of its strongest units; any other layer shows its values as bars.
 
     Args:
         layers: activations of each layer, in execution order; at least one.
-        strongest: most units shown of each layer, those with the largest sum of their map.
+        strongest: most units shown of each layer, see `FeatureMaps.strongest`.
         labels: names of the classes, written beside the units of the output if their numbers match.
         health: dead, saturated and redundant units, by layer; layers that are missing get no such line.
         kernels: kernels by layer, shown where given.
         limit: the magnitude of the full colour on the scale of the whole network.
         reading: the texts of the input; a map along them is shown as the colours of their words.
-        folded: whether the layers before the last are folded at first.
+        shown: names of layers that are shown, the others are folded; all are shown if left out.
 
     Returns:
         The figure.
@@ -77,14 +78,18 @@ def figure(
         _row(maps, strongest, labels, health.get(maps.place), kernels.get(maps.place), limit, reading)
         for maps in layers
     ]
-    body = [rows[-1]]
-    if len(rows) > 1:
-        words = element(
-            "summary",
-            bilingual("look.maps.before" if len(rows) > 2 else "look.maps.before_one", count=len(rows) - 1),
-        )
-        body.insert(0, element("details", words, *rows[:-1], class_="fold", open=None if folded else ""))
-    return Figure("look.maps", join(body), "", YOSINSKI, wide=True, name=layers[-1].place)
+    names = [maps.place for maps in layers]
+    body: list[Markup] = []
+    for is_shown, run in groupby(range(len(rows)), key=lambda k: not shown or names[k] in shown):
+        numbers = list(run)
+        if is_shown:
+            body += [rows[k] for k in numbers]
+            continue
+        key = "look.maps.more" if len(numbers) > 1 else "look.maps.more_one"
+        words = bilingual(key, count=len(numbers), first=names[numbers[0]], last=names[numbers[-1]])
+        body.append(element("details", element("summary", words), *(rows[k] for k in numbers), class_="fold"))
+    named_by = next((name for name in reversed(names) if name in shown), names[-1])
+    return Figure("look.maps", join(body), "", YOSINSKI, wide=True, name=named_by)
 
 
 def limit_of(maps: FeatureMaps, strongest: int) -> float:

@@ -6,12 +6,18 @@ import torch
 from markupsafe import Markup
 
 from convscope.graph import TensorSpec
-from convscope.see.units import Patch, UnitReport, class_of_largest_mean, overrepresented_class
+from convscope.see.units import (
+    Patch,
+    SyntheticImage,
+    UnitReport,
+    class_of_largest_mean,
+    overrepresented_class,
+)
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import written
-from convscope.show.report.i18n import bilingual, label, spoken
+from convscope.show.report.i18n import LANGUAGES, Text, bilingual, label, spoken
 from convscope.show.svg import drawing, element, join, responsive
 from convscope.worlds import render
 
@@ -52,8 +58,7 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | Non
     if portrait.maximizing is None or portrait.minimizing is None or portrait.percentile is None:
         return None
     for key, made in (("maximizing", portrait.maximizing), ("minimizing", portrait.minimizing)):
-        image = render(made.picture, spec)
-        shown = tag(image, spoken(f"unit.wanted.{key}"), input_image.kind(spec))
+        shown = _synthetic(made, spec, key)
         words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
         line = bilingual(
             "unit.wanted.no_gradient" if made.no_gradient else "unit.wanted.value",
@@ -69,10 +74,48 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | Non
         "percentile": f"{portrait.percentile:.1f}",
         "best": number(best),
         "worst": number(worst),
+        "part": _said("part") if portrait.maximizing.is_part else dict.fromkeys(LANGUAGES, ""),
+        "short": _shortfall(portrait),
         "maximizing": number(portrait.maximizing.value),
         "minimizing": number(portrait.minimizing.value),
     }
     return Figure("unit.wanted", body, command, OLAH, values)
+
+
+def _synthetic(made: SyntheticImage, spec: TensorSpec, key: str) -> Markup:
+    """Draw a synthetic image as real ones are: the receptive field, below it the whole with a frame."""
+    name, whole = spoken(f"unit.wanted.{key}"), render(made.picture, spec)
+    if not made.is_part:
+        return tag(whole, name, input_image.kind(spec))
+    width, height = input_image.frame(spec, SIDE)
+    framed = input_image.outlined(whole, made.box, width, spec.size, height)
+    return element(
+        "div",
+        tag(input_image.fitted(render(made.crop, spec), width, height), name, "photo"),
+        tag(framed, spoken(f"unit.wanted.framed_{key}"), "photo"),
+        class_="sheet",
+        style="--tile:5.5rem",
+    )
+
+
+def _shortfall(portrait: UnitReport) -> Text:
+    """Say at which end of the unit's range a real input goes further than the synthetic one, if at any."""
+    high, low = portrait.maximizing, portrait.minimizing
+    best, worst = portrait.top[0].example.value, portrait.bottom[0].example.value
+    ends = [
+        *(["high"] if high is not None and high.value < best else []),
+        *(["low"] if low is not None and low.value > worst else []),
+    ]
+    said = [_said(f"short_{end}") for end in ends]
+    return {language: "".join(text[language] for text in said) for language in LANGUAGES}
+
+
+def _said(key: str) -> Text:
+    """Return a sentence of the caption, with a space before it in English."""
+    return {
+        language: text if language == "zh" else f" {text}"
+        for language, text in spoken(f"unit.wanted.{key}").items()
+    }
 
 
 def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: bool = False) -> Figure:

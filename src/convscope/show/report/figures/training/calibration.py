@@ -13,6 +13,8 @@ from convscope.worlds import wilson_interval
 GUO = "Chuan Guo et al., On Calibration of Modern Neural Networks (ICML 2017, arXiv:1706.04599)"
 WIDTH, HEIGHT = 300, 300
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 12, 74
+FEW = 30
+"""Samples below which an expected calibration error is no finding: its bins hold one or two each."""
 STRIP = 32
 """Height of the strip of counts below the diagram."""
 
@@ -25,7 +27,7 @@ def of_run(found: Evaluation, command: str) -> Figure:
         command: reproduces the numbers.
 
     Returns:
-        The figure; its title has the expected calibration error.
+        The figure; its title has the expected calibration error, of 30 samples or more.
     """
     calibrated = found.temperature != 1
     versions = {"before": found.uncalibrated, "after": found} if calibrated else {"plain": found}
@@ -49,7 +51,9 @@ def of_run(found: Evaluation, command: str) -> Figure:
     chance = bilingual("trained.calibration.chance", tag="p", error=f"{100 * found.chance_ece:.2f}", **values)
     body = join([element("div", *panels, class_="pair"), sentence, chance])
     key, finding = "trained.calibrated" if calibrated else "trained.calibration", "title"
-    if lean == "even":
+    if len(found.labels) < FEW:
+        finding = "few"
+    elif lean == "even":
         finding = "unproven"
     return Figure(key, body, command, GUO, values, finding=finding)
 
