@@ -147,6 +147,7 @@ def page(run: TrainedRun) -> str:
             [*_facts(run, task.primary)],
             values,
             run.unfinished,
+            deep=True,
             parts=("trained",),
             notes=crop.sentences_on_data(run.setup.train),
         )
