@@ -188,9 +188,10 @@ _SAMPLES = (
 _COMPLETIONS = (
     {"en": "Completions of the upper halves of test images", "zh": "由测试图像的上半部分补全"},
     {
-        "en": "Top to bottom: the half that is given, two lower halves that were drawn below it, and the image. "
+        "en": "Top to bottom: the given half, two lower halves that were drawn below it, and the image. "
         "A completion may be right without being the image.",
-        "zh": "自上而下：给定的上半部分、在其下方抽取的两种下半部分，以及原图。补全不必与原图相同也可以合理。",
+        "zh": "自上而下：给定的上半部分、在其下方抽取的两种下半部分，以及原图。"
+        "补全不必与原图相同也可以合理。",
     },
 )
 
