@@ -1,4 +1,7 @@
-"""Run benchmarks and write what they found: `python -m benchmarks [name ...]`."""
+"""Run benchmarks and write what they found: `python -m benchmarks [name ...]`.
+
+One that has choices of its own takes them behind its name: `python -m benchmarks recipes [NAME ...]`.
+"""
 
 import sys
 import time
@@ -19,6 +22,7 @@ from benchmarks import (
     lab_atlas,
     lab_live,
     readme,
+    recipes,
     record,
     sound_features,
     spoken_digits,
@@ -56,6 +60,7 @@ BENCHMARKS = {
         lab_atlas,
         lab_live,
         readme,
+        recipes,
         record,
         sound_features,
         spoken_digits,
@@ -75,15 +80,19 @@ BENCHMARKS = {
 
 
 def main(names: list[str]) -> int:
-    unknown = set(names) - set(BENCHMARKS)
+    known, choices = tuple(BENCHMARKS), []
+    if names and hasattr(BENCHMARKS.get(names[0]), "choices"):
+        names, choices = names[:1], names[1:]
+        known = (*names, *BENCHMARKS[names[0]].choices())
+    unknown = {*names, *choices} - set(known)
     if unknown:
-        print(f"There is: {', '.join(BENCHMARKS)}. Received: {', '.join(sorted(unknown))}", file=sys.stderr)
+        print(f"There is: {', '.join(known)}. Received: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     facts, missed, code = environment(), [], 0
     for name in names or list(BENCHMARKS):
         started = time.monotonic()
         try:
-            result = result_of(name)
+            result = result_of(name, choices)
         except MissingError as error:
             print(
                 f"error: {error.expected}\n  received: {error.received}\n  next: {error.hint}",
@@ -98,13 +107,13 @@ def main(names: list[str]) -> int:
     return code
 
 
-def result_of(name: str) -> Result:
+def result_of(name: str, choices: list[str]) -> Result:
     """Run a benchmark, if the data that it needs is there; say what is left out where some is not."""
     module = BENCHMARKS[name]
     require(name, getattr(module, "NEEDS", ()))
     for place in missing(getattr(module, "WANTS", ())):
         print(f"{name}: nothing at {place}; what needs it is left out", file=sys.stderr)
-    return module.run()
+    return module.run(choices) if choices else module.run()
 
 
 sys.exit(main(sys.argv[1:]))

@@ -55,7 +55,9 @@ from .tasks.classifiers.calibration import ReliabilityBins as ReliabilityBins
 from .tasks.classifiers.calibration import adaptive_reliability as adaptive_reliability
 from .tasks.classifiers.calibration import fit_temperature as fit_temperature
 from .tasks.classifiers.calibration import reliability as reliability
+from .tasks.classifiers.near_duplicates import DuplicatesOfParts as DuplicatesOfParts
 from .tasks.classifiers.near_duplicates import NearDuplicate as NearDuplicate
+from .tasks.classifiers.near_duplicates import duplicates_of_parts as duplicates_of_parts
 from .tasks.classifiers.near_duplicates import near_duplicates as near_duplicates
 from .tasks.evaluation import Evaluation as Evaluation
 from .tasks.evaluation import evaluate as evaluate

@@ -33,6 +33,7 @@ epochs = 7
 [reduced]
 epochs = 1
 """
+COSTLY = 'cost = "3 days; extrapolated: a page"'
 
 
 @pytest.fixture
@@ -56,6 +57,14 @@ def test_a_file_becomes_a_recipe(written):
 def test_what_was_not_measured_is_left_out(written):
     text = SOUND.partition("[measured]")[0] + "[settings]" + SOUND.partition("[settings]")[2]
     assert read_recipe(written(text)).measured is None
+    found = read_recipe(written(COSTLY + text))
+    assert found.measured is None and found.cost == "3 days; extrapolated: a page"
+
+
+def test_the_file_of_the_runs_may_be_named(written):
+    assert read_recipe(written(SOUND)).measured.results == ""
+    named = SOUND.replace("seconds = 3.5", 'seconds = 3.5\nresults = "results/runs.json"')
+    assert read_recipe(written(named)).measured.results == "results/runs.json"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,20 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from convscope.learn import Evaluation, near_duplicates
+from convscope import nets
+from convscope.graph import chain
+from convscope.learn import (
+    Classification,
+    ClassificationRecipe,
+    Epoch,
+    EvalResult,
+    Evaluation,
+    TrainingSetup,
+    duplicates_of_parts,
+    evaluate,
+    near_duplicates,
+)
+from convscope.show.pages import training
 from convscope.show.report.figures.training import duplicates
 from convscope.worlds import ImageFolder, ImageTensorDataset
 from convscope.worlds.datasets import digits
@@ -91,3 +104,43 @@ def test_a_report_names_the_files_of_a_pair(tmp_path: Path) -> None:
     assert "a (az.png)" in text and "b (by.png)" in text
     memory = stack([Image.open(same), Image.open(tmp_path / "train" / "a" / "ax.png")])
     assert "png" not in str(duplicates.of_run((pair,), memory.take([0, 0, 0, 1]), memory, found).body)
+
+
+def test_twins_in_the_validation_part_are_found_with_the_part_they_lie_in(photos: list[Image.Image]) -> None:
+    """Planted: test 6 in both parts, test 7 in the validation part only; validation 3 is learned from."""
+    train, held, others = photos[:8], photos[8:11], photos[11:17]
+    validation = stack([*held, compressed(train[2]), CHANGES["brighter"](train[5])])
+    test = stack([*others, compressed(train[5]), ImageOps.mirror(held[1])])
+    found = duplicates_of_parts(stack(train), test, validation)
+    assert found is not None
+    assert {(pair.test, pair.part, pair.train, pair.mirrored) for pair in found.test} == {
+        (6, "train", 5, False),
+        (7, "validation", 1, True),
+    }
+    assert {(pair.test, pair.part, pair.train) for pair in found.validation} == {
+        (3, "train", 2),
+        (4, "train", 5),
+    }
+    correlations = [pair.correlation for pair in found.test]
+    assert correlations == sorted(correlations, reverse=True)
+    assert near_duplicates(stack(train), test) == tuple(p for p in found.test if p.part == "train")
+    alone = duplicates_of_parts(stack(train), test)
+    assert alone is not None and [pair.test for pair in alone.test] == [6] and alone.validation == ()
+
+
+def test_a_report_says_in_which_part_the_twin_lies(photos: list[Image.Image], tmp_path: Path) -> None:
+    train, validation = stack(photos[:4]), stack([*photos[4:6], compressed(photos[1])])
+    test = stack([*photos[6:9], compressed(photos[5]), compressed(photos[2])])
+    net = nets.wrap(nets.build(chain("3x96x96", "avgpool 8, flatten, dense 2"), seed=0), train.spec)
+    setup = TrainingSetup(net, Classification(), train, test, validation=validation)
+    found = evaluate(net, test)
+    tested = EvalResult(found.metrics, evidence=found)
+    done = [Epoch(1, 1, {"loss": 1.0}, {"loss": 1.0}, 1.0, 1.0, 0.1, "fp32", "contiguous")]
+    recipe = ClassificationRecipe(network="small", epochs=1)
+    page = training.page(training.TrainedRun(recipe, setup, done, tested, tmp_path))
+    figure = page.partition('<figure id="trained-duplicates"')[2].partition("</figure>")[0]
+    assert "2 of 5 test pictures are nearly the same as a training picture" in figure
+    assert "1 lies in the part that was learned from and 1 in the validation part" in figure
+    assert figure.count("· learned from") == 1 and figure.count("· chosen by") == 1
+    chosen = page.partition('<figure id="trained-chosen_duplicates"')[2].partition("</figure>")[0]
+    assert "1 of 3 pictures to choose by is nearly the same as one that was learned from" in chosen

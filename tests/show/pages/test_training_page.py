@@ -148,7 +148,7 @@ def test_outlines_are_drawn_over_their_images():
     image, spec = torch.rand(1, 8, 8), digits.SPEC
     square = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.5, 1.2], [0.0, 1.0]])
     rows = ImageRows(
-        HEADS, [[image, image], [image, image]], spec, HEADS[0], [(square, None), (None, square)]
+        HEADS, [[image, image], [image, image]], spec, HEADS[0], HEADS[1], [(square, None), (None, square)]
     )
     found = str(side_by_side.images(rows).body)
     assert found.count('points="0,0 50,0 50,120 0,100"') == 2 and found.count("<img") == 4
@@ -173,10 +173,12 @@ class Copying(Task):
             outputs = net(inputs).view_as(inputs)
         heads = ({"en": "input", "zh": "输入"}, {"en": "output", "zh": "输出"})
         title = {"en": "Digits and their copies", "zh": "数字与复制"}
-        rows = ImageRows(heads, list(zip(inputs, outputs, strict=True)), data.spec, title)
+        said = {"en": "Left what is given.", "zh": "左为输入。"}
+        rows = ImageRows(heads, list(zip(inputs, outputs, strict=True)), data.spec, title, said)
+        first = replace(rows, rows=rows.rows[:1], title={"en": "The first digit", "zh": "第一个数字"})
         numbers = [({"en": "<mean image>", "zh": "平均图像"}, ("7.25 dB", "")), (heads[1], ("8", "9 < 10"))]
         caption = {"en": "Higher is better.", "zh": "越高越好。"}
-        return (rows, NumberTable({"en": "Ratios", "zh": "比值"}, heads, numbers, caption))
+        return (rows, first, NumberTable({"en": "Ratios", "zh": "比值"}, heads, numbers, caption))
 
 
 def run_of(tmp_path, task, net, done, tested, planned=3, data=None):
@@ -357,12 +359,22 @@ def test_another_task_has_its_metrics_and_its_pictures(tmp_path):
     tested = EvalResult({"loss": 0.1, "psnr": 2.25})
     page = training.page(run_of(tmp_path, Copying(), net, done, tested, planned=1))
     assert "psnr dB 2.2" in page and "Digits and their copies" in page and "数字与复制" in page
-    assert page.count('class="image-row"') == 1 + 3
-    table = page.partition('id="trained-numbers"')[2].partition("</table>")[0]
+    assert page.count('class="image-row"') == (1 + 3) + (1 + 1)
+    table = page.partition('<figure id="trained-numbers"')[2].partition("</table>")[0]
     for cell in ("&lt;mean image&gt;", "平均图像", "<td>7.25 dB</td>", "9 &lt; 10", "Ratios", "比值"):
         assert cell in table, cell
     assert table.count("<tr>") == 1 + 2 and "Higher is better." in page and "越高越好。" in page
     assert 'id="trained-accuracy"' not in page
+    listed = page.partition('<nav class="contents"')[2].partition("</nav>")[0]
+    for anchor, english, chinese, caption in (
+        ("trained-rows", "Digits and their copies", "数字与复制", "Left what is given."),
+        ("trained-rows-2", "The first digit", "第一个数字", "Left what is given."),
+        ("trained-numbers", "Ratios", "比值", "Higher is better."),
+    ):
+        title = f'<span lang="en">{english}</span><span lang="zh">{chinese}</span>'
+        figure = page.partition(f'<figure id="{anchor}"')[2].partition("</figure>")[0]
+        assert f"<h3>{title}</h3>" in figure and caption in figure.partition("<figcaption>")[2], anchor
+        assert f'<a href="#{anchor}">{title}</a>' in listed, anchor
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])

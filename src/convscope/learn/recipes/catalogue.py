@@ -5,7 +5,7 @@ A new one is one file in `data/`. Needs no torch.
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from convscope.system.files import read_toml
 SUFFIX = ".toml"
 TEXTS = ("title", "summary", "source")
 """Texts that every file has."""
-PARTS = ("published", "measured", "settings", "reduced")
+PARTS = ("published", "measured", "cost", "settings", "reduced")
 RESERVED = ("recipe", "reduced", "resume", "device")
 """Settings that belong to a command, not to a recipe."""
 
@@ -46,11 +46,13 @@ class MeasuredResult:
         value: what came out, with data, number of seeds and their spread.
         seconds: processor seconds of the whole command, in one thread.
         machine: processor and versions.
+        results: the repository's file that holds the runs behind the value; empty where there is none.
     """
 
     value: str
     seconds: float
     machine: str
+    results: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class NamedRecipe:
         settings: the settings that differ from their defaults, by field.
         reduced: settings of a run of seconds, which replace those of `settings`; it shows that the recipe
             works, not how good it is.
+        cost: what a training to the end would take and how that was extrapolated, in words; empty where it
+            was measured, or is not known.
     """
 
     name: str
@@ -77,6 +81,7 @@ class NamedRecipe:
     measured: MeasuredResult | None
     settings: Mapping[str, Any]
     reduced: Mapping[str, Any] = field(default_factory=dict)
+    cost: str = ""
 
     def values(self, reduced: bool = False) -> dict[str, Any]:
         """Return the settings, not validated.
@@ -145,29 +150,32 @@ def read_recipe(path: Path) -> NamedRecipe:
     published = values.get("published", [])
     if not isinstance(published, list):
         raise DataError(f"published as a list of tables, in {path}", received=type(published).__name__)
-    fields = tuple(PublishedResult.__dataclass_fields__)
-    results = [_table(entry, "published", fields, path) for entry in published]
+    keys = tuple(PublishedResult.__dataclass_fields__)
+    results = [_table(entry, "published", keys, path) for entry in published]
     settings, reduced = (_settings(values, part, path) for part in ("settings", "reduced"))
     _check_settings({**settings, **reduced}, path)
     return NamedRecipe(
         path.stem,
         **texts,
         published=tuple(
-            PublishedResult(**{key: _text(entry, key, path) for key in fields}) for entry in results
+            PublishedResult(**{key: _text(entry, key, path) for key in keys}) for entry in results
         ),
         measured=_measured(values["measured"], path) if "measured" in values else None,
         settings=settings,
         reduced=reduced,
+        cost=_text(values, "cost", path) if "cost" in values else "",
     )
 
 
 def _measured(values: Any, path: Path) -> MeasuredResult:
     """Return what was measured."""
-    found = _table(values, "measured", tuple(MeasuredResult.__dataclass_fields__), path)
+    needed = tuple(f.name for f in fields(MeasuredResult) if f.default is MISSING)
+    found = _table(values, "measured", needed, path, optional=("results",))
     seconds = real_number(str(as_text(found["seconds"])))
     if seconds is None or seconds <= 0:
         raise DataError(f"measured.seconds above 0, in {path}", received=str(found["seconds"]))
-    return MeasuredResult(_text(found, "value", path), seconds, _text(found, "machine", path))
+    results = _text(found, "results", path) if "results" in found else ""
+    return MeasuredResult(_text(found, "value", path), seconds, _text(found, "machine", path), results)
 
 
 def _folder() -> Any:
@@ -191,11 +199,13 @@ def _text(values: Mapping[str, Any], key: str, path: Path) -> str:
     return " ".join(found.split())
 
 
-def _table(values: Any, part: str, known: tuple[str, ...], path: Path) -> dict[str, Any]:
-    """Return a table that has exactly the known keys."""
+def _table(
+    values: Any, part: str, known: tuple[str, ...], path: Path, optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return a table that has all the known keys, and of others at most the optional ones."""
     if not isinstance(values, dict):
         raise DataError(f"a table {part} in {path}", received="none" if values is None else repr(values)[:80])
-    _check_keys(values, known, path, f"{part}.")
+    _check_keys(values, (*known, *optional), path, f"{part}.")
     missing = [key for key in known if key not in values]
     if missing:
         raise DataError(f"{part}.{missing[0]} in {path}", received="none")

@@ -33,7 +33,8 @@ class ImageRows:
         heads: what each column shows, by language (`en`, `zh`).
         rows: the images of each row, one for each column, `[c h w]` in the spec's value range.
         spec: kind and value range of the images.
-        title: what the rows show, by language (`en`, `zh`); states no number that may change.
+        title: what the rows show in a few words, by language (`en`, `zh`): the heading of the figure.
+        caption: how they were made and how to read them, by language.
         outlines: for each row and column a polygon `[k 2]` that is drawn over the image, or None; x and y
             from 0 to 1 across the image, also beyond it. Empty where there are none.
     """
@@ -42,6 +43,7 @@ class ImageRows:
     rows: Sequence[Sequence[Tensor]]
     spec: TensorSpec
     title: Mapping[str, str]
+    caption: Mapping[str, str]
     outlines: Sequence[Sequence[Tensor | None]] = ()
 
 

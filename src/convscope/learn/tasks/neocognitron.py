@@ -255,10 +255,12 @@ def _responses(net: Net, patterns: Tensor) -> ImageRows:
         heads,
         rows,
         net.input_spec,
+        {"en": "Responses of the layers to each pattern", "zh": "各层对每个图案的响应"},
         {
-            "en": "The strongest response of all planes at each position of each layer, from 0 (paper) to "
-            "the largest of the picture (ink)",
-            "zh": "每一层各位置上所有平面中最强的响应：从 0（纸色）到该图的最大值（墨色）",
+            "en": "The strongest response of all planes at each position of a layer, from 0 (paper) to the "
+            "largest of the picture (ink). S-cells find features, C-cells tolerate shifts of them.",
+            "zh": "每一层各位置上所有平面中最强的响应：从 0（纸色）到该图的最大值（墨色）。"
+            "S 细胞检测特征，C 细胞容忍特征的位移。",
         },
     )
 
@@ -272,12 +274,16 @@ def _templates(net: Net) -> tuple[ImageRows, ...]:
     weights = layer.weight[order[:TEMPLATES]] / layer.falloff
     scaled = weights / weights.flatten(1).amax(1)[:, None, None, None].clamp_min(1e-12)
     shown = functional.interpolate(scaled, net.input_spec.shape[1:]).cpu()
-    title = {
-        "en": "What planes of the first S-cells have learned: windows of 5x5 pixels, most often first",
-        "zh": "第一层 S 细胞各平面学到的特征：5×5 像素窗口，按学习次数排序",
+    title = {"en": "Features that the first S-cells have learned", "zh": "第一层 S 细胞学到的特征"}
+    caption = {
+        "en": "Excitatory weights of planes of the first layer: windows of 5x5 pixels, each divided by its "
+        "largest weight. The plane that has learned most often, by its inhibition, is first; the number "
+        "above is the plane's.",
+        "zh": "第一层各平面的兴奋性权重：5×5 像素窗口，各除以自身的最大权重。按抑制强度排列，"
+        "学习次数最多的平面在前；上方的数字是平面的编号。",
     }
     heads = [untranslated(str(k)) for k in order[:TEMPLATES]]
-    return (ImageRows(heads, [list(shown)], net.input_spec, title),)
+    return (ImageRows(heads, [list(shown)], net.input_spec, title, caption),)
 
 
 def _table(found: ShiftTolerance) -> NumberTable:

@@ -26,10 +26,10 @@ from convscope.learn import (
     TrainRecipe,
     best_epoch,
     divergence,
+    duplicates_of_parts,
     extends,
     find_recipe,
     max_lr_at,
-    near_duplicates,
     recipe_names,
     transfer_defaults,
 )
@@ -147,6 +147,7 @@ def page(run: TrainedRun) -> str:
             [*_facts(run, task.primary)],
             values,
             run.unfinished,
+            deep=True,
             parts=("trained",),
             notes=crop.sentences_on_data(run.setup.train),
         )
@@ -326,16 +327,30 @@ def _classified(finding: ClassifiedSamples, run: TrainedRun) -> list[Figure]:
     explained = f"convscope explain INPUT --net {shlex.quote(str(run.place))}"
     attributed = attributed_mistakes.of_run(run.setup.net, worst, evaluation.classes, explained)
     figures += [attributed] if attributed else []
-    train = run.setup.train
-    pairs = ()
-    if isinstance(train, LabelledImages) and isinstance(images, LabelledImages):
-        pairs = near_duplicates(train, images) or ()
-        figures += [duplicates.of_run(pairs, train, images, evaluation)] if pairs else []
+    copies, pairs = _duplicates(finding, run)
+    figures += copies
     if run.diverged:
         return [*figures, next_step.diverged(run.diverged, _retrained(run.recipe))]
     data = str(getattr(run.recipe, "data", ""))
-    figures.append(next_step.of_run(run.kept, evaluation, len(pairs), data, str(run.place)))
+    figures.append(next_step.of_run(run.kept, evaluation, pairs, data, str(run.place)))
     return figures
+
+
+def _duplicates(finding: ClassifiedSamples, run: TrainedRun) -> tuple[list[Figure], int]:
+    """Build the figures of near-duplicates between the parts of the data; return how many the test has."""
+    train, test, validation = run.setup.train, finding.samples, run.setup.validation
+    if not isinstance(train, LabelledImages) or not isinstance(test, LabelledImages):
+        return [], 0
+    held = validation if isinstance(validation, LabelledImages) else None
+    found = duplicates_of_parts(train, test, held)
+    if found is None:
+        return [], 0
+    figures = []
+    if found.test:
+        figures.append(duplicates.of_run(found.test, train, test, finding.evaluation, held))
+    if held is not None and found.validation:
+        figures.append(duplicates.of_validation(found.validation, train, held))
+    return figures, len(found.test)
 
 
 FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {

@@ -22,6 +22,7 @@ class Report:
         unfinished: whether the page says that chapters are missing.
         page: prefix of the page's own texts: `<page>.title`, `.standfirst`, `.made`, perhaps `.data`, and
             `.partial` if it can be unfinished.
+        deep: whether the contents list the figures of each section too.
         parts: further folders in `templates/` with the style sheet and script of figures of this page.
         tools: markup of controls of the whole page, above its sections.
         notes: sentences on what was read, below the page's first paragraph.
@@ -33,6 +34,7 @@ class Report:
     facts: Sequence[tuple[str, Markup | str]] = ()
     values: Mapping[str, object] = field(default_factory=dict)
     unfinished: bool = False
+    deep: bool = False
     parts: Sequence[str] = ()
     tools: str = ""
     notes: Sequence[Text] = ()
@@ -42,10 +44,14 @@ class Report:
         """Anchor and title of each section; of each figure where there is only one section."""
         if len(self.sections) > 1:
             return [(s.anchor, _title(s)) for s in self.sections]
-        figures = [
-            figure for section in self.sections for figure in section.figures if figure.title in texts()
-        ]
-        return [(f.anchor, _title(f)) for f in figures]
+        return [entry for section in self.sections for entry in _figures(section)]
+
+    @property
+    def inner_contents(self) -> dict[str, list[tuple[str, Markup]]]:
+        """Anchor and title of the figures of each section, by its anchor; empty where not listed."""
+        if not self.deep or len(self.sections) < 2:
+            return {}
+        return {section.anchor: _figures(section) for section in self.sections}
 
 
 def render(report: Report) -> str:
@@ -65,6 +71,7 @@ def render(report: Report) -> str:
         page=report.page,
         parts=report.parts,
         contents=report.contents,
+        inner_contents=report.inner_contents,
         sections=report.sections,
         tools=report.tools,
         facts=report.facts,
@@ -73,6 +80,11 @@ def render(report: Report) -> str:
         unfinished=report.unfinished,
         notes=[bilingual_of(line, tag="p") for line in report.notes],
     )
+
+
+def _figures(section: Section) -> list[tuple[str, Markup]]:
+    """Return anchor and title of the figures of a section that have one."""
+    return [(figure.anchor, _title(figure)) for figure in section.figures if figure.title in texts()]
 
 
 def _title(part: Section | Figure) -> Markup:

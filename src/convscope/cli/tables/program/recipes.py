@@ -27,6 +27,8 @@ def _listed(recipes: list[dict[str, Any]]) -> Any:
         measured = entry["measured"] or {"value": "", "seconds": None}
         seconds = "" if measured["seconds"] is None else f"{measured['seconds']:.0f}"
         first = measured["value"].partition(";")[0]  # what it is compared with is shown of one recipe alone
+        if entry["cost"]:
+            first = f"none; it would take {entry['cost'].partition(';')[0]}"
         found.add_row(entry["name"], entry["title"], published, first, seconds)
     words = (
         "One of them: convscope recipes NAME. Train it: convscope train --recipe NAME; in seconds: --reduced."
@@ -44,6 +46,9 @@ def _whole(entry: dict[str, Any]) -> str:
     if measured is not None:
         cost = f"{measured['seconds']:.0f} processor seconds in one thread ({measured['machine']})"
         lines += [f"Measured: {measured['value']}", f"Cost: {cost}"]
+        lines += [f"Runs: {measured['results']}"] if measured["results"] else []
+    elif entry["cost"]:
+        lines.append(f"Cost, extrapolated: {entry['cost']}")
     lines.append("")
     for part in ("settings", "reduced"):
         settings = "\n".join(f"  {name} = {_text(value)}" for name, value in entry[part].items())

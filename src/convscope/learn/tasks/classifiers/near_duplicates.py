@@ -1,6 +1,6 @@
-"""Find test images that are nearly the same as images that a network learned from."""
+"""Find images of one part of the data that are nearly the same as images of another."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,15 +26,32 @@ class NearDuplicate:
 
     Attributes:
         test: index of the test image.
-        train: index of the training image that is most similar to it.
+        train: index of the training image that is most similar to it, in its part.
         correlation: Pearson's correlation of the thumbnails, `LEAST` to 1.
         mirrored: whether it is similar to the mirror image.
+        part: where that training image lies: `train`, which is learned from, or `validation`, which the epoch
+            and the temperature are chosen by.
     """
 
     test: int
     train: int
     correlation: float
     mirrored: bool
+    part: str = "train"
+
+
+@dataclass(frozen=True)
+class DuplicatesOfParts:
+    """Near-duplicates between all parts of the data of a training.
+
+    Attributes:
+        test: test images with a twin in the training data, the most similar pair first. Where the part that
+            is learned from and the validation part both have one, it is the one that is learned from.
+        validation: validation images (`NearDuplicate.test`) with a twin that is learned from.
+    """
+
+    test: tuple[NearDuplicate, ...]
+    validation: tuple[NearDuplicate, ...] = ()
 
 
 def near_duplicates(train: LabelledImages, test: LabelledImages) -> tuple[NearDuplicate, ...] | None:
@@ -51,9 +68,41 @@ def near_duplicates(train: LabelledImages, test: LabelledImages) -> tuple[NearDu
         One entry for each such test image, the most similar pair first. None where the images are too many to
         be compared (`MOST`), or too small to tell similar ones from equal ones (`THUMBNAIL`).
     """
-    if len(train) + len(test) > MOST or min(*train.spec.size, *test.spec.size) <= THUMBNAIL:
+    found = duplicates_of_parts(train, test)
+    return None if found is None else found.test
+
+
+def duplicates_of_parts(
+    train: LabelledImages, test: LabelledImages, validation: LabelledImages | None = None
+) -> DuplicatesOfParts | None:
+    """Find near-duplicates of test and training data, and of validation data and what is learned from.
+
+    Args:
+        train: images that are learned from.
+        test: images that are tested on.
+        validation: images that were held out of the training data, to choose by; None where there are none.
+
+    Returns:
+        The pairs. None where the images are too many or too small, as for `near_duplicates`.
+    """
+    parts = [train, test, *([] if validation is None else [validation])]
+    sides = [side for part in parts for side in part.spec.size]
+    if sum(len(part) for part in parts) > MOST or min(sides) <= THUMBNAIL:
         return None
-    learned, tested = (_thumbnails(images) for images in (train, test))
+    learned, tested, *held = (_thumbnails(part) for part in parts)
+    found = _pairs(learned, tested)
+    if not held:
+        return DuplicatesOfParts(found)
+    known = {pair.test for pair in found}
+    others = [replace(pair, part="validation") for pair in _pairs(held[0], tested)]
+    found = (*found, *(pair for pair in others if pair.test not in known))
+    return DuplicatesOfParts(
+        tuple(sorted(found, key=lambda pair: (-pair.correlation, pair.mirrored))), _pairs(learned, held[0])
+    )
+
+
+def _pairs(learned: Tensor, tested: Tensor) -> tuple[NearDuplicate, ...]:
+    """Return the thumbnails of one part with a twin in another, the most similar pair first."""
     found: list[NearDuplicate] = []
     for start in range(0, len(tested), CHUNK):
         part = tested[start : start + CHUNK]

@@ -39,14 +39,20 @@ ROWS, COLUMNS = 8, 4
 """Generated images in the figure with their nearest training images."""
 WALKS, STEPS = 4, 8
 """Walks between codes, and images of each."""
-TITLES = (
+_NEAREST = (
+    {"en": "Generated images and their nearest training neighbours", "zh": "生成的图像及其最近的训练图像"},
     {
-        "en": "Generated images, each with the nearest training image at its right, by pixel distance",
-        "zh": "生成的图像，每张右侧是所有训练图像中像素距离最近的一张",
+        "en": "At the right of each generated image stands the training image of the smallest Euclidean "
+        "distance over pixels: a generator that copies would show each twice.",
+        "zh": "每张生成图像的右侧是像素欧氏距离最小的训练图像：若生成器只会复制，两者将相同。",
     },
+)
+_WALKED = (
+    {"en": "Walks between codes", "zh": "编码之间的漫步"},
     {
-        "en": "Walks between pairs of codes, on the sphere",
-        "zh": "在球面上从一个编码走到另一个编码",
+        "en": "Each row goes from one random code (0) to another (1) on the sphere and generates an image "
+        "from every code on the way.",
+        "zh": "每行在球面上从一个随机编码（0）走到另一个（1），并由途中的每个编码生成图像。",
     },
 )
 
@@ -216,9 +222,9 @@ class AdversarialImages(AdversarialTraining):
         if self._training is not None:
             indices = nearest(made.flatten(1), self._training.flatten(1))[1]
             both = torch.stack([made, self._training[indices]], 1).flatten(0, 1)
-            pictures.append(ImageRows(_HEADS * COLUMNS, _rows(both, 2 * COLUMNS), spec, TITLES[0]))
+            pictures.append(ImageRows(_HEADS * COLUMNS, _rows(both, 2 * COLUMNS), spec, *_NEAREST))
         heads = [untranslated(f"{step / (STEPS - 1):.2f}") for step in range(STEPS)]
-        pictures.append(ImageRows(heads, _rows(walks, STEPS), spec, TITLES[1]))
+        pictures.append(ImageRows(heads, _rows(walks, STEPS), spec, *_WALKED))
         tables = [_table(found)]
         if found.classes is not None and found.test_classes is not None:
             tables.append(_class_table(found.classes, found.test_classes))

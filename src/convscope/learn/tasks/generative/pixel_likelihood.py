@@ -156,8 +156,8 @@ class PixelLikelihood(Task):
         spec = net.input_spec
         rows = [list(in_value_range(row, net).cpu()) for row in (above, *halves, images)]
         return (
-            ImageRows(numbered(DRAWN), [list(in_value_range(samples, net).cpu())], spec, _TITLES[0]),
-            ImageRows(numbered(len(images)), rows, spec, _TITLES[1]),
+            ImageRows(numbered(DRAWN), [list(in_value_range(samples, net).cpu())], spec, *_SAMPLES),
+            ImageRows(numbered(len(images)), rows, spec, *_COMPLETIONS),
             _table(found),
         )
 
@@ -177,11 +177,21 @@ def _autoregressive(net: Net) -> AutoregressiveImages:
     return net.module
 
 
-_TITLES = (
+_SAMPLES = (
     {"en": "Samples, drawn pixel by pixel", "zh": "逐像素抽取的样本"},
     {
-        "en": "Upper halves of test images, two lower halves that were drawn below each, and the images",
-        "zh": "测试图像的上半部分、在其下方抽取的两种下半部分，以及原图",
+        "en": "No test image has a part in them: each pixel is drawn with the probability that the network "
+        "gives it after the rows above and the pixels at its left.",
+        "zh": "不使用任何测试图像：每个像素按网络在看过上方各行和左侧像素之后给出的概率抽取。",
+    },
+)
+_COMPLETIONS = (
+    {"en": "Completions of the upper halves of test images", "zh": "由测试图像的上半部分补全"},
+    {
+        "en": "Top to bottom: the given half, two lower halves that were drawn below it, and the image. "
+        "A completion may be right without being the image.",
+        "zh": "自上而下：给定的上半部分、在其下方抽取的两种下半部分，以及原图。"
+        "补全不必与原图相同也可以合理。",
     },
 )
 

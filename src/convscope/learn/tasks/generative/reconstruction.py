@@ -43,14 +43,21 @@ _NOISY_HEADS = (
     {"en": "median filter", "zh": "中值滤波"},
     {"en": "network", "zh": "网络"},
 )
-_COPIED = {
-    "en": "Test images, and what is left of them behind the smallest layer",
-    "zh": "测试图像，以及经过最窄一层之后的重建",
-}
-_DENOISED = {
-    "en": "Test images, with the noise of the training, and freed from it",
-    "zh": "测试图像：加入训练时的噪声，以及去噪之后",
-}
+_COPIED = (
+    {"en": "Reconstructions of test images", "zh": "测试图像的重建"},
+    {
+        "en": "What is left of each image behind the smallest layer; principal components, where they are "
+        "shown, keep as many numbers.",
+        "zh": "每张图像经过最窄一层之后的重建；若显示主成分，它保留同样多的数值。",
+    },
+)
+_DENOISED = (
+    {"en": "Test images, freed from noise", "zh": "测试图像的去噪"},
+    {
+        "en": "The noise is that of the training; the median filter has the side that is best at this noise.",
+        "zh": "噪声与训练时相同；中值滤波采用在该噪声下最好的边长。",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -266,15 +273,15 @@ class Reconstruction(Task):
         if self.noise:
             side = next((level.side for level in found.levels if level.noise == self.noise), SIDES[0])
             columns, heads = [clean, given, median_filter(given, side), made], _NOISY_HEADS
-            title, table = _DENOISED, _level_table(found)
+            texts, table = _DENOISED, _level_table(found)
         else:
             components = self._components(net)
             between = [] if components is None else [components.reconstruct(clean)]
             columns = [clean, *between, made]
             heads = _HEADS if between else (_HEADS[0], _HEADS[2])
-            title, table = _COPIED, _copy_table(found, float(tested.metrics["psnr"]))
+            texts, table = _COPIED, _copy_table(found, float(tested.metrics["psnr"]))
         shown = [list(row) for row in zip(*(c.clamp(low, high).cpu() for c in columns), strict=True)]
-        return (ImageRows(heads, shown, net.input_spec, title), table)
+        return (ImageRows(heads, shown, net.input_spec, *texts), table)
 
     @override
     def commands(self, folder: str, recipe: Any) -> Sequence[str]:

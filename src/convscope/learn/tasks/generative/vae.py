@@ -201,9 +201,9 @@ class VariationalAutoencoder(Task):
         spec = net.input_spec
         pairs = zip(*(in_value_range(each, net).cpu() for each in (images, copies)), strict=True)
         pictures = [
-            ImageRows(numbered(COLUMNS), _rows(samples, net), spec, _TITLES[0]),
-            ImageRows([_share(step) for step in range(COLUMNS)], _rows(walks, net), spec, _TITLES[1]),
-            ImageRows(_HEADS, [list(pair) for pair in pairs], spec, _TITLES[2]),
+            ImageRows(numbered(COLUMNS), _rows(samples, net), spec, *_SAMPLES),
+            ImageRows([_share(step) for step in range(COLUMNS)], _rows(walks, net), spec, *_WALKS),
+            ImageRows(_HEADS, [list(pair) for pair in pairs], spec, *_COPIES),
         ]
         return (*pictures, _table(found, tested.metrics))
 
@@ -279,16 +279,29 @@ _HEADS = (
     {"en": "binarised input", "zh": "二值化输入"},
     {"en": "reconstruction", "zh": "重建"},
 )
-_TITLES = (
+_SAMPLES = (
+    {"en": "Samples from the prior", "zh": "先验分布的样本"},
     {
-        "en": "Samples: decoded codes that were drawn from the prior, without any image",
-        "zh": "样本：从先验分布抽取编码并解码，不需要任何图像",
+        "en": "No image has a part in them: codes are drawn from the standard normal distribution and "
+        "decoded. Shown is the probability of each pixel.",
+        "zh": "不使用任何图像：从标准正态分布抽取编码并解码。显示的是每个像素的概率。",
     },
+)
+_WALKS = (
+    {"en": "Walks through the latent space", "zh": "潜空间漫步"},
     {
-        "en": "Walks: from the code of one test image in a straight line to that of another",
-        "zh": "潜空间漫步：从一张测试图像的编码沿直线走到另一张的编码",
+        "en": "Each row goes in a straight line from the code of one test image (0) to that of another (1) "
+        "and decodes the codes on the way.",
+        "zh": "每行从一张测试图像的编码（0）沿直线走到另一张的编码（1），并解码途中的编码。",
     },
+)
+_COPIES = (
     {"en": "Test images and their reconstructions", "zh": "测试图像与重建"},
+    {
+        "en": "Left the input, whose pixels were binarised at random with their grey value as probability; "
+        "right what is decoded from the mean of its code.",
+        "zh": "左为输入，其像素以灰度为概率随机二值化；右为由其编码的均值解码的结果。",
+    },
 )
 
 

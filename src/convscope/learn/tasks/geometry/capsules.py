@@ -281,7 +281,7 @@ def _reconstructions(net: Net, images: Tensor) -> Finding:
     """Show test images and their reconstructions from the predicted class's capsule."""
     heads = numbered(len(images))
     rows = [list(row.cpu()) for row in (images, _decoded(net, images))]
-    return ImageRows(heads, rows, net.input_spec, _TITLES["copies"])
+    return ImageRows(heads, rows, net.input_spec, *_COPIES)
 
 
 def _changes(net: Net, image: Tensor) -> Finding:
@@ -298,7 +298,7 @@ def _changes(net: Net, image: Tensor) -> Finding:
     effect = (made[:, -1] - made[:, 0]).square().flatten(1).sum(1)
     chosen = effect.argsort(descending=True)[:DIMENSIONS].sort().values
     heads = [untranslated(f"{change:+.2f}" if change else "0") for change in CHANGES]
-    return ImageRows(heads, [list(row) for row in made[chosen].cpu()], net.input_spec, _TITLES["changes"])
+    return ImageRows(heads, [list(row) for row in made[chosen].cpu()], net.input_spec, *_CHANGES)
 
 
 def _routing(net: Net, images: Tensor) -> Sequence[Finding]:
@@ -330,27 +330,34 @@ def _routing(net: Net, images: Tensor) -> Sequence[Finding]:
     ]
     heads = [{"en": "input", "zh": "输入"}]
     heads += [{"en": f"iteration {k}", "zh": f"第 {k} 次迭代"} for k in range(1, len(apart) + 1)]
-    return (ImageRows(heads, rows, spec, _TITLES["routing"]),)
+    return (ImageRows(heads, rows, spec, *_ROUTING),)
 
 
-_TITLES: Mapping[str, Mapping[str, str]] = {
-    "copies": {
-        "en": "Test images, and below each what the decoder makes of the capsule of the answer",
-        "zh": "测试图像，下方为解码器由所答类别的胶囊得到的重建",
+_COPIES = (
+    {"en": "Reconstructions from the capsule of the answer", "zh": "由所答类别的胶囊重建"},
+    {
+        "en": "Above test images, below each what the decoder makes of the capsule of its predicted class.",
+        "zh": "上为测试图像，下为解码器由其预测类别的胶囊得到的重建。",
     },
-    "changes": {
+)
+_CHANGES = (
+    {"en": "What the dimensions of a capsule change", "zh": "胶囊各维度改变什么"},
+    {
         "en": "The first test image, while one dimension of its capsule is changed by the number above: a "
-        "row for each of the dimensions that change it most",
-        "zh": "第一张测试图像：其胶囊的一个维度加上表头的数值；每行是影响最大的维度之一",
+        "row for each of the dimensions that change it most.",
+        "zh": "第一张测试图像：其胶囊的一个维度加上表头的数值；每行是影响最大的维度之一。",
     },
-    "routing": {
+)
+_ROUTING = (
+    {"en": "Routing: which places vote for the answer", "zh": "路由：哪些位置投票给所答类别"},
+    {
         "en": "What share of their votes the capsules at each place send to the capsule of the answer: grey "
         "is alike to all capsules, ink is more, paper is less; the largest difference in this figure is "
-        "black or white",
+        "black or white.",
         "zh": "各位置的胶囊把投票的多大份额送往所答类别的胶囊：灰色为均分，墨色更多，纸色更少；"
-        "本图中最大的差异为全黑或全白",
+        "本图中最大的差异为全黑或全白。",
     },
-}
+)
 
 
 def _table(found: RoutedCapsules) -> Finding:

@@ -327,7 +327,7 @@ def _regions(layer: SpatialTransformer, images: DistortedImages, found: SampledP
         _HEADS,
         [list(row) for row in zip(inputs, outputs, originals, strict=True)],
         spec,
-        _TITLE,
+        *_LOOKED,
         [(outline, None, None) for outline in shares],
     )
 
@@ -365,7 +365,14 @@ _HEADS = (
     {"en": "what is sampled", "zh": "采样结果"},
     {"en": "before the distortion", "zh": "变形之前"},
 )
-_TITLE = {"en": "Where the spatial transformer looks", "zh": "空间变换器看向哪里"}
+_LOOKED = (
+    {"en": "Where the spatial transformer looks", "zh": "空间变换器看向哪里"},
+    {
+        "en": "The outline over the input is the region that is sampled and handed to the classifier; at the "
+        "right stands the digit before it was distorted, which the network never sees.",
+        "zh": "输入上的轮廓是被采样并交给分类器的区域；右侧是变形之前的数字，网络从未见过它。",
+    },
+)
 _NAMES: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
     "angle": ({"en": "angle", "zh": "角度"}, {"en": "degrees", "zh": "度"}),
     "size": ({"en": "size", "zh": "大小"}, {"en": "percent", "zh": "百分比"}),

@@ -1,12 +1,15 @@
-"""The figure of test images that are nearly the same as training images."""
+"""The figures of images of one part of the data that are nearly the same as images of another."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup
 
 from convscope.learn import Evaluation, NearDuplicate
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.training.worst_examples import picture
 from convscope.show.report.i18n import bilingual, spoken
-from convscope.show.svg import element
+from convscope.show.svg import element, join
 from convscope.worlds import LabelledImages
 
 MOST = 8
@@ -14,7 +17,11 @@ MOST = 8
 
 
 def of_run(
-    pairs: Sequence[NearDuplicate], train: LabelledImages, test: LabelledImages, found: Evaluation
+    pairs: Sequence[NearDuplicate],
+    train: LabelledImages,
+    test: LabelledImages,
+    found: Evaluation,
+    validation: LabelledImages | None = None,
 ) -> Figure:
     """Build the figure of near-duplicates between training and test images.
 
@@ -23,12 +30,14 @@ def of_run(
         train: images that were learned from.
         test: images that were tested on.
         found: predictions for the test images.
+        validation: images that were chosen by; None where there are none.
 
     Returns:
-        The figure; it states the accuracy without these images too.
+        The figure; it states the accuracy without these images too, and where the twins lie.
     """
     others = [k for k in range(len(test)) if k not in {pair.test for pair in pairs}]
     right = found.predictions == found.labels
+    counts = Counter(pair.part for pair in pairs)
     values = {
         "count": len(pairs),
         "total": f"{len(test):,}",
@@ -37,28 +46,62 @@ def of_run(
         "without": f"{100 * float(right[others].double().mean()):.2f}" if others else "",
         "left": f"{len(others):,}",
     }
+    parts = {"train": train, **({} if validation is None else {"validation": validation})}
+    where = {"learned": counts["train"], "chosen": counts["validation"]}
+    line = bilingual("trained.duplicates.where", tag="p", **where) if validation is not None else None
+    finding = ("title" if others else "all") + ("_either" if counts["validation"] else "")
+    body = join([line, _tiles(pairs, parts, test)])
+    return Figure("trained.duplicates", body, "", "", values, finding=finding)
+
+
+def of_validation(
+    pairs: Sequence[NearDuplicate], train: LabelledImages, validation: LabelledImages
+) -> Figure:
+    """Build the figure of validation images that are nearly the same as images that were learned from.
+
+    Args:
+        pairs: the near-duplicates, at least one; their `test` is the index of the validation image.
+        train: images that were learned from.
+        validation: images that were chosen by.
+
+    Returns:
+        The figure.
+    """
+    values = {"count": len(pairs), "total": f"{len(validation):,}", "shown": min(MOST, len(pairs))}
+    body = _tiles(pairs, {"train": train}, validation, "chosen_duplicates")
+    return Figure("trained.chosen_duplicates", body, "", "", values)
+
+
+def _tiles(
+    pairs: Sequence[NearDuplicate],
+    parts: Mapping[str, LabelledImages],
+    test: LabelledImages,
+    texts: str = "duplicates",
+) -> Markup:
+    """Draw the pairs side by side, the image of the twin's part at the right."""
     tiles = []
     for pair in pairs[:MOST]:
+        train = parts[pair.part]
         said = {
             "test": test.classes[int(test.labels[pair.test])],
             "train": train.classes[int(train.labels[pair.train])],
             "correlation": f"{pair.correlation:.3f}",
         }
+        alt_twin = "alt_train" if pair.part == "train" else "alt_chosen"
         both = [
-            picture(
-                images.inputs([index])[0],
-                images.spec,
-                spoken(f"trained.duplicates.{part}", **said),
+            picture(images.inputs([index])[0], images.spec, spoken(key, **said))
+            for key, images, index in (
+                (f"trained.{texts}.alt_test", test, pair.test),
+                (f"trained.duplicates.{alt_twin}", train, pair.train),
             )
-            for part, images, index in (("alt_test", test, pair.test), ("alt_train", train, pair.train))
         ]
         key = "mirrored" if pair.mirrored else "said"
         files = {"test": _named(test, pair.test), "train": _named(train, pair.train)}
-        line = bilingual(f"trained.duplicates.{key}", **{**said, **files})
-        tiles.append(element("div", element("div", *both, class_="side"), line, class_="tile"))
-    body = element("div", *tiles, class_="sheet", style="--tile:13rem")
-    finding = "title" if others else "all"
-    return Figure("trained.duplicates", body, "", "", values, finding=finding)
+        lines = [bilingual(f"trained.duplicates.{key}", **{**said, **files})]
+        if len(parts) > 1:
+            lines.append(bilingual(f"trained.duplicates.in_{pair.part}", class_="muted"))
+        tiles.append(element("div", element("div", *both, class_="side"), join(lines), class_="tile"))
+    return element("div", *tiles, class_="sheet", style="--tile:13rem")
 
 
 def _named(images: LabelledImages, index: int) -> str:

@@ -1,5 +1,7 @@
 """The figures of images, numbers and points that a task shows of its test."""
 
+from collections.abc import Mapping
+
 from markupsafe import Markup
 from torch import Tensor
 
@@ -8,7 +10,7 @@ from convscope.show.report.figure import Figure
 from convscope.show.report.figures.plot import legend, plot
 from convscope.show.report.figures.training.worst_examples import picture
 from convscope.show.report.i18n import bilingual_of
-from convscope.show.svg import element, number
+from convscope.show.svg import element, join, number
 
 MOST_ROWS = 12
 """Most rows that are shown."""
@@ -38,8 +40,8 @@ def images(found: ImageRows) -> Figure:
         )
         for row, marked in zip(rows, outlines, strict=False)
     ]
-    title = bilingual_of(found.title, tag="p", class_="mini")
-    return Figure("trained.rows", element("div", title, heads, *body, class_="image-rows"), "", "", {})
+    drawn = element("div", heads, *body, class_="image-rows")
+    return Figure("trained.rows", drawn, "", "", _texts(found))
 
 
 def numbers(found: NumberTable) -> Figure:
@@ -64,14 +66,8 @@ def numbers(found: NumberTable) -> Figure:
         element("tbody", *rows),
         class_="exact numbers",
     )
-    body = Markup("").join(
-        [
-            bilingual_of(found.title, tag="p", class_="mini"),
-            element("div", table, class_="scrolled"),
-            bilingual_of(found.caption, tag="p"),
-        ]
-    )
-    return Figure("trained.numbers", body, "", "", {})
+    body = element("div", table, class_="scrolled")
+    return Figure("trained.numbers", body, "", "", _texts(found))
 
 
 def points(found: Plot) -> Figure:
@@ -83,15 +79,13 @@ def points(found: Plot) -> Figure:
     Returns:
         The figure.
     """
-    body = Markup("").join(
-        [
-            bilingual_of(found.title, tag="p", class_="mini"),
-            legend(found),
-            plot(found),
-            bilingual_of(found.caption, tag="p"),
-        ]
-    )
-    return Figure("trained.plot", body, "", "", {})
+    body = join([legend(found), plot(found)])
+    return Figure("trained.plot", body, "", "", _texts(found))
+
+
+def _texts(found: ImageRows | NumberTable | Plot) -> Mapping[str, object]:
+    """Return what the heading and the caption of the figure say."""
+    return {"title": found.title, "caption": found.caption}
 
 
 def _outlined(polygon: Tensor | None) -> Markup | None:
