@@ -39,14 +39,6 @@ ACTIONS = """<script>addEventListener("load", function () {
 });</script>"""
 
 
-def test_every_entry_of_the_contents_leads_to_a_part_of_the_page():
-    page = page_of(described(load("digits")))
-    for nav in ("contents", "chapters numbered"):
-        (found,) = re.findall(rf'<nav class="{nav}".*?</nav>', page, re.DOTALL)
-        assert re.findall(r'href="#(\w+)"', found) == ["view", "legend", "colophon"]
-    assert all(page.count(f'id="{anchor}"') == 1 for anchor in ("view", "legend", "colophon"))
-
-
 def described(net):
     description = describe(net)
     tree = graphs.tree(description)

@@ -364,3 +364,13 @@ def renamed(graph):
     plain = {node.name: node.name.replace(".", "_") for node in graph.nodes}
     nodes = [Node(plain[n.name], n.layer, tuple(plain.get(i, i) for i in n.inputs)) for n in graph.nodes]
     return Graph(dict(graph.inputs), tuple(nodes))
+
+
+def test_every_entry_of_the_contents_leads_to_a_part_of_the_page():
+    description = describe(load("digits"))
+    tree = graphs.tree(description)
+    page = graphs.page(description, tree, graphs.cards(tree, {}), tree.readable(), command="x")
+    for nav in ("contents", "chapters numbered"):
+        (found,) = re.findall(rf'<nav class="{nav}".*?</nav>', page, re.DOTALL)
+        assert re.findall(r'href="#(\w+)"', found) == ["view", "legend", "colophon"]
+    assert all(page.count(f'id="{anchor}"') == 1 for anchor in ("view", "legend", "colophon"))

@@ -97,9 +97,9 @@ def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
             received=str(out),
             hint="The graph is drawn in .html and .svg, the table is saved in .json; a folder has all three.",
         )
-    draws = out is not None and ending != ".json"
-    if draws:
-        results.free(out)
+    drawn = out if ending != ".json" else None
+    if drawn is not None:
+        results.free(drawn)
     elif recipe.depth is not None:
         raise UsageError(
             "--depth with --out net.html or --out net.svg",
@@ -110,12 +110,12 @@ def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
     net = _resized(net, recipe.input) if recipe.input else net
     description = nets.describe(net)
     document: dict[str, Any] = description.to_json()
-    if draws:
-        if ending in DRAWN and not out.is_dir():
-            results.write_file(out, _drawing(net, description, recipe, out, ending))
+    if drawn is not None:
+        if ending in DRAWN and not drawn.is_dir():
+            results.write_file(drawn, _drawing(net, description, recipe, drawn, ending))
         else:
             _fill(net, description, recipe, workspace)
-        document["out"] = str(out)
+        document["out"] = str(drawn)
     yield finished(document)
 
 
