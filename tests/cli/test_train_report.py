@@ -65,6 +65,21 @@ def test_table_sentence_and_json_are_one_evaluation_whatever_the_precision(convs
     assert written in Path("run", found["report"]).read_text(encoding="utf-8")
 
 
+def test_few_samples_that_choose_the_epoch_are_said_everywhere(convscope, small: Path) -> None:
+    words = ("train", CHAIN.replace("10", "3"), small, "--epochs", 2, "--patience", 1)
+    few = "3 validation samples, each worth 33.3 percentage points"
+    found = convscope(*words, "--out", "run", "--quiet", "--json").json
+    assert found["validation"] == 3
+    assert [few in text for text in found["said"]] == [True] and few in str(found["table"]["lines"])
+    assert ["3 个验证样本" in text for text in found["said_zh"]] == [True]
+    page = Path("run", found["report"]).read_text(encoding="utf-8")
+    assert few in page and "3 个验证样本" in page
+    shown = " ".join(convscope(*words, "--out", "again").out.split())
+    assert few in shown
+    calm = convscope(*words[:5], "--validation-split", 0.1, "--out", "calm", "--quiet", "--json").json
+    assert calm["validation"] == 3 and calm["said"] == calm["said_zh"] == []
+
+
 def test_the_command_on_the_report_gives_its_numbers(convscope) -> None:
     from convscope.show.pages import training
 

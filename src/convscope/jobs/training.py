@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Divergence,
         Epoch,
         EvalResult,
+        FewToChooseBy,
         FreezeRecord,
         LRChange,
         LRFinderResult,
@@ -104,6 +105,14 @@ class Training(Generic[AnyRecipe]):
         finder = not getattr(self.recipe, "probe_epochs", 0)
         return divergence(epochs[: kept.index] if kept else epochs, evidence, finder=finder)
 
+    @property
+    def few(self) -> "FewToChooseBy | None":
+        """That few samples choose the epoch that is kept, where they do."""
+        from convscope.learn import few_to_choose_by
+
+        setup = self.setup
+        return few_to_choose_by(self.recipe, setup.train, setup.validation, setup.task.primary)
+
     def said(self, language: str = "en") -> list[str]:
         """Return what needs attention, in sentences.
 
@@ -111,13 +120,13 @@ class Training(Generic[AnyRecipe]):
             language: `en` or `zh`.
 
         Returns:
-            That the training diverged and what to do, where it did.
+            That the training diverged, or that few samples choose the epoch that is kept, and what to do.
         """
-        return [] if self.diverged is None else [self.diverged.text[language]]
+        return [found.text[language] for found in (self.diverged, self.few) if found is not None]
 
     @property
     def lines(self) -> list[str]:
-        """That it diverged; what was frozen, a sentence for each part; changes of the learning rate."""
+        """What needs attention; what was frozen, a sentence for each part; changes of the learning rate."""
         held = [record.text() for record in self.frozen if not record.momentary]
         return [*self.said(), *held, *(change.text() for change in self.lr_changes)]
 

@@ -98,8 +98,11 @@ from .trainer.distributed import Processes as Processes
 from .trainer.events import Epoch as Epoch
 from .trainer.events import TrainProgress as TrainProgress
 from .trainer.freezing.records import FreezeRecord as FreezeRecord
+from .trainer.kept_weights import FewToChooseBy as FewToChooseBy
 from .trainer.kept_weights import best_epoch as best_epoch
 from .trainer.kept_weights import best_epoch_text as best_epoch_text
+from .trainer.kept_weights import deciding_loss as deciding_loss
+from .trainer.kept_weights import few_to_choose_by as few_to_choose_by
 from .trainer.run_folder.checkpoints import Checkpoint as Checkpoint
 from .trainer.run_folder.checkpoints import list_checkpoints as list_checkpoints
 from .trainer.run_folder.checkpoints import load_checkpoint as load_checkpoint

@@ -101,8 +101,8 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         (`Epoch.to_json()` of each one run now), `kept_epoch` (with `--patience` the number of the epoch whose
         weights are saved, else null), `test` (`EvalResult.to_json()` of the network that is saved: for a
         classifier `Evaluation.to_json()`), `table` (see `training.table`), `said` and `said_zh` (what
-        needs attention, in sentences: that the training diverged, how much of cropped photographs the network
-        sees), `lr_finder` (of `--find-lr`:
+        needs attention, in sentences: that the training diverged, that few samples choose the epoch that is
+        kept, how much of cropped photographs the network sees), `lr_finder` (of `--find-lr`:
         `LRFinderResult.to_json()`, else null), `report` (file name of the page) and `out` (the folder).
 
     Raises:

@@ -15,6 +15,7 @@ from convscope.learn import (
     Divergence,
     Epoch,
     EvalResult,
+    FewToChooseBy,
     Finding,
     FreezeRecord,
     ImageRows,
@@ -25,8 +26,10 @@ from convscope.learn import (
     TrainingSetup,
     TrainRecipe,
     best_epoch,
+    deciding_loss,
     divergence,
     extends,
+    few_to_choose_by,
     find_recipe,
     max_lr_at,
     near_duplicates,
@@ -109,6 +112,12 @@ class TrainedRun:
         evidence = None if self.tested is None else self.tested.evidence
         kept = self.epochs[: self.kept.index] if self.epochs else ()
         return divergence(kept, evidence, finder=not getattr(self.recipe, "probe_epochs", 0))
+
+    @property
+    def few(self) -> FewToChooseBy | None:
+        """That few samples choose the epoch that is kept, where they do."""
+        setup = self.setup
+        return few_to_choose_by(self.recipe, setup.train, setup.validation, setup.task.primary)
 
 
 def page(run: TrainedRun) -> str:
@@ -202,8 +211,8 @@ def _curves(run: TrainedRun) -> tuple[Figure, ...]:
     }
     found_turns = [*_chosen(run), *turned(run.epochs, "loss"), *_rescaled(run)]
     sentences = [bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in found_turns]
-    if run.diverged:
-        sentences = [bilingual_of(run.diverged.text, tag="p"), *sentences]
+    said = [bilingual_of(found.text, tag="p") for found in (run.diverged, run.few) if found is not None]
+    sentences = [*said, *sentences]
     figure = curves.of_run(found, values, sentences)
     return (figure if measured else replace(figure, key="trained.untested"),)
 
@@ -220,6 +229,8 @@ def _chosen(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
             {"epoch": best.index, "metric": metric.heading, "value": metric.text(best.validation_metrics)},
         )
     ]
+    tied = deciding_loss(run.epochs, metric)
+    found += [("trained.tied_epochs", {"loss": tied})] if tied else []
     if run.epochs[-1].stopped:
         found.append(("trained.stopped", {"done": len(run.epochs), "patience": run.recipe.patience}))
     return found
@@ -333,6 +344,8 @@ def _classified(finding: ClassifiedSamples, run: TrainedRun) -> list[Figure]:
         figures += [duplicates.of_run(pairs, train, images, evaluation)] if pairs else []
     if run.diverged:
         return [*figures, next_step.diverged(run.diverged, _retrained(run.recipe))]
+    if run.few is not None and run.kept.index < len(run.epochs) and not pairs:
+        return [*figures, next_step.chosen_by_few(run.few, _rechosen(run.recipe, run.few))]
     data = str(getattr(run.recipe, "data", ""))
     figures.append(next_step.of_run(run.kept, evaluation, len(pairs), data, str(run.place)))
     return figures
@@ -390,6 +403,15 @@ def _retrained(recipe: TrainRecipe) -> str:
     used = None if finder else transfer_defaults(recipe.chosen()).get("lr")
     again = recipe.model_copy(update={"lr": None, "find_lr": finder, "resume": None})
     return again.command() if finder or recipe.lr not in (None, used) else ""
+
+
+def _rechosen(recipe: TrainRecipe, few: FewToChooseBy) -> str:
+    """Return the command that trains again and chooses the epoch by more samples, or keeps the last one."""
+    if few.share is None:
+        changes = {"patience": None, "validation_split": None}
+    else:
+        changes = {"validation_split": few.share}
+    return recipe.model_copy(update={**changes, "resume": None}).command()
 
 
 def _commands(run: TrainedRun) -> list[str]:
