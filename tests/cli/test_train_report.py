@@ -80,6 +80,21 @@ def test_few_samples_that_choose_the_epoch_are_said_everywhere(convscope, small:
     assert calm["validation"] == 3 and calm["said"] == calm["said_zh"] == []
 
 
+def test_both_rates_of_a_transfer_are_found_shown_and_kept(convscope) -> None:
+    words = ("train", "digits", "--from", "digits", "--samples", 200, "--epochs", 2, "--find-lr")
+    found = convscope(*words, "--out", "run", "--quiet", "--json").json
+    assert (found["probe_lr_finder"]["rate"], found["lr_finder"]["rate"]) == ("probe_lr", "lr")
+    page, kept = Path("run", found["report"]).read_text(encoding="utf-8"), learn.Run.open("run").recipe
+    for name, key, picture in (
+        ("lr", "lr_finder", "lr_finder.png"),
+        ("probe_lr", "probe_lr_finder", "lr_finder_probe.png"),
+    ):
+        suggested, used = found[key]["suggestion"], found["recipe"][name]
+        assert suggested is None or used == float(f"{suggested:.2g}") == getattr(kept, name)
+        assert Path("run", picture).exists() and (picture in page) == (suggested is not None)
+    assert found["probe_lr_finder"]["suggestion"] is not None
+
+
 def test_the_command_on_the_report_gives_its_numbers(convscope) -> None:
     from convscope.show.pages import training
 

@@ -11,6 +11,7 @@ from .multitask.task import Multitask as Multitask
 from .optimization.lr_finder import LRFinderResult as LRFinderResult
 from .optimization.lr_finder import find_lr as find_lr
 from .optimization.lr_finder import iter_find_lr as iter_find_lr
+from .optimization.lr_finder import rates_to_find as rates_to_find
 from .optimization.lr_finder import with_suggested_lr as with_suggested_lr
 from .optimization.rates import LRChange as LRChange
 from .optimization.rates import max_lr_at as max_lr_at

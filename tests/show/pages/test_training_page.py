@@ -20,6 +20,7 @@ from convscope.learn import (
     Evaluation,
     FreezeRecord,
     ImageRows,
+    LRFinderResult,
     MetricSpec,
     NumberTable,
     StepOutput,
@@ -472,16 +473,29 @@ def test_an_epoch_that_few_samples_chose_comes_before_other_advice(tmp_path, hel
     assert "the lowest validation loss decides" not in alone
 
 
-def test_after_a_probe_the_default_rate_is_proposed_where_another_was_used():
+def test_after_a_probe_the_finder_is_proposed_for_both_rates():
     recipe = ClassificationRecipe.model_validate(
         {"from_": "efficientnet_lite0", "data": "digits", "epochs": 2, "lr": 900}
     )
     again = training._retrained(recipe)
-    assert again.startswith("convscope train") and "--lr" not in again and "--find-lr" not in again
-    usual = ClassificationRecipe.model_validate(
-        {"from_": "efficientnet_lite0", "data": "digits", "epochs": 2}
-    )
-    assert training._retrained(usual) == ""
+    assert again.startswith("convscope train") and "--lr" not in again and "--find-lr" in again
+    probed = training._retrained(recipe.model_copy(update={"probe_lr": 900.0}))
+    assert "--probe-lr" not in probed and "--find-lr" in probed
+
+
+def test_the_rates_of_the_finder_are_said_with_their_curves(tmp_path):
+    curve = torch.linspace(0.1, 1, 20)
+    found = [
+        LRFinderResult(curve, curve, curve, 0.02, steepest, False, rate=rate)
+        for steepest, rate in ((0.31, "probe_lr"), (0.0042, "lr"), (None, "lr"))
+    ]
+    run = run_of(tmp_path, Classification(), nets.load("digits"), epochs([0.4]), None)
+    page = training.page(replace(run, lr_finders=found))
+    for text in ("suggested 0.31 (<code>--probe-lr</code>) for the linear probe", "lr_finder_probe.png"):
+        assert text in page
+    for text in ("suggested 0.0042 (<code>--lr</code>) before", "0.31（<code>--probe-lr</code>）"):
+        assert text in page
+    assert page.count("finder suggested") == 2 and "finder suggested" not in training.page(run)
 
 
 def test_every_cell_of_the_confusion_opens_its_own_pictures(classified):

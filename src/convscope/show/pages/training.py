@@ -20,6 +20,7 @@ from convscope.learn import (
     FreezeRecord,
     ImageRows,
     LRChange,
+    LRFinderResult,
     MetricSpec,
     NumberTable,
     Plot,
@@ -34,7 +35,6 @@ from convscope.learn import (
     max_lr_at,
     near_duplicates,
     recipe_names,
-    transfer_defaults,
 )
 from convscope.see.features import filters, layers_with_filters
 from convscope.show import html
@@ -86,6 +86,7 @@ class TrainedRun:
         place: the run's folder, as the commands name it.
         frozen: what was frozen, and when.
         lr_changes: how the learning rate was changed while it ran.
+        lr_finders: the curves from which learning rates were taken before it.
     """
 
     recipe: TrainRecipe
@@ -95,6 +96,7 @@ class TrainedRun:
     place: Path
     frozen: Sequence[FreezeRecord] = ()
     lr_changes: Sequence[LRChange] = ()
+    lr_finders: Sequence[LRFinderResult] = ()
 
     @property
     def unfinished(self) -> bool:
@@ -111,7 +113,7 @@ class TrainedRun:
         """How the training of the network that is saved diverged, if it did."""
         evidence = None if self.tested is None else self.tested.evidence
         kept = self.epochs[: self.kept.index] if self.epochs else ()
-        return divergence(kept, evidence, finder=not getattr(self.recipe, "probe_epochs", 0))
+        return divergence(kept, evidence, probed=getattr(self.recipe, "probe_epochs", 0))
 
     @property
     def few(self) -> FewToChooseBy | None:
@@ -209,7 +211,7 @@ def _curves(run: TrainedRun) -> tuple[Figure, ...]:
         "epochs": run.recipe.epochs,
         "measured": ", ".join(f"{spec.heading} {spec.text(tested)}" for spec in measured),
     }
-    found_turns = [*_chosen(run), *turned(run.epochs, "loss"), *_rescaled(run)]
+    found_turns = [*_chosen(run), *turned(run.epochs, "loss"), *_found_rates(run), *_rescaled(run)]
     sentences = [bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in found_turns]
     said = [bilingual_of(found.text, tag="p") for found in (run.diverged, run.few) if found is not None]
     sentences = [*said, *sentences]
@@ -234,6 +236,18 @@ def _chosen(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
     if run.epochs[-1].stopped:
         found.append(("trained.stopped", {"done": len(run.epochs), "patience": run.recipe.patience}))
     return found
+
+
+def _found_rates(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
+    """Say which learning rates the finder suggested before the training, and for what."""
+    return [
+        (
+            "trained.found_probe_lr" if found.rate == "probe_lr" else "trained.found_lr",
+            {"lr": f"{found.suggestion:.2g}", "flag": found.flag},
+        )
+        for found in run.lr_finders
+        if found.suggestion is not None
+    ]
 
 
 def _rescaled(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
@@ -395,14 +409,9 @@ def _settings(run: TrainedRun) -> Figure:
 
 
 def _retrained(recipe: TrainRecipe) -> str:
-    """Return the command that trains again, with the learning rate of the finder, or else the default one.
-
-    Empty where that is the one that was used.
-    """
-    finder = not getattr(recipe, "probe_epochs", 0)
-    used = None if finder else transfer_defaults(recipe.chosen()).get("lr")
-    again = recipe.model_copy(update={"lr": None, "find_lr": finder, "resume": None})
-    return again.command() if finder or recipe.lr not in (None, used) else ""
+    """Return the command that trains again, with the learning rates of the finder."""
+    own = {"probe_lr": type(recipe).model_fields["probe_lr"].default} if hasattr(recipe, "probe_lr") else {}
+    return recipe.model_copy(update={**own, "lr": None, "find_lr": True, "resume": None}).command()
 
 
 def _rechosen(recipe: TrainRecipe, few: FewToChooseBy) -> str:
