@@ -31,7 +31,7 @@ CASES = [
     ("dream cat.jpg wave.jpg", "takes a picture first, and no more", "dream cat.jpg"),
     ("explain cat.jpg goldfish", 'also "goldfish"', "explain cat.jpg --target goldfish"),
     ("explain cat.jpg rise --compare", 'also "rise"', "explain cat.jpg --method rise --compare"),
-    ("style cat.jpg wave.jpg lbfgs", "also", "style cat.jpg --style wave.jpg --optimizer lbfgs"),
+    ("style cat.jpg wave.jpg lbfgs", 'also', "style cat.jpg --style wave.jpg --optimizer lbfgs"),
     ("style cat.jpg wave.jpg", 'also "wave.jpg"', "style cat.jpg --style wave.jpg"),
     ("style cat.jpg", "no painting", "style cat.jpg --style painting.jpg"),
     ("unit digits conv2:3", "takes a data set as --data", "unit digits conv2:3 --data digits"),

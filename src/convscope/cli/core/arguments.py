@@ -49,6 +49,7 @@ class _Slot:
         """The field's flag."""
         return flag_of(self.name)
 
+
     def may_be(self, word: str) -> bool:
         """Return whether a word can be its value."""
         return word in self.choices if self.choices else _fits(self.noun, word)
