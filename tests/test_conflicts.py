@@ -91,9 +91,9 @@ CASES = [
     (ClassificationRecipe, {**TRAIN, "epochs": 2, "probe_epochs": 3}, "at most 2", "probe_epochs: 3"),
     (
         ClassificationRecipe,
-        {**TRAIN, "epochs": 2, "probe_epochs": 1, "find_lr": True},
-        "without a linear probe",
-        "with probe_epochs 1",
+        {**TRAIN, "epochs": 2, "probe_epochs": 2, "find_lr": True, "probe_lr": 0.1},
+        "a learning rate to find",
+        "find_lr with probe_lr 0.1",
     ),
     (MultitaskRecipe, {"data": "d.csv", "network": "digits"}, "a table [[outputs]]", "no [[outputs]]"),
     (MultitaskRecipe, {**TABLES}, "[[branches]], or the name of another", "neither"),

@@ -65,6 +65,36 @@ def test_table_sentence_and_json_are_one_evaluation_whatever_the_precision(convs
     assert written in Path("run", found["report"]).read_text(encoding="utf-8")
 
 
+def test_few_samples_that_choose_the_epoch_are_said_everywhere(convscope, small: Path) -> None:
+    words = ("train", CHAIN.replace("10", "3"), small, "--epochs", 2, "--patience", 1)
+    few = "3 validation samples, each worth 33.3 percentage points"
+    found = convscope(*words, "--out", "run", "--quiet", "--json").json
+    assert found["validation"] == 3
+    assert [few in text for text in found["said"]] == [True] and few in str(found["table"]["lines"])
+    assert ["3 个验证样本" in text for text in found["said_zh"]] == [True]
+    page = Path("run", found["report"]).read_text(encoding="utf-8")
+    assert few in page and "3 个验证样本" in page
+    shown = " ".join(convscope(*words, "--out", "again").out.split())
+    assert few in shown
+    calm = convscope(*words[:5], "--validation-split", 0.1, "--out", "calm", "--quiet", "--json").json
+    assert calm["validation"] == 3 and calm["said"] == calm["said_zh"] == []
+
+
+def test_both_rates_of_a_transfer_are_found_shown_and_kept(convscope) -> None:
+    words = ("train", "digits", "--from", "digits", "--samples", 200, "--epochs", 2, "--find-lr")
+    found = convscope(*words, "--out", "run", "--quiet", "--json").json
+    assert (found["probe_lr_finder"]["rate"], found["lr_finder"]["rate"]) == ("probe_lr", "lr")
+    page, kept = Path("run", found["report"]).read_text(encoding="utf-8"), learn.Run.open("run").recipe
+    for name, key, picture in (
+        ("lr", "lr_finder", "lr_finder.png"),
+        ("probe_lr", "probe_lr_finder", "lr_finder_probe.png"),
+    ):
+        suggested, used = found[key]["suggestion"], found["recipe"][name]
+        assert suggested is None or used == float(f"{suggested:.2g}") == getattr(kept, name)
+        assert Path("run", picture).exists() and (picture in page) == (suggested is not None)
+    assert found["probe_lr_finder"]["suggestion"] is not None
+
+
 def test_the_command_on_the_report_gives_its_numbers(convscope) -> None:
     from convscope.show.pages import training
 

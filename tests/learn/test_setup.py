@@ -6,7 +6,7 @@ from PIL import Image
 
 from convscope import nets
 from convscope.errors import DataError, MissingError, UsageError
-from convscope.learn import ClassificationRecipe, Epoch, iter_train, setup_training
+from convscope.learn import ClassificationRecipe, Epoch, Trainer, iter_train, setup_training
 from convscope.learn.batches.holdout import hold_out
 
 
@@ -93,7 +93,58 @@ def test_a_class_that_cannot_be_learned_is_refused_before_anything_is_written(tm
     assert f"convscope data check '{data}'" in caught.value.hint
     for path in (data / "train" / "red").iterdir():
         path.unlink()
-    assert "No sample to learn from is of red" in " ".join(setup_training(recipe).notes)
+    with pytest.raises(DataError, match=r"at least one picture of each class.* red: none in train") as caught:
+        setup_training(recipe)
+    assert "Add pictures to the folder of red in train, or remove" in caught.value.hint
+    assert f"convscope data check '{data}'" in caught.value.hint and caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("splits", [("",), ("train", "test")])
+def test_a_class_without_a_picture_is_refused_and_named(tmp_path, splits):
+    data = folder(tmp_path / "photos", splits)
+    recipe = ClassificationRecipe(network=CHAIN, data=str(data))
+    for split in splits:
+        (data / split / "roses").mkdir()
+    with pytest.raises(DataError, match="roses: none"):
+        setup_training(recipe)
+    with pytest.raises(DataError, match="roses: none"):
+        setup_training(recipe.model_copy(update={"network": "resnet20"}))
+    for split in splits:
+        (data / split / "roses" / "notes.txt").write_text("no picture")
+    with pytest.raises(DataError, match=r"roses: none \(unreadable: 1\)"):
+        setup_training(recipe)
+
+
+def test_a_class_that_is_only_tested_or_never_tested(tmp_path):
+    data = folder(tmp_path / "photos", ("train", "test"))
+    recipe = ClassificationRecipe(network=CHAIN, data=str(data))
+    for path in (data / "test" / "red").iterdir():
+        path.unlink()
+    assert "No test sample is of red" in " ".join(setup_training(recipe).notes)
+    for split, name in (("train", "green"), ("test", "red")):
+        for path in (data / split / name).iterdir():
+            path.unlink()
+        (data / split / name).rmdir()
+    with pytest.raises(DataError, match="green: none in train"):
+        setup_training(recipe)
+
+
+@pytest.mark.parametrize(
+    ("chain", "said", "fixed"),
+    [
+        ("conv 4 3x3, relu", "The last layer is missing", "conv 4 3x3, relu, flatten, dense 10"),
+        ("conv 4 3x3, relu, flatten", "The last layer is missing", "conv 4 3x3, relu, flatten, dense 10"),
+        ("flatten, dense 7", "Its last layer must be dense 10", "flatten, dense 10"),
+    ],
+)
+def test_a_chain_without_a_head_is_told_the_layers_that_are_missing(chain, said, fixed):
+    recipe = ClassificationRecipe(network=chain, data="digits", epochs=1)
+    setup = setup_training(recipe)
+    with pytest.raises(UsageError, match="a network with 10 outputs") as caught:
+        Trainer(setup.net, setup.train, recipe=recipe)
+    assert said in caught.value.hint and f"convscope train '{fixed}' digits" in caught.value.hint
+    mended = setup_training(recipe.model_copy(update={"network": fixed}))
+    Trainer(mended.net, mended.train.take(range(40)), recipe=recipe.model_copy(update={"network": fixed}))
 
 
 def test_what_is_not_there():

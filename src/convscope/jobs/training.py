@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Divergence,
         Epoch,
         EvalResult,
+        FewToChooseBy,
         FreezeRecord,
         LRChange,
         LRFinderResult,
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 REPORT = "report.html"
 """Name of the page in a run's folder."""
-LR_FINDER = "lr_finder.png"
-"""Name of the picture of the learning-rate finder, if it was asked for."""
+LR_FINDER = {"lr": "lr_finder.png", "probe_lr": "lr_finder_probe.png"}
+"""Names of the pictures of the learning-rate finder, if it was asked for, by the setting it looked for."""
 AnyRecipe = TypeVar("AnyRecipe", bound=TrainRecipe)
 
 
@@ -48,7 +49,7 @@ class Training(Generic[AnyRecipe]):
         setup: network, task and data.
         place: the run's folder.
         epochs: the epochs that were run now.
-        lr_finder: the curve from which the learning rate was taken; None where it was not looked for.
+        lr_finders: the curves from which learning rates were taken, that of a linear probe first.
         tested: the evaluation of the network that the run saved, where an epoch was run now; else None.
         view: what the training shows while it runs.
     """
@@ -57,7 +58,7 @@ class Training(Generic[AnyRecipe]):
     setup: "TrainingSetup"
     place: Path
     epochs: "list[Epoch]"
-    lr_finder: "LRFinderResult | None" = None
+    lr_finders: "tuple[LRFinderResult, ...]" = ()
     tested: "EvalResult | None" = None
     view: TrainingView | None = None
 
@@ -101,8 +102,16 @@ class Training(Generic[AnyRecipe]):
 
         epochs, evidence = self.all_epochs, None if self.tested is None else self.tested.evidence
         kept = best_epoch(epochs)
-        finder = not getattr(self.recipe, "probe_epochs", 0)
-        return divergence(epochs[: kept.index] if kept else epochs, evidence, finder=finder)
+        probed = getattr(self.recipe, "probe_epochs", 0)
+        return divergence(epochs[: kept.index] if kept else epochs, evidence, probed=probed)
+
+    @property
+    def few(self) -> "FewToChooseBy | None":
+        """That few samples choose the epoch that is kept, where they do."""
+        from convscope.learn import few_to_choose_by
+
+        setup = self.setup
+        return few_to_choose_by(self.recipe, setup.train, setup.validation, setup.task.primary)
 
     def said(self, language: str = "en") -> list[str]:
         """Return what needs attention, in sentences.
@@ -111,13 +120,13 @@ class Training(Generic[AnyRecipe]):
             language: `en` or `zh`.
 
         Returns:
-            That the training diverged and what to do, where it did.
+            That the training diverged, or that few samples choose the epoch that is kept, and what to do.
         """
-        return [] if self.diverged is None else [self.diverged.text[language]]
+        return [found.text[language] for found in (self.diverged, self.few) if found is not None]
 
     @property
     def lines(self) -> list[str]:
-        """That it diverged; what was frozen, a sentence for each part; changes of the learning rate."""
+        """What needs attention; what was frozen, a sentence for each part; changes of the learning rate."""
         held = [record.text() for record in self.frozen if not record.momentary]
         return [*self.said(), *held, *(change.text() for change in self.lr_changes)]
 
@@ -159,10 +168,10 @@ def run(
     setup = learn.setup_training(followed)
     for note in setup.notes:
         workspace.log(note)
-    found = None
+    found = ()
     if followed.find_lr:
-        found = yield from _found_lr(followed, setup, workspace)
-        recipe = followed = learn.with_suggested_lr(followed, found)
+        followed, setup, found = yield from _found_rates(followed, setup, workspace)
+        recipe = followed
     place = Path(workspace.out or recipe.resume or results.named(f"{recipe.verb}-{setup.net.name}"))
     view = TrainingView(followed, setup, place, workspace)
     done = Training(followed, setup, place, [], found, view=view)
@@ -271,35 +280,52 @@ def _saved(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
     return replace(done, setup=replace(done.setup, net=net))
 
 
-def _found_lr(
-    recipe: TrainRecipe, setup: "TrainingSetup", workspace: Workspace
-) -> Generator[Progress[Document | None], None, "LRFinderResult"]:
-    """Run the learning-rate finder before a training, and say what it suggests."""
+def _found_rates(
+    recipe: AnyRecipe, setup: "TrainingSetup", workspace: Workspace
+) -> Generator[
+    Progress[Document | None], None, "tuple[AnyRecipe, TrainingSetup, tuple[LRFinderResult, ...]]"
+]:
+    """Run the learning-rate finder before a training, for each rate of it, and say what it suggests.
+
+    Returns:
+        Recipe and task with the rates, and the curves.
+    """
     from convscope import learn
 
-    last: list[Progress[LRFinderResult]] = []
+    found: list[LRFinderResult] = []
+    for rate in learn.rates_to_find(recipe):
+        last: list[Progress[LRFinderResult]] = []
 
-    def convert(step: "Progress[LRFinderResult]") -> Progress[Document | None]:
-        last[:] = [step]
-        return Progress(0.0, step.message, lambda: None)
+        def convert(
+            step: "Progress[LRFinderResult]", last: "list[Progress[LRFinderResult]]" = last
+        ) -> Progress[Document | None]:
+            last[:] = [step]
+            return Progress(0.0, step.message, lambda: None)
 
-    yield from mapped(learn.iter_find_lr(setup.net, setup.train, recipe, task=setup.task), convert)
-    found = last[0].result()
-    workspace.log(found.summary)
-    return found
+        steps = learn.iter_find_lr(setup.net, setup.train, recipe, task=setup.task, rate=rate)
+        yield from mapped(steps, convert)
+        found.append(last[0].result())
+        workspace.log(found[-1].summary)
+        recipe = learn.with_suggested_lr(recipe, found[-1])
+        if rate == "probe_lr":  # which the task holds, too
+            setup = replace(setup, task=type(setup.task).from_recipe(recipe))
+    return recipe, setup, tuple(found)
 
 
 def _report(done: Training[Any], workspace: Workspace) -> None:
     """Write the report of a training, finished or stopped, into the run's folder."""
     from convscope.show.pages import training as pages
 
-    found = done.all_epochs, done.tested, done.place, done.frozen, done.lr_changes
+    found = done.all_epochs, done.tested, done.place, done.frozen, done.lr_changes, done.lr_finders
     html = pages.page(pages.TrainedRun(done.recipe, done.setup, *found))
     write_text(done.place / REPORT, html)
     made = [Artifact(REPORT, "page", "the report of the training")]
-    if done.lr_finder is not None and not (done.place / LR_FINDER).exists():
-        done.lr_finder.save(done.place / LR_FINDER)
-        made.append(Artifact(LR_FINDER, "image", "the loss over the learning rate, before the training"))
+    for found in done.lr_finders:
+        name = LR_FINDER[found.rate]
+        if not (done.place / name).exists():
+            found.save(done.place / name)
+            said = f"the loss over the learning rate ({found.flag}), before the training"
+            made.append(Artifact(name, "image", said))
     workspace.artifacts += [artifact for artifact in made if artifact not in workspace.artifacts]
 
 

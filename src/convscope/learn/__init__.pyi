@@ -11,6 +11,7 @@ from .multitask.task import Multitask as Multitask
 from .optimization.lr_finder import LRFinderResult as LRFinderResult
 from .optimization.lr_finder import find_lr as find_lr
 from .optimization.lr_finder import iter_find_lr as iter_find_lr
+from .optimization.lr_finder import rates_to_find as rates_to_find
 from .optimization.lr_finder import with_suggested_lr as with_suggested_lr
 from .optimization.rates import LRChange as LRChange
 from .optimization.rates import max_lr_at as max_lr_at
@@ -100,8 +101,11 @@ from .trainer.distributed import Processes as Processes
 from .trainer.events import Epoch as Epoch
 from .trainer.events import TrainProgress as TrainProgress
 from .trainer.freezing.records import FreezeRecord as FreezeRecord
+from .trainer.kept_weights import FewToChooseBy as FewToChooseBy
 from .trainer.kept_weights import best_epoch as best_epoch
 from .trainer.kept_weights import best_epoch_text as best_epoch_text
+from .trainer.kept_weights import deciding_loss as deciding_loss
+from .trainer.kept_weights import few_to_choose_by as few_to_choose_by
 from .trainer.run_folder.checkpoints import Checkpoint as Checkpoint
 from .trainer.run_folder.checkpoints import list_checkpoints as list_checkpoints
 from .trainer.run_folder.checkpoints import load_checkpoint as load_checkpoint

@@ -386,11 +386,11 @@ class ClassificationRecipe(TaskRecipe):
                 f"probe_epochs: at most {self.epochs}, as they are the first of all epochs (--epochs)",
                 received=f"probe_epochs: {self.probe_epochs}",
             )
-        if self.probe_epochs and self.find_lr:
+        if self.find_lr and self.probe_epochs == self.epochs and self.probe_lr != PROBE_LR:
             raise Conflict(
-                "find_lr without a linear probe, which has another learning rate",
-                received=f"find_lr with probe_epochs {self.probe_epochs}",
-                hint="Give --lr and --probe-lr, or --probe-epochs 0.",
+                "find_lr with a learning rate to find: that of the linear probe, which is all, is given",
+                received=f"find_lr with probe_lr {self.probe_lr:g}",
+                hint="Leave out --probe-lr or --find-lr.",
             )
         return self
 

@@ -229,6 +229,32 @@ def _check_classes(data: Dataset, name: str) -> None:
         )
 
 
+def _check_filled(train: Dataset, name: str) -> None:
+    """Refuse a folder with a class that has nothing to learn from: no answer could be right about it.
+
+    Args:
+        train: data to learn from.
+        name: the folder.
+
+    Raises:
+        DataError: there is such a class.
+    """
+    missing = _missing(train) if isinstance(train, LabelledDataset) else []
+    if not missing:
+        return
+    one = "picture" if isinstance(train, ImageFolder) else "sample"
+    parts = [Path(problem.path).parts for problem in train.problems]
+    unread = {found: sum(found in each for each in parts) for found in missing}
+    told = [f"{found}: none" + (f" (unreadable: {n})" if n else "") for found, n in unread.items()]
+    part = " in train" if "train" in list_folder(name).splits else ""
+    raise DataError(
+        f"at least one {one} of each class to learn from",
+        received=f"{_listed(told)}{part}",
+        hint=f"Add {one}s to the folder of {_listed(missing)}{part}, or remove that class from all parts. "
+        f"See: convscope data check {shlex.quote(name)}",
+    )
+
+
 def _smaller(fit: InputFit) -> str:
     """Return the sentence that says how to train at a smaller size."""
     if fit.smallest == fit.largest and len(set(fit.smallest)) == 1:
@@ -302,8 +328,16 @@ def open_data(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dat
     Raises:
         UsageError: nothing has that name, or there are too few samples to divide.
         MissingError: a published set is not there.
-        DataError: the data is damaged.
+        DataError: the data is damaged, or a folder has nothing of one of its classes to learn from.
     """
+    train, test = _parts(recipe, spec)
+    if os.path.isdir(recipe.data):  # noqa: PTH112  # takes text of any length
+        _check_filled(train, recipe.data)
+    return train, test
+
+
+def _parts(recipe: TaskRecipe, spec: TensorSpec | None) -> tuple[Dataset, Dataset]:
+    """Open training and test data as they are divided, or divide them."""
     folder = Path(recipe.data)
     if recipe.data in (PHRASES, *SENTENCES) or (spec is not None and len(spec.size) == 1 and folder.exists()):
         return _divided(recipe, spec)

@@ -43,7 +43,11 @@ def test_a_divergence_is_a_loss_that_rose_on_training_and_test_data(train, test,
     if found:
         assert found.reference == (math.log(10) if guessing else train[0]) and found.loss == train[-1]
         assert "lower --lr (or --find-lr)" in found.text["en"] and "--lr" in found.text["zh"]
-        assert "--find-lr" not in str(divergence(history(train, test), tested, finder=False).text)
+        probe = divergence(history(train, test), tested, probed=len(train))
+        assert probe is not None and "lower --probe-lr (or --find-lr)" in probe.text["en"]
+        assert "--probe-lr" in probe.text["zh"]
+        later = divergence(history(train, test), tested, probed=len(train) - 1)
+        assert later is not None and "lower --lr" in later.text["en"]
 
 
 def test_without_epochs_or_a_test_nothing_and_the_training_is_said():

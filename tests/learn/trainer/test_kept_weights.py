@@ -17,11 +17,14 @@ from convscope.learn import (
     ClassificationRecipe,
     Epoch,
     FinishedRunError,
+    MetricSpec,
     Run,
     Trainer,
     TrainRecipe,
+    best_epoch,
     best_epoch_text,
     evaluate,
+    few_to_choose_by,
     iter_train_run,
     train,
 )
@@ -30,7 +33,7 @@ from convscope.learn.trainer.kept_weights import KeptWeights
 from convscope.learn.trainer.state import State
 
 PLAIN = {"precision": "fp32", "memory_format": "contiguous", "batch": 64}
-RISING = ClassificationRecipe(epochs=9, patience=2, lr=0.03, schedule="constant", **PLAIN)
+RISING = ClassificationRecipe(epochs=12, patience=2, lr=0.05, schedule="constant", **PLAIN)
 """On 240 digits: the best epoch is not the last."""
 NORMED = "conv 4 3x3, batchnorm, relu, maxpool 4, flatten, dropout 0.2, dense 10"
 
@@ -70,9 +73,10 @@ def test_the_best_epoch_is_kept_and_the_training_ends(few, test_images):
     validation = loop.validation
     for event in loop:
         if isinstance(event, Epoch):
-            seen.append((evaluate(net, validation).accuracy, contents(net)))
-    accuracies = [accuracy for accuracy, _weights in seen]
-    best = int(np.argmax(accuracies))  # the first of equal ones
+            found = evaluate(net, validation)
+            seen.append((found.accuracy, contents(net), found.loss))
+    accuracies = [accuracy for accuracy, *_ in seen]
+    best = int(np.lexsort((range(len(seen)), [-loss for *_, loss in seen], accuracies))[-1])
     assert 0 < best < len(seen) - 1 and len(seen) == best + 1 + RISING.patience < RISING.epochs
     assert [epoch.validation_metrics["accuracy"] for epoch in loop.history] == accuracies
     last = max(k for k, epoch in enumerate(loop.history) if epoch.best)
@@ -82,6 +86,89 @@ def test_the_best_epoch_is_kept_and_the_training_ends(few, test_images):
     assert same(contents(loop.trained), seen[best][1])
     assert loop.history[best].test_metrics["accuracy"] == evaluate(net, test_images).accuracy
     assert f"epoch {best + 1} of {len(seen)}" in best_epoch_text(loop.history, loop.task.primary)
+
+
+ACCURACY = MetricSpec("accuracy", form=".2%", higher_is_better=True)
+MEASURED = Epoch(1, 20, {}, {}, 1.0, 10.0, 0.1, "fp32", "contiguous")
+
+
+def verdicts(patience, validated, metric=ACCURACY, **settings):
+    """The history of a training with these validation metrics; values and losses until it ends."""
+    net = nets.wrap(nn.Linear(4, 4), TensorSpec((4,)))
+    kept, history = (
+        KeptWeights(net.module, ClassificationRecipe(epochs=20, patience=patience, **settings)),
+        [],
+    )
+    for index, (value, loss) in enumerate(validated, start=1):
+        epoch = replace(MEASURED, index=index, validation_metrics={metric.name: value} | {"loss": loss})
+        history.append(kept.with_verdict(epoch, history, metric, net))
+        if history[-1].stopped:
+            break
+    return history
+
+
+TIED = [(0.2, 1.7), (0.4, 1.55), (0.4, 1.5), (0.4, 1.41), (0.4, 1.3), (0.4, 1.26)]
+
+
+@pytest.mark.parametrize(
+    ("validated", "kept", "ended"),
+    [
+        (TIED, 6, None),  # five pictures: only the loss says that it goes on learning
+        ([*TIED, (0.4, 1.3), (0.4, 1.27)], 6, 8),
+        ([*TIED, (0.2, 0.1), (0.2, 0.1)], 6, 8),  # a lower loss makes up for no accuracy
+        ([*TIED, (0.4, None), (0.6, None)], 8, None),  # a loss that was infinite
+        ([(0.4, 1.0), (0.4, 1.0), (0.4, 1.0)], 3, 3),  # equal in both: the later one, and no improvement
+        ([(0.4, 1.0), (0.4, 1.0), (0.4, 0.9), (0.4, 0.9), (0.4, 0.9)], 5, 5),
+        ([(None, 1.0), (None, 0.9)], None, 2),
+    ],
+)
+def test_equal_epochs_are_told_apart_by_their_loss(validated, kept, ended):
+    history = verdicts(2, validated)
+    best = best_epoch(history)
+    assert (None if best is None else best.index) == kept
+    assert [e.index for e in history if e.stopped] == ([] if ended is None else [ended])
+    assert len(history) == (ended or len(validated))
+
+
+def test_a_metric_that_shall_be_low_is_compared_so_too():
+    low = MetricSpec("error")
+    assert [e.best for e in verdicts(3, [(0.5, 1.0), (0.4, 2.0), (0.4, 1.9), (0.6, 0.1)], low)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    alone = [e.best for e in verdicts(3, [(None, 2.0), (None, 1.0), (None, 3.0)], MetricSpec("loss"))]
+    assert alone == [True, True, False]
+
+
+def test_the_sentence_says_what_the_loss_has_decided():
+    text = best_epoch_text(verdicts(9, TIED), ACCURACY)
+    assert text == (
+        "Kept: epoch 6 of 6, the best by validation accuracy (40.00%; among equal ones by its loss, 1.2600)."
+    )
+    assert "loss" not in best_epoch_text(verdicts(9, TIED[:2]), ACCURACY)
+
+
+def test_few_samples_that_choose_are_counted(train_images):
+    recipe = ClassificationRecipe(patience=2)
+
+    def few(total, held, recipe=recipe, metric=ACCURACY):
+        data = [train_images.take(range(count)) for count in (total - held, held)]
+        return few_to_choose_by(recipe, *data, metric)
+
+    found = few(150, 5)
+    assert found is not None and (found.count, found.points, found.share) == (5, 20.0, 0.2)
+    assert "5 validation samples, each worth 20 percentage points" in found.text["en"]
+    assert "--validation-split 0.2)" in found.text["en"] and "leave --patience out" in found.text["en"]
+    assert "5 个验证样本" in found.text["zh"] and "相当于 20 个百分点" in found.text["zh"]
+    small = few(40, 4)
+    assert small is not None and small.share is None and "--validation-split" not in small.text["en"]
+    assert "take more samples" in small.text["en"] and "增加样本" in small.text["zh"]
+    assert few(300, 29) is not None and few(300, 30) is None
+    assert few(150, 5, ClassificationRecipe(validation_split=0.1)) is None  # nothing is chosen
+    other = few(150, 5, metric=MetricSpec("loss"))
+    assert other is not None and other.points is None and "points" not in other.text["en"]
 
 
 def test_without_patience_every_epoch_is_run_and_the_last_is_kept(few, test_images):

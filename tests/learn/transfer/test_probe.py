@@ -19,10 +19,14 @@ from convscope.learn import (
     Classification,
     ClassificationRecipe,
     Epoch,
+    LRFinderResult,
     Trainer,
     TrainProgress,
+    find_lr,
     iter_train_run,
+    rates_to_find,
     train,
+    with_suggested_lr,
 )
 from convscope.learn.optimization.schedules import lr_factor
 from convscope.learn.transfer.layer_decay import layer_lr_scales
@@ -363,9 +367,106 @@ def test_what_is_held_out_is_evaluated_on_features_too(
     assert kept[-1].test_metrics["accuracy"] == found.metrics["accuracy"]
 
 
-def test_the_learning_rate_finder_refuses_a_probe() -> None:
-    with pytest.raises(UsageError, match="probe-lr"):
-        recipe(epochs=3, probe_epochs=1, find_lr=True)
+WHOLE: dict[str, Any] = {**FIXED, "batch": 600, "freeze_bn_stats": True, "label_smoothing": 0.1}
+
+
+def features_of(net: nets.Net, data: Any) -> torch.Tensor:
+    """What the head reads, as a hook sees it."""
+    seen: list[torch.Tensor] = []
+    head = net.module.get_submodule(nets.find_head(net).path)
+    hook = head.register_forward_pre_hook(lambda _head, inputs: seen.append(inputs[0]))
+    with torch.no_grad():
+        net.module.eval()(data.images.float() / 255)
+    hook.remove()
+    return seen[0].flatten(1)
+
+
+def test_the_finder_sweeps_the_head_of_a_probe_on_its_features(train_images) -> None:
+    """Beside gradient descent that is written out, with all samples in each step."""
+    net, steps = norm_net(), 12
+    plain = {"optimizer": "sgd", "momentum": 0, "weight_decay": 0}
+    settings = recipe(**(WHOLE | plain), epochs=3, probe_epochs=2)
+    before, stream = weights(net), torch.get_rng_state()
+    found = find_lr(net, train_images, settings, span=(1e-2, 5.0), steps=steps, rate="probe_lr")
+    assert torch.equal(torch.get_rng_state(), stream) and not moved(before, weights(net))
+    features, head = features_of(net, train_images), nets.find_head(net).path
+    weight, bias = (before[f"{head}.{name}"].clone().requires_grad_() for name in ("weight", "bias"))
+    expected = []
+    for k in range(steps):
+        loss = functional.cross_entropy(
+            functional.linear(features, weight, bias), train_images.labels, label_smoothing=0.1
+        )
+        expected.append(loss.item())
+        for tensor, slope in zip((weight, bias), torch.autograd.grad(loss, (weight, bias)), strict=True):
+            tensor.data -= 1e-2 * 500 ** (k / (steps - 1)) * slope
+    assert found.losses.tolist() == pytest.approx(expected, rel=1e-4)
+    assert expected[-1] < 0.97 * expected[0]
+    assert (found.rate, found.flag, found.to_json()["rate"]) == ("probe_lr", "--probe-lr", "probe_lr")
+    assert "linear probe" in found.summary
+
+
+def test_the_finder_sweeps_everything_after_the_probe(train_images) -> None:
+    """Its first step, whose rate changes nothing, has the loss of the network that a probe alone leaves."""
+    net, settings = norm_net(), recipe(**WHOLE, epochs=6, probe_epochs=4, probe_lr=0.05)
+    before, stream = weights(net), torch.get_rng_state()
+    found = find_lr(net, train_images, settings, span=(1e-9, 1e-2), steps=4)
+    assert torch.equal(torch.get_rng_state(), stream) and not moved(before, weights(net))
+    probed = norm_net()
+    list(
+        Trainer(
+            probed,
+            train_images,
+            recipe=recipe(**FIXED | {"batch": 600}, epochs=4, probe_epochs=4, probe_lr=0.05),
+        )
+    )
+    losses = []
+    for one in (norm_net(), probed):
+        with torch.no_grad():
+            logits = one.module.eval()(train_images.images.float() / 255)
+        losses.append(functional.cross_entropy(logits, train_images.labels, label_smoothing=0.1).item())
+    assert losses[1] < 0.9 * losses[0]
+    assert found.losses[0].item() == pytest.approx(losses[1], rel=1e-4) and found.rate == "lr"
+    assert found.losses[-1] < found.losses[0]
+    chosen = [
+        find_lr(net, train_images, settings, steps=4, rate=rate, by=by).by
+        for rate, by in (("probe_lr", None), ("lr", "steepest"))
+    ]
+    assert found.by == "valley" and chosen == ["steepest", "steepest"]
+
+
+def test_both_rates_are_found_and_trained_with(train_images, tmp_path) -> None:
+    settings = {**FIXED, "epochs": 3, "probe_epochs": 2}
+    run = train(norm_net(), train_images, out=tmp_path / "run", find_lr=True, **settings)
+    expected = recipe(**settings)
+    for rate in ("probe_lr", "lr"):
+        expected = with_suggested_lr(expected, find_lr(norm_net(), train_images, expected, rate=rate))
+    assert (run.recipe.lr, run.recipe.probe_lr) == (expected.lr, expected.probe_lr)
+    assert expected.probe_lr != recipe().probe_lr and expected.lr is not None and not run.recipe.find_lr
+    again = train(
+        norm_net(),
+        train_images,
+        out=tmp_path / "again",
+        **settings | {"lr": run.recipe.lr},
+        probe_lr=expected.probe_lr,
+    )
+    assert not moved(weights(run.load()), weights(again.load()))
+
+
+def test_the_rates_that_a_finder_looks_for() -> None:
+    assert rates_to_find(recipe(epochs=3, probe_epochs=1, find_lr=True)) == ("probe_lr", "lr")
+    assert rates_to_find(recipe(epochs=3, probe_epochs=3, find_lr=True)) == ("probe_lr",)
+    assert rates_to_find(recipe(epochs=3, probe_epochs=1, probe_lr=0.1, find_lr=True)) == ("lr",)
+    assert rates_to_find(recipe(epochs=3, find_lr=True)) == ("lr",)
+    with pytest.raises(UsageError, match="a learning rate to find"):
+        recipe(epochs=3, probe_epochs=3, probe_lr=0.1, find_lr=True)
+    with pytest.raises(UsageError, match="with a linear probe"):
+        find_lr(norm_net(), None, recipe(), rate="probe_lr")
+    start = {"data": "digits", "from": "digits", "find_lr": True}
+    nothing = LRFinderResult(*[torch.ones(3)] * 3, None, None, exploded=False)
+    assert with_suggested_lr(ClassificationRecipe.parse(start), nothing).lr == 3e-4  # as without a finder
+
+
+def test_the_learning_rate_finder_has_no_default_in_its_way() -> None:
     start = {"data": "digits", "from": "digits", "probe_epochs": 0, "find_lr": True}
     assert ClassificationRecipe.parse(start).lr is None
 

@@ -20,6 +20,7 @@ from convscope.learn import (
     Evaluation,
     FreezeRecord,
     ImageRows,
+    LRFinderResult,
     MetricSpec,
     NumberTable,
     StepOutput,
@@ -468,16 +469,55 @@ def test_a_training_that_diverged_is_not_told_to_go_on_faster(tmp_path, settings
     assert "The training diverged" not in calm and "--resume" in calm
 
 
-def test_after_a_probe_the_default_rate_is_proposed_where_another_was_used():
+@pytest.mark.parametrize(("held", "best", "wanted"), [(5, 2, "few"), (5, 3, "none"), (40, 2, "none")])
+def test_an_epoch_that_few_samples_chose_comes_before_other_advice(tmp_path, held, best, wanted):
+    """Unless it is the last one, which would have been kept anyway."""
+    net, task = nets.load("digits"), Classification()
+    data, whole = digits.test().take(range(100)), digits.train().take(range(300))
+    tested = task.evaluate(task.prepare(net, data, None), data, nets.ExecutionConfig())
+    measured = {"accuracy": 0.4, "loss": 1.2345}
+    done = [
+        replace(epoch, best=epoch.index <= best, validation_metrics=measured)
+        for epoch in epochs([0.4, 0.3, 0.2])
+    ]
+    run = run_of(tmp_path, task, net, done, tested)
+    held_out = whole.take(range(held))
+    setup = replace(run.setup, train=whole.take(range(held, 300)), validation=held_out)
+    run = replace(run, setup=setup, recipe=run.recipe.model_copy(update={"patience": 2}))
+    page = training.page(run)
+    advice = page.split('id="trained-advice"')[1].split("</figure>")[0]
+    assert ("5 validation samples, each worth 20 percentage points" in advice) == (wanted == "few")
+    assert ("5 个验证样本决定，每个样本相当于 20 个百分点" in advice) == (wanted == "few")
+    assert ("--validation-split 0.1" in advice and "--patience 2" in advice) == (wanted == "few")
+    assert ("validation samples, each worth" in page.replace(advice, "")) == (held == 5)
+    assert "the lowest validation loss decides (1.2345)" in page and "取验证损失最低的（1.2345）" in page
+    alone = training.page(replace(run, epochs=[done[0]]))
+    assert "the lowest validation loss decides" not in alone
+
+
+def test_after_a_probe_the_finder_is_proposed_for_both_rates():
     recipe = ClassificationRecipe.model_validate(
         {"from_": "efficientnet_lite0", "data": "digits", "epochs": 2, "lr": 900}
     )
     again = training._retrained(recipe)
-    assert again.startswith("convscope train") and "--lr" not in again and "--find-lr" not in again
-    usual = ClassificationRecipe.model_validate(
-        {"from_": "efficientnet_lite0", "data": "digits", "epochs": 2}
-    )
-    assert training._retrained(usual) == ""
+    assert again.startswith("convscope train") and "--lr" not in again and "--find-lr" in again
+    probed = training._retrained(recipe.model_copy(update={"probe_lr": 900.0}))
+    assert "--probe-lr" not in probed and "--find-lr" in probed
+
+
+def test_the_rates_of_the_finder_are_said_with_their_curves(tmp_path):
+    curve = torch.linspace(0.1, 1, 20)
+    found = [
+        LRFinderResult(curve, curve, curve, 0.02, steepest, False, rate=rate)
+        for steepest, rate in ((0.31, "probe_lr"), (0.0042, "lr"), (None, "lr"))
+    ]
+    run = run_of(tmp_path, Classification(), nets.load("digits"), epochs([0.4]), None)
+    page = training.page(replace(run, lr_finders=found))
+    for text in ("suggested 0.31 (<code>--probe-lr</code>) for the linear probe", "lr_finder_probe.png"):
+        assert text in page
+    for text in ("suggested 0.0042 (<code>--lr</code>) before", "0.31（<code>--probe-lr</code>）"):
+        assert text in page
+    assert page.count("finder suggested") == 2 and "finder suggested" not in training.page(run)
 
 
 def test_every_cell_of_the_confusion_opens_its_own_pictures(classified):

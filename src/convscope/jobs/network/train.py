@@ -101,9 +101,10 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         (`Epoch.to_json()` of each one run now), `kept_epoch` (with `--patience` the number of the epoch whose
         weights are saved, else null), `test` (`EvalResult.to_json()` of the network that is saved: for a
         classifier `Evaluation.to_json()`), `table` (see `training.table`), `said` and `said_zh` (what
-        needs attention, in sentences: that the training diverged, how much of cropped photographs the network
-        sees), `lr_finder` (of `--find-lr`:
-        `LRFinderResult.to_json()`, else null), `report` (file name of the page) and `out` (the folder).
+        needs attention, in sentences: that the training diverged, that few samples choose the epoch that is
+        kept, how much of cropped photographs the network sees), `lr_finder` (of `--find-lr`:
+        `LRFinderResult.to_json()`, else null), `probe_lr_finder` (the same of a linear probe), `report` (file
+        name of the page) and `out` (the folder).
 
     Raises:
         TrainingError: a loss or weight is NaN or infinite; the last good state is kept (exit code 1).
@@ -133,6 +134,7 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
     counts = class_counts(setup.train, getattr(setup.train, "classes", ()))
     kept = best_epoch(done.all_epochs)
     crops = pictures.said_of_data(setup.train)
+    found_rates = {found.rate: found.to_json() for found in done.lr_finders}
     lines = [*tested.summary, *done.lines, *crops["said"]]
     document = {
         "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
@@ -148,7 +150,8 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         "kept_epoch": None if kept is None else kept.index,
         "test": tested.to_json(),
         "table": training.table(done, lines),
-        "lr_finder": None if done.lr_finder is None else done.lr_finder.to_json(),
+        "lr_finder": found_rates.get("lr"),
+        "probe_lr_finder": found_rates.get("probe_lr"),
         "said": [*done.said(), *crops["said"]],
         "said_zh": [*done.said("zh"), *crops["said_zh"]],
         "report": training.REPORT,

@@ -8,17 +8,17 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import isfinite, log
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from convscope.errors import TrainingError, UsageError
-from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
+from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, TrainRecipe, transfer_defaults
 from convscope.learn.tasks.registry import is_registered, resolve_task
 from convscope.learn.tasks.task import Task
 from convscope.learn.trainer.events import TrainProgress
@@ -39,6 +39,9 @@ FEWEST = 10
 """Falling losses below which nothing is suggested."""
 
 Suggestion = Literal["steepest", "valley"]
+Rate = Literal["lr", "probe_lr"]
+"""The setting that is looked for: the rate of all that learns, or that of the linear probe before it."""
+PROBED = "probe_epochs"
 AnyRecipe = TypeVar("AnyRecipe", bound=TrainRecipe)
 
 
@@ -55,6 +58,7 @@ class LRFinderResult(Result):
         exploded: whether the sweep ended early because the loss exploded.
         by: which of the two is the suggestion.
         recipe: recipe of the training that the rate is for.
+        rate: the setting of the recipe that it is for: `lr`, or `probe_lr` where the head alone was swept.
     """
 
     rates: Tensor
@@ -65,6 +69,12 @@ class LRFinderResult(Result):
     exploded: bool
     by: Suggestion = "steepest"
     recipe: TrainRecipe | None = None
+    rate: Rate = "lr"
+
+    @property
+    def flag(self) -> str:
+        """The flag that the rate is for."""
+        return "--" + self.rate.replace("_", "-")
 
     @property
     def suggestion(self) -> float | None:
@@ -74,12 +84,15 @@ class LRFinderResult(Result):
     @property
     def summary(self) -> str:
         """The suggestion as a sentence."""
+        where = " of the linear probe" if self.rate == "probe_lr" else ""
+        if not len(self.rates):
+            return "No learning rate has been tried yet."
         if self.suggestion is None:
             return (
-                f"The loss hardly falls between the learning rates {float(self.rates[0]):.2g} and "
+                f"The loss{where} hardly falls between the learning rates {float(self.rates[0]):.2g} and "
                 f"{float(self.rates[-1]):.2g}: there is none to suggest."
             )
-        return f"Suggested learning rate: {self.suggestion:.2g} ({self.by})."
+        return f"Suggested learning rate{where}: {self.suggestion:.2g} ({self.by})."
 
     def to_json(self) -> dict[str, Any]:
         """Return rates, losses and suggestions, JSON-ready."""
@@ -91,6 +104,7 @@ class LRFinderResult(Result):
             "steepest": self.steepest,
             "exploded": self.exploded,
             "suggestion": self.suggestion,
+            "rate": self.rate,
         }
 
 
@@ -102,12 +116,16 @@ def find_lr(
     task: Task | None = None,
     span: tuple[float, float] = (LOWEST, HIGHEST),
     steps: int = STEPS,
-    by: Suggestion = "steepest",
+    by: Suggestion | None = None,
+    rate: Rate = "lr",
 ) -> LRFinderResult:
     """Find a learning rate: train a copy of the network for a moment while the rate grows.
 
     The network, its buffers and all random generators are left bit for bit as they were, also where the sweep
     is interrupted or the loss explodes: a training afterwards is the same as one without it.
+
+    Where the recipe begins with a linear probe, `probe_lr` sweeps the head alone, on its cached features, and
+    `lr` sweeps all that learns after the probe: the copy goes through the recipe's probe first.
 
     Args:
         net: network to train later; its module is copied.
@@ -116,18 +134,37 @@ def find_lr(
         task: defines losses and optimizers; the recipe's, if left out.
         span: lowest and highest learning rate.
         steps: number of steps from one to the other; each multiplies the rate by the same factor.
-        by: `steepest` (where the loss falls fastest) or `valley` (half way down its longest fall; cautious).
+        by: `steepest` (where the loss falls fastest) or `valley` (half way down its longest fall; cautious);
+            by default `valley` after a probe, since a loss that is low already falls fastest by chance, at
+            the lowest rates; else `steepest`.
+        rate: which setting of the recipe is looked for; `rates_to_find` lists those that it has.
 
     Returns:
         Rates, losses and suggestion; its picture is the curve.
 
     Raises:
-        UsageError: network and data do not fit each other, or the span is empty.
+        UsageError: network and data do not fit each other, the span is empty, or the rate of a probe is
+            looked for where there is none.
         DataError: there is no data.
-        TrainingError: the loss is not finite at the lowest rate.
+        TrainingError: the loss is not finite at the lowest rate, or in the probe.
     """
-    sweep = iter_find_lr(net, data, recipe, task=task, span=span, steps=steps, by=by)
+    sweep = iter_find_lr(net, data, recipe, task=task, span=span, steps=steps, by=by, rate=rate)
     return last_result(sweep, "find_lr")
+
+
+def rates_to_find(recipe: TrainRecipe) -> tuple[Rate, ...]:
+    """Return the learning rates of a recipe that a finder can look for, in the order of their use.
+
+    Args:
+        recipe: recipe of a training.
+
+    Returns:
+        `probe_lr` where there is a linear probe whose rate is not given; `lr` where more than a probe is
+            trained.
+    """
+    probed = getattr(recipe, PROBED, 0)
+    found: list[Rate] = ["probe_lr"] if probed and getattr(recipe, "probe_lr", None) == PROBE_LR else []
+    return (*found, "lr") if probed < recipe.epochs else tuple(found)
 
 
 def with_suggested_lr(recipe: AnyRecipe, found: LRFinderResult) -> AnyRecipe:
@@ -140,8 +177,12 @@ def with_suggested_lr(recipe: AnyRecipe, found: LRFinderResult) -> AnyRecipe:
     Returns:
         The recipe with the rate, in two digits; with its own or the default one where none is suggested.
     """
-    lr = recipe.lr if found.suggestion is None else float(f"{found.suggestion:.2g}")
-    return recipe.model_copy(update={"lr": lr, "find_lr": False})
+    own = getattr(recipe, found.rate)
+    if own is None and getattr(recipe, "from_", None):
+        chosen = {name: value for name, value in recipe.chosen().items() if name != "find_lr"}
+        own = transfer_defaults(chosen).get(found.rate)
+    value = own if found.suggestion is None else float(f"{found.suggestion:.2g}")
+    return recipe.model_copy(update={found.rate: value, "find_lr": False})
 
 
 def iter_find_lr(
@@ -152,7 +193,8 @@ def iter_find_lr(
     task: Task | None = None,
     span: tuple[float, float] = (LOWEST, HIGHEST),
     steps: int = STEPS,
-    by: Suggestion = "steepest",
+    by: Suggestion | None = None,
+    rate: Rate = "lr",
 ) -> Iterator[Progress[LRFinderResult]]:
     """Find a learning rate, as an iterator over the steps of the sweep.
 
@@ -164,9 +206,10 @@ def iter_find_lr(
         span: lowest and highest learning rate.
         steps: number of steps.
         by: which suggestion counts.
+        rate: which setting is looked for.
 
     Yields:
-        The progress after each step, with the result so far.
+        The progress after each step, and of what comes before the first one, with the result so far.
 
     Raises:
         UsageError, DataError, TrainingError: as `find_lr` does.
@@ -180,34 +223,48 @@ def iter_find_lr(
         )
     rates = [low * (high / low) ** (k / (steps - 1)) for k in range(steps)]
     recipe, losses = recipe or ClassificationRecipe(), []
-    for loss in _sweep(net, data, recipe, task, rates):
-        losses.append(loss)
-        exploded = _exploded(losses)
+    after_probe = rate == "lr" and getattr(recipe, PROBED, 0)
+    by = by or ("valley" if after_probe else "steepest")
+    if rate == "probe_lr" and not getattr(recipe, PROBED, 0):
+        raise UsageError(
+            "a recipe with a linear probe, to find its learning rate",
+            received=f"{PROBED} {getattr(recipe, PROBED, 'of no such task')}",
+            hint="Look for rate='lr', or set probe_epochs.",
+        )
+    for step in _sweep(net, data, recipe, task, rates, rate):
+        if isinstance(step, float):
+            losses.append(step)
+        exploded = bool(losses) and _exploded(losses)
         done = 1.0 if exploded else len(losses) / steps
-        note = f"learning rate {rates[len(losses) - 1]:.2g}  loss {loss:.4g}"
-        yield Progress(done, note, lambda exploded=exploded: _result(rates, losses, exploded, by, recipe))
+        note = f"learning rate {rates[len(losses) - 1]:.2g}  loss {step:.4g}" if losses else str(step)
+        yield Progress(
+            done,
+            note,
+            lambda exploded=exploded: replace(_result(rates, losses, exploded, by, recipe), rate=rate),
+        )
         if exploded:
             return
 
 
 def _sweep(
-    net: Net, data: Any, recipe: TrainRecipe, task: Task | None, rates: Sequence[float]
-) -> Iterator[float]:
-    """Yield the loss of each step of a copy that is trained at these rates; infinity if it is not finite."""
+    net: Net, data: Any, recipe: TrainRecipe, task: Task | None, rates: Sequence[float], rate: Rate
+) -> Iterator[float | str]:
+    """Yield the loss of each step of a copy that is trained at these rates; infinity if it is not finite.
+
+    Before the first there may be notes on what is computed for it.
+    """
     generators = _Generators(data, net.device)
     recipe, task = resolve_task(recipe, task)
-    settings = {"epochs": len(rates), **dict.fromkeys(("find_lr", "ema", "patience", "validation_split"))}
-    off = {"probe_epochs": 0, "calibrate": False}
-    settings |= {name: value for name, value in off.items() if hasattr(recipe, name)}
-    swept = recipe.model_copy(update=settings)
-    if is_registered(recipe.task, recipe.verb):
-        task = type(task).from_recipe(swept)  # without a probe and a validation part
     with generators.kept():
         copy = net.with_module(deepcopy(net.module))
-        trainer = Trainer(copy, data, recipe=swept, task=task)
+    probed, steps = getattr(recipe, PROBED, 0), len(rates)
+    if rate == "lr" and probed:
+        yield from _probed(_trainer(copy, data, recipe, task, (probed, probed), generators), generators)
+    epochs = (steps, steps if rate == "probe_lr" else 0)
+    trainer = _trainer(copy, data, recipe, task, epochs, generators)
     trainer.rates.schedule = lambda step: rates[step]
     events, found = iter(trainer), 0
-    while found < len(rates):
+    while found < steps:
         trainer.pause()
         try:
             with generators.kept():
@@ -220,6 +277,46 @@ def _sweep(
         if isinstance(event, TrainProgress) and event.step:
             found += 1
             yield event.loss
+        elif isinstance(event, TrainProgress) and not found:
+            yield _note(event)
+
+
+def _trainer(
+    net: Net,
+    data: Any,
+    recipe: TrainRecipe,
+    task: Task,
+    epochs: tuple[int, int],
+    generators: "_Generators",
+) -> Trainer:
+    """Return the training of a copy for so many epochs, and so many of a linear probe among them."""
+    off = ("find_lr", "ema", "patience", "validation_split")
+    settings = {"epochs": epochs[0], **dict.fromkeys(off)}
+    others = {PROBED: epochs[1], "calibrate": False}
+    settings |= {name: value for name, value in others.items() if hasattr(recipe, name)}
+    swept = recipe.model_copy(update=settings)
+    if is_registered(recipe.task, recipe.verb):
+        task = type(task).from_recipe(swept)  # with this probe, and without a validation part
+    with generators.kept():
+        return Trainer(net, data, recipe=swept, task=task)
+
+
+def _probed(trainer: Trainer, generators: "_Generators") -> Iterator[str]:
+    """Run a linear probe on a copy, to its end, as the training will; yield what is being done."""
+    events = iter(trainer)
+    while True:
+        with generators.kept():
+            event = next(events, None)
+        if event is None:
+            return
+        if isinstance(event, TrainProgress):
+            yield _note(event)
+
+
+def _note(event: TrainProgress) -> str:
+    if event.preparing is not None:
+        return f"features of the frozen layers {event.preparing:.0%}"
+    return f"linear probe before the sweep, epoch {event.epoch}/{event.epochs}"
 
 
 class _Generators:
@@ -236,7 +333,7 @@ class _Generators:
             (random.getstate, random.setstate),
             (np.random.get_state, np.random.set_state),  # the global one is meant
             (torch.get_rng_state, torch.set_rng_state),
-            *((one.get_state, one.set_state) for one in own if isinstance(one, Generator)),
+            *((one.get_state, one.set_state) for one in own if isinstance(one, torch.Generator)),
         ]
         if device.type != "cpu":
             module = torch.get_device_module(device)

@@ -149,7 +149,8 @@ class Classification(Task):
         _check_classes(data, names)
         first = replace(net.output_spec, classes=names, temperature=1.0)
         net = replace(net, output_specs=(first, *net.output_specs[1:]))
-        self.head = read_head(net, len(names), getattr(data, "name", "the data"))
+        hint = _chain_hint(recipe, len(names))
+        self.head = read_head(net, len(names), getattr(data, "name", "the data"), hint)
         counts = class_counts(data, names)
         if self.class_weights == "balanced":
             if counts is None:
@@ -427,6 +428,30 @@ class LabelledBatches(BatchSource):
 def _sampler(recipe: Any) -> Sampler:
     """Return the recipe's sampler; that of a recipe without one shuffles."""
     return getattr(recipe, "sampler", "shuffle")
+
+
+def _chain_hint(recipe: Any, classes: int) -> str:
+    """Return the next step where a chain of layers has another number of outputs than there are classes.
+
+    Args:
+        recipe: recipe of the training; its `network` may be the text of a chain.
+        classes: number of classes of the data.
+
+    Returns:
+        What is missing, with the command; empty where the network is no chain.
+    """
+    text = str(getattr(recipe, "network", "")).rstrip(" ,")
+    layers = [layer.strip() for layer in text.split(",")]
+    words = layers[-1].split()
+    if " " not in text or not words or getattr(recipe, "task", "") != "classification":
+        return ""
+    if words[0] == "dense":
+        said, layers = f"Its last layer must be dense {classes}", [*layers[:-1], f"dense {classes}"]
+    else:
+        flat = [] if words[0] in ("flatten", "maxovertime") else ["flatten"]
+        said, layers = "The last layer is missing", [*layers, *flat, f"dense {classes}"]
+    command = recipe.model_copy(update={"network": ", ".join(layers)}).command()
+    return f"{said}, with one output for each class: {command}"
 
 
 def _check_classes(data: Any, names: Sequence[str]) -> None:

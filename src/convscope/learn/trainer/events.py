@@ -67,8 +67,8 @@ class Epoch(Result):
     validation_metrics: dict[str, float | None] = field(default_factory=dict)
     """Metrics of the task on the validation data; empty without such data."""
     best: bool = False
-    """Whether its primary validation metric is the best so far, where the training stops early: the network
-    of the last such epoch is what the run saves."""
+    """Whether its primary validation metric is the best so far, or as good with a validation loss that is not
+    higher, where the training stops early: the network of the last such epoch is what the run saves."""
     stopped: bool = False
     """Whether the training ended early after it."""
     worst: str = ""

@@ -1,8 +1,9 @@
 """Which weights a training tests and saves: those of the last step, their average, or the best epoch's."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,13 +11,21 @@ from torch import Tensor, nn
 
 from convscope.errors import UsageError
 from convscope.learn.recipe import TrainRecipe
-from convscope.learn.tasks.metrics import MetricSpec
+from convscope.learn.tasks.metrics import MetricSpec, formatted
 from convscope.learn.trainer.events import Epoch
 from convscope.learn.trainer.freezing.freezer import Freezer
 from convscope.learn.trainer.state import State
 from convscope.nets import Net
 from convscope.nets.io.weights import load_weights
+from convscope.system.counting import counted
+from convscope.worlds import Dataset
 
+FEW = 30
+"""Samples below which the choice of an epoch is little more than chance: each is worth over 3 points."""
+LARGEST_SHARE = 0.5
+"""Largest share that a recipe's `validation_split` may hold out."""
+LOSS = "loss"
+"""Metric of the validation data that decides between epochs whose primary metric is the same."""
 WARMUP_POWER = 0.75
 """Exponent of the warm-up of the decay: after `step` steps it is at most `1 - step ** -WARMUP_POWER`, that is
 0.97 after 100 and 0.999 after 10,000. timm recommends it for trainings of less than a million steps."""
@@ -90,6 +99,9 @@ class KeptWeights:
     def with_verdict(self, epoch: Epoch, history: Sequence[Epoch], metric: MetricSpec, net: Net) -> Epoch:
         """Decide whether an epoch is the best so far, and whether the training ends early after it.
 
+        Epochs are compared by the primary metric, then by the loss; of two that are equal in both the later
+        one is kept, which is no improvement that the patience would wait for.
+
         Args:
             epoch: the finished epoch, with its validation metrics.
             history: the epochs before.
@@ -101,16 +113,17 @@ class KeptWeights:
         """
         if self.patience is None:
             return epoch
-        best = best_epoch(history)
-        value = epoch.validation_metrics.get(metric.name)
-        before = None if best is None else best.validation_metrics.get(metric.name)
-        better = value is not None and (
-            before is None or (value > before if metric.higher_is_better else value < before)
-        )
-        if better:
+        best, rank = best_epoch(history), _rank(epoch, metric)
+        before = None if best is None else _rank(best, metric)
+        chosen = rank is not None and (before is None or rank >= before)
+        if chosen:
             self.best = _copied(self.evaluated(net).module)
-        since = 0 if better else epoch.index - max(self.first, 0 if best is None else best.index)
-        return replace(epoch, best=better, stopped=since >= self.patience and epoch.index < epoch.epochs)
+        if rank is not None and (before is None or rank > before):
+            since = 0
+        else:  # an epoch that is merely as good is kept, but nothing has improved
+            improved = (past.index for past in history if past.best and _rank(past, metric) == before)
+            since = epoch.index - max(self.first, min(improved, default=0))
+        return replace(epoch, best=chosen, stopped=since >= self.patience and epoch.index < epoch.epochs)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return copies of average and best epoch for a state, named `ema/<name>` and `best/<name>`."""
@@ -154,9 +167,93 @@ def best_epoch_text(epochs: Sequence[Epoch], metric: MetricSpec) -> str:
     best = best_epoch(epochs)
     if best is None:
         return ""
-    value = metric.text(best.validation_metrics)
+    tied = deciding_loss(epochs, metric)
+    value = metric.text(best.validation_metrics) + (f"; among equal ones by its loss, {tied}" if tied else "")
     text = f"Kept: epoch {best.index} of {len(epochs)}, the best by validation {metric.heading} ({value})"
     return f"{text}; the training ended early." if epochs[-1].stopped else f"{text}."
+
+
+def deciding_loss(epochs: Sequence[Epoch], metric: MetricSpec) -> str:
+    """Return the validation loss of the best epoch, where others have the same primary metric.
+
+    Args:
+        epochs: the finished epochs.
+        metric: the task's primary metric.
+
+    Returns:
+        The number as text; empty where the primary metric alone has decided.
+    """
+    best = best_epoch(epochs)
+    loss = None if best is None or metric.name == LOSS else best.validation_metrics.get(LOSS)
+    if best is None or loss is None:
+        return ""
+    value = best.validation_metrics.get(metric.name)
+    equal = [epoch for epoch in epochs if epoch.validation_metrics.get(metric.name) == value]
+    return formatted(loss, ".4f") if len(equal) > 1 else ""
+
+
+@dataclass(frozen=True)
+class FewToChooseBy:
+    """State that few samples choose the epoch whose weights a run keeps.
+
+    Attributes:
+        count: number of samples of the validation part, 1 to `FEW - 1`.
+        points: percentage points of the metric that each of them is worth; None for a metric of which that
+            cannot be said.
+        share: the `validation_split` that would hold out about `FEW`; None where none can.
+    """
+
+    count: int
+    points: float | None
+    share: float | None
+
+    @property
+    def text(self) -> Mapping[str, str]:
+        """How many choose, what each is worth, and what helps, by language (`en`, `zh`)."""
+        en = f"The epoch to keep is chosen by {counted(self.count, 'validation sample')}"
+        zh = f"保留哪一轮由 {self.count} 个验证样本决定"
+        if self.points is not None:
+            en += f", each worth {self.points:.3g} percentage points"
+            zh += f"，每个样本相当于 {self.points:.3g} 个百分点"
+        more = ("take more samples", "增加样本")
+        if self.share is not None:
+            split = f"--validation-split {self.share:g}"
+            more = (f"hold out more of them ({split})", f"留出更多样本（{split}）")
+        return {
+            "en": f"{en}: that is little more than chance. To mend it, {more[0]}, or leave --patience out.",
+            "zh": f"{zh}：这样的选择与偶然相差无几。请{more[1]}，或去掉 --patience。",
+        }
+
+
+def few_to_choose_by(
+    recipe: TrainRecipe, train: Any, validation: Any, metric: MetricSpec
+) -> FewToChooseBy | None:
+    """Return whether few samples choose the epoch that a training keeps.
+
+    Args:
+        recipe: recipe with `patience`.
+        train: what is learned from, without the validation part.
+        validation: the validation part.
+        metric: the task's primary metric.
+
+    Returns:
+        What was found; None where `FEW` or more choose, or none, or where their number is not known.
+    """
+    if recipe.patience is None or not isinstance(validation, Dataset) or not 0 < len(validation) < FEW:
+        return None
+    count = len(validation)
+    points = 100 / count if metric.name == "accuracy" else None
+    every = count + len(train) if isinstance(train, Dataset) else count
+    share = math.ceil(100 * FEW / every) / 100
+    return FewToChooseBy(count, points, share if share <= LARGEST_SHARE else None)
+
+
+def _rank(epoch: Epoch, metric: MetricSpec) -> tuple[float, float] | None:
+    """Return what epochs are compared by, larger for better ones; None without the primary metric."""
+    value, loss = (epoch.validation_metrics.get(name) for name in (metric.name, LOSS))
+    if value is None:
+        return None
+    return (value if metric.higher_is_better else -value), (-math.inf if loss is None else -loss)
 
 
 def _average(module: nn.Module, decay: float) -> Any:

@@ -63,7 +63,8 @@ class _Plot:
         ):
             if rate is not None:
                 self._mark(name, rate, colour)
-        self._text("Loss over the learning rate", (LEFT, 14), INK, "lm", FONT + 4)
+        of = "of the linear probe, " if self.found.rate == "probe_lr" else ""
+        self._text(f"Loss over the learning rate ({of}{self.found.flag})", (LEFT, 14), INK, "lm", FONT + 4)
         return self.image.resize(SIZE, Image.Resampling.LANCZOS)
 
     def _at(self, rate: float, loss: float) -> tuple[float, float]:

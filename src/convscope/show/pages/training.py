@@ -15,23 +15,26 @@ from convscope.learn import (
     Divergence,
     Epoch,
     EvalResult,
+    FewToChooseBy,
     Finding,
     FreezeRecord,
     ImageRows,
     LRChange,
+    LRFinderResult,
     MetricSpec,
     NumberTable,
     Plot,
     TrainingSetup,
     TrainRecipe,
     best_epoch,
+    deciding_loss,
     divergence,
     duplicates_of_parts,
     extends,
+    few_to_choose_by,
     find_recipe,
     max_lr_at,
     recipe_names,
-    transfer_defaults,
 )
 from convscope.see.features import filters, layers_with_filters
 from convscope.show import html
@@ -83,6 +86,7 @@ class TrainedRun:
         place: the run's folder, as the commands name it.
         frozen: what was frozen, and when.
         lr_changes: how the learning rate was changed while it ran.
+        lr_finders: the curves from which learning rates were taken before it.
     """
 
     recipe: TrainRecipe
@@ -92,6 +96,7 @@ class TrainedRun:
     place: Path
     frozen: Sequence[FreezeRecord] = ()
     lr_changes: Sequence[LRChange] = ()
+    lr_finders: Sequence[LRFinderResult] = ()
 
     @property
     def unfinished(self) -> bool:
@@ -108,7 +113,13 @@ class TrainedRun:
         """How the training of the network that is saved diverged, if it did."""
         evidence = None if self.tested is None else self.tested.evidence
         kept = self.epochs[: self.kept.index] if self.epochs else ()
-        return divergence(kept, evidence, finder=not getattr(self.recipe, "probe_epochs", 0))
+        return divergence(kept, evidence, probed=getattr(self.recipe, "probe_epochs", 0))
+
+    @property
+    def few(self) -> FewToChooseBy | None:
+        """That few samples choose the epoch that is kept, where they do."""
+        setup = self.setup
+        return few_to_choose_by(self.recipe, setup.train, setup.validation, setup.task.primary)
 
 
 def page(run: TrainedRun) -> str:
@@ -201,10 +212,10 @@ def _curves(run: TrainedRun) -> tuple[Figure, ...]:
         "epochs": run.recipe.epochs,
         "measured": ", ".join(f"{spec.heading} {spec.text(tested)}" for spec in measured),
     }
-    found_turns = [*_chosen(run), *turned(run.epochs, "loss"), *_rescaled(run)]
+    found_turns = [*_chosen(run), *turned(run.epochs, "loss"), *_found_rates(run), *_rescaled(run)]
     sentences = [bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in found_turns]
-    if run.diverged:
-        sentences = [bilingual_of(run.diverged.text, tag="p"), *sentences]
+    said = [bilingual_of(found.text, tag="p") for found in (run.diverged, run.few) if found is not None]
+    sentences = [*said, *sentences]
     figure = curves.of_run(found, values, sentences)
     return (figure if measured else replace(figure, key="trained.untested"),)
 
@@ -221,9 +232,23 @@ def _chosen(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
             {"epoch": best.index, "metric": metric.heading, "value": metric.text(best.validation_metrics)},
         )
     ]
+    tied = deciding_loss(run.epochs, metric)
+    found += [("trained.tied_epochs", {"loss": tied})] if tied else []
     if run.epochs[-1].stopped:
         found.append(("trained.stopped", {"done": len(run.epochs), "patience": run.recipe.patience}))
     return found
+
+
+def _found_rates(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
+    """Say which learning rates the finder suggested before the training, and for what."""
+    return [
+        (
+            "trained.found_probe_lr" if found.rate == "probe_lr" else "trained.found_lr",
+            {"lr": f"{found.suggestion:.2g}", "flag": found.flag},
+        )
+        for found in run.lr_finders
+        if found.suggestion is not None
+    ]
 
 
 def _rescaled(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
@@ -331,6 +356,8 @@ def _classified(finding: ClassifiedSamples, run: TrainedRun) -> list[Figure]:
     figures += copies
     if run.diverged:
         return [*figures, next_step.diverged(run.diverged, _retrained(run.recipe))]
+    if run.few is not None and run.kept.index < len(run.epochs) and not pairs:
+        return [*figures, next_step.chosen_by_few(run.few, _rechosen(run.recipe, run.few))]
     data = str(getattr(run.recipe, "data", ""))
     figures.append(next_step.of_run(run.kept, evaluation, pairs, data, str(run.place)))
     return figures
@@ -397,14 +424,18 @@ def _settings(run: TrainedRun) -> Figure:
 
 
 def _retrained(recipe: TrainRecipe) -> str:
-    """Return the command that trains again, with the learning rate of the finder, or else the default one.
+    """Return the command that trains again, with the learning rates of the finder."""
+    own = {"probe_lr": type(recipe).model_fields["probe_lr"].default} if hasattr(recipe, "probe_lr") else {}
+    return recipe.model_copy(update={**own, "lr": None, "find_lr": True, "resume": None}).command()
 
-    Empty where that is the one that was used.
-    """
-    finder = not getattr(recipe, "probe_epochs", 0)
-    used = None if finder else transfer_defaults(recipe.chosen()).get("lr")
-    again = recipe.model_copy(update={"lr": None, "find_lr": finder, "resume": None})
-    return again.command() if finder or recipe.lr not in (None, used) else ""
+
+def _rechosen(recipe: TrainRecipe, few: FewToChooseBy) -> str:
+    """Return the command that trains again and chooses the epoch by more samples, or keeps the last one."""
+    if few.share is None:
+        changes = {"patience": None, "validation_split": None}
+    else:
+        changes = {"validation_split": few.share}
+    return recipe.model_copy(update={**changes, "resume": None}).command()
 
 
 def _commands(run: TrainedRun) -> list[str]:

@@ -75,7 +75,7 @@ class ClassifierHead:
         return functional.cross_entropy(logits, labels, weight, label_smoothing=smoothing)
 
 
-def read_head(net: Net, classes: int, source: str) -> ClassifierHead:
+def read_head(net: Net, classes: int, source: str, hint: str = "") -> ClassifierHead:
     """Find out how a classifier's output is read, from the output for one random input.
 
     What the output's specification declares counts; else it is taken for probabilities if it is nowhere
@@ -85,6 +85,7 @@ def read_head(net: Net, classes: int, source: str) -> ClassifierHead:
         net: classifier; left unchanged.
         classes: number of classes of the data.
         source: name of the data, for messages.
+        hint: the next step where the number of outputs is another one; a general one if empty.
 
     Returns:
         The number of classes, and whether the output is a distribution.
@@ -97,8 +98,8 @@ def read_head(net: Net, classes: int, source: str) -> ClassifierHead:
     if output.shape[1] != classes:
         raise UsageError(
             f"a network with {classes} outputs, one for each class of {source}",
-            received=f"{net.name} has {output.shape[1]}",
-            hint="Choose a network or data of the same number of classes.",
+            received=f"{net.name} has {output.shape[1]:,}",
+            hint=hint or "Choose a network or data of the same number of classes.",
         )
     kind = output_kind(net, output)
     if kind not in SCORES:

@@ -35,7 +35,7 @@ from typing_extensions import override
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
 from convscope.learn.batches.holdout import with_validation
-from convscope.learn.optimization.lr_finder import find_lr, with_suggested_lr
+from convscope.learn.optimization.lr_finder import find_lr, rates_to_find, with_suggested_lr
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
 from convscope.learn.runs.tracking import Tracking, check_trackers, tracking
 from convscope.learn.setup import find_device
@@ -289,9 +289,9 @@ def train(
     folder = Path(out) if out is not None else free_folder(net.name)
     built = None if isinstance(task, str) else task
     if recipe.find_lr:
-        recipe = with_suggested_lr(
-            recipe, find_lr(net.to(find_device(recipe.device)), train, recipe, task=built)
-        )
+        for rate in rates_to_find(recipe):
+            found = find_lr(net.to(find_device(recipe.device)), train, recipe, task=built, rate=rate)
+            recipe = with_suggested_lr(recipe, found)
     events = iter_train_run(net, train, test, recipe, out=folder, task=built, validation=validation)
     folder = Path(events.trainer.processes.agree(str(folder)))
     for _event in events:

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping
 
-from convscope.learn import Divergence, Epoch, Evaluation
+from convscope.learn import Divergence, Epoch, Evaluation, FewToChooseBy
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.training.class_accuracy import between_classes
 from convscope.show.report.i18n import bilingual_of, spoken
@@ -29,7 +29,26 @@ def diverged(found: Divergence, command: str) -> Figure:
     Returns:
         The figure.
     """
-    body = [bilingual_of(found.text, tag="p"), element("pre", command, translate="no") if command else None]
+    return _figure(found.text, command)
+
+
+def chosen_by_few(found: FewToChooseBy, command: str) -> Figure:
+    """Build the figure of the next step after a training whose kept epoch was chosen by few samples.
+
+    It comes after near-duplicates and before all else: what other numbers say is of an arbitrary epoch.
+
+    Args:
+        found: how many choose, and what helps.
+        command: trains again, and chooses by more of them or not at all.
+
+    Returns:
+        The figure.
+    """
+    return _figure(found.text, command)
+
+
+def _figure(text: Mapping[str, str], command: str) -> Figure:
+    body = [bilingual_of(text, tag="p"), element("pre", command, translate="no") if command else None]
     return Figure("trained.advice", join(body), "", "", {})
 
 
@@ -50,14 +69,7 @@ def of_run(epoch: Epoch, found: Evaluation, duplicates: int, data: str, folder: 
     commands = {
         "unlearned": f"convscope train {shlex.quote(folder)} {shlex.quote(data)} --epochs {2 * epoch.epochs}",
     }
-    command = commands.get(key)
-    body = join(
-        [
-            bilingual_of(spoken(f"trained.advice.{key}", **values), tag="p"),
-            element("pre", command, translate="no") if command else None,
-        ]
-    )
-    return Figure("trained.advice", body, "", "", {})
+    return _figure(spoken(f"trained.advice.{key}", **values), commands.get(key, ""))
 
 
 def most_useful(epoch: Epoch, found: Evaluation, duplicates: int) -> Advice:
