@@ -5,6 +5,7 @@ import json
 import re
 import tempfile
 import typing
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,56 @@ def test_a_result_prints_in_one_short_line_without_values_of_tensors(name: str) 
     assert "tensor(" not in text and "array(" not in text
 
 
+def numbers(values: Any) -> str:
+    """A few numbers as a text has them."""
+    words = [f"{value:.4g}" for value in values]
+    return f"({', '.join(words)}{',' * (len(words) == 1)})"
+
+
+ANSWERS: dict[str, Callable[[Any], list[str]]] = {
+    "Prediction": lambda r: [f"('{r.label}', ", f"probabilities={numbers(r.probabilities)}"],
+    "FeatureMaps": lambda _: ["'conv2'", "maps=tensor 50x11x11"],
+    "Filters": lambda _: ["'conv1'", "weights=tensor 25x1x3x3"],
+    "EffectiveReceptiveField": lambda _: ["'conv2:3@5,5'", "influence=tensor 28x28"],
+    "UnitTerms": lambda r: ["'conv2:3", f"value={r.value:.4g}"],
+    "Explanation": lambda r: [
+        "(method='gradcam', targets=('3', '7'), ",
+        f"probabilities={numbers(r.probabilities.tolist())}",
+        f"layer='{r.layer}'",
+    ],
+    "Visualization": lambda r: [
+        "(places=('conv2:3', 'output:7'), ",
+        f"clean_scores={numbers(r.clean_scores.tolist())}",
+    ],
+    "Reconstruction": lambda r: ["(layers=('relu1',), ", f"cosines={numbers(r.cosines.tolist())}"],
+    "DreamResult": lambda _: ["layers=('relu2',)"],
+    "Factors": lambda r: ["(place='relu2', ", f"shares={numbers(r.shares.tolist())}", "explained=0."],
+    "Atlas": lambda _: ["place='relu2'", "grid=3"],
+    "InputEmbedding": lambda _: ["place='relu2'"],
+    "UnitReport": lambda _: ["place='conv2:3'"],
+    "LayerHealth": lambda _: ["place='conv2'"],
+    "FoolingImages": lambda r: ["(labels=('1', '2'), ", f"confidences={numbers(r.confidences)}"],
+    "BestNgrams": lambda _: ["'conv1:9'"],
+    "Comparison": lambda r: ["'conv2:3'", f"best={r.best:.4g}"],
+    "Evaluation": lambda r: [f"(accuracy={r.accuracy:.4g}, loss={r.loss:.4g}", "samples=120"],
+    "LRFinderResult": lambda r: [
+        "(suggestion=" + ("'none'" if r.suggestion is None else format(r.suggestion, ".4g"))
+    ],
+    "Description": lambda r: ["'digits'", f"parameters={r.parameters}"],
+    "Epoch": lambda _: ["metrics={loss: 0.5, accuracy: 0.9}", "test_metrics={accuracy: 0.8}"],
+    "DamagedRun": lambda _: ["bad"],
+}
+"""What was asked for, as the text of a result must have it."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_text_of_a_result_has_the_answer_and_shapes_as_shapes(name: str) -> None:
+    text = repr(made()[name])
+    assert not re.search(r"=\[[0-9 ]*\]", text), "a shape that reads as a value"
+    for part in ANSWERS.get(name, lambda _: ["="])(made()[name]):
+        assert part in text, text
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_result_shows_itself_in_a_notebook(name: str) -> None:
     shown = made()[name]._repr_html_()
@@ -336,7 +387,7 @@ def test_a_result_of_ones_own_is_shown_as_the_table_of_its_fields(tmp_path: Path
         share: float = 0.25
 
     mine = Mine("<b>", torch.zeros(2, 3))
-    assert repr(mine) == "Mine(name='<b>', values=[2 3], share=0.25)"
+    assert repr(mine) == "Mine(name='<b>', values=tensor 2x3, share=0.25)"
     assert "&lt;b&gt;" in mine._repr_html_() and "0.25" in mine._repr_html_()
     assert np.load(mine.save(tmp_path / "a.npz"))["values"].shape == (2, 3)
 
@@ -350,3 +401,18 @@ def test_a_sample_shows_what_was_opened_and_an_array_its_numbers() -> None:
 def test_errors_of_results_are_those_of_the_package() -> None:
     with pytest.raises(ConvscopeError):
         made()["Prediction"].save("a.png")
+
+
+def test_a_saved_explanation_says_how_much_of_a_photograph_is_cropped(tmp_path: Path) -> None:
+    from PIL import Image
+    from torch import nn
+
+    torch.manual_seed(0)
+    layers = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    net = cs.nets.wrap(nn.Sequential(*layers).eval(), cs.TensorSpec((3, 32, 32)))
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8)
+    for width, cropped in ((64, True), (32, False)):
+        Image.fromarray(pixels[:, :width]).save(tmp_path / f"{width}.png")
+        found = cs.see.explain(net, tmp_path / f"{width}.png", "saliency", 0)
+        page = found.save(tmp_path / f"{width}.html").read_text(encoding="utf-8")
+        assert ("The network sees 50 % of the picture, which is cropped" in page) == cropped

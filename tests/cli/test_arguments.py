@@ -2,10 +2,12 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from convscope.cli.core import command as commands
 from convscope.cli.core.words import flags_of, verb_of
 from convscope.jobs import JOBS
 from convscope.jobs.registry import VERB_ALIASES, load
@@ -17,7 +19,33 @@ def here(convscope, tmp_path: Path) -> None:
     """Files that are never opened."""
     for name in ("cat.jpg", "wave.jpg", "tone.wav", "game.sgf"):
         (tmp_path / name).write_bytes(b"")
-    (tmp_path / "photographs").mkdir()
+    for name in ("photographs", "pictures/a", "sounds/a"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "pictures" / "a" / "1.jpg").write_bytes(b"")
+    (tmp_path / "sounds" / "a" / "1.wav").write_bytes(b"")
+
+
+class Accepted(BaseException):
+    """Raised where a job would begin: its command line is right."""
+
+
+@pytest.fixture
+def accepted(convscope, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], bool]:
+    """Whether a command line passes the parser, the checks of arguments and the schema; no job is begun."""
+
+    def begun(*_: object, **__: object) -> None:
+        raise Accepted
+
+    monkeypatch.setattr(commands.jobs, "run", begun)
+
+    def call(words: str) -> bool:
+        try:
+            convscope(*shlex.split(words))
+        except Accepted:
+            return True
+        return False
+
+    return call
 
 
 NET = "efficientnet_lite0"
@@ -52,12 +80,25 @@ CASES = [
     ("dream cat.jpg --network digits", "Did you mean --net?", "dream cat.jpg --net digits"),
     ("dream cat.jpg --learning-rate=2", "Did you mean --lr?", "dream cat.jpg --lr 2"),
     ("dream --photo cat.jpg", "photo is an argument, without a flag", "dream cat.jpg"),
+    ("train pictures", '"pictures" is a data set', f"train pictures --from {NET}"),
+    ("train pictures --epochs 2", "in the place of a network", f"train pictures --from {NET} --epochs 2"),
+    ("train sounds", '"sounds" is a data set', "train lecture-relu sounds"),
+    ("style add wave.jpg", '"wave.jpg" is a picture', "style add stylebank photographs --style wave.jpg"),
+    ("style add stylebank wave.jpg", "is a picture", "style add stylebank photographs --style wave.jpg"),
+    ("style train wave.jpg", '"wave.jpg" is a picture', "style train photographs --style wave.jpg"),
+    ("style train photographs", "no painting", "style train photographs --style painting.jpg"),
+    ("describe resnet 50", "a name in 2 words", "describe torchvision/resnet50"),
+    ("dream cat.jpg resnet 50", 'also "resnet"', "dream cat.jpg --net torchvision/resnet50"),
+    ("describe a b", "in the place of a network, and also b", f"describe {NET}"),
+    ("unit digitz conv2:3 conv2:4 --data digits", "also conv2:4", "unit digits conv2:3 --data digits"),
+    ("play 3 4", "in the place of a network, and also 4", "play"),
+    ("explain cat.jpg --target 3 4 5", 'also "4"', "explain cat.jpg --target 4 --target 5 --target 3"),
     ("explain cat.jpg --Compare", "Did you mean --compare?", "explain cat.jpg --compare"),
 ]
 
 
 @pytest.mark.parametrize(("words", "said", "command"), CASES, ids=lambda v: v[:30])
-def test_the_command_that_works(convscope, words: str, said: str, command: str) -> None:
+def test_the_command_that_works(convscope, accepted, words: str, said: str, command: str) -> None:
     done = convscope(*shlex.split(words))
     assert done.code == 2 and done.out == ""
     assert said in done.err
@@ -68,6 +109,7 @@ def test_the_command_that_works(convscope, words: str, said: str, command: str) 
     again = shlex.split(command)
     verb = verb_of(again)
     assert verb and {word for word in again if word.startswith("--")} <= set(flags_of(verb))
+    assert accepted(command)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +146,7 @@ def test_readme_says_which_verbs_take_a_device_and_a_seed() -> None:
 
 
 @pytest.mark.parametrize("verb", JOBS)
-def test_without_a_word_the_answer_is_a_command_from_the_help(convscope, verb: str) -> None:
+def test_without_a_word_the_answer_is_a_command_from_the_help(convscope, accepted, verb: str) -> None:
     schema = load(verb).schema
     if not schema.missing({}):
         pytest.skip("it needs nothing")
@@ -112,6 +154,7 @@ def test_without_a_word_the_answer_is_a_command_from_the_help(convscope, verb: s
     command = done.err.rpartition("Write: ")[2].strip()
     assert done.code == 2
     assert command in str(load(verb).__doc__)
+    assert accepted(command.removeprefix("convscope "))
 
 
 @pytest.mark.parametrize(

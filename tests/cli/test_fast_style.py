@@ -177,8 +177,8 @@ def test_regions_from_masks(convscope, things, model):
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("train",), 2, "folder of photographs"),
-        (("train", "photographs"), 2, "at least one painting"),
+        (("train",), 2, "no folder of pictures"),
+        (("train", "photographs"), 2, "no painting"),
         (("train", "empty", "--style", "wave.png"), 3, "photographs below"),
         (("train", "nowhere", "--style", "wave.png"), 3, "nothing"),
         (("train", "photographs", "--style", "broken.png"), 3, "broken.png"),

@@ -97,3 +97,11 @@ def test_real_photographs(shared_data: Path) -> None:
         pytest.skip("no photograph of a cat")
     words = " ".join(classify(net, cat, top=5).labels).lower()
     assert "cat" in words
+
+
+def test_several_pictures_lead_to_what_takes_them(net: Net, green: Path) -> None:
+    several = [green, green]
+    for given in (several, torch.zeros(2, *net.input_spec.shape)):
+        with pytest.raises(DataError, match=r"use\.iter_predictions\(net, pictures\)"):
+            classify(net, given)  # pyright: ignore[reportArgumentType]
+    assert len(list(iter_predictions(net, several))) == 2

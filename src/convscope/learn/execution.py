@@ -7,7 +7,7 @@ from copy import deepcopy
 from torch import Tensor
 
 from convscope.learn.recipe import TrainRecipe
-from convscope.nets import Net
+from convscope.nets import Net, takes_network
 from convscope.nets.inference.autotune import Workload, fastest, network_facts, precisions
 from convscope.nets.inference.execution import ExecutionConfig
 
@@ -15,6 +15,7 @@ Losses = Callable[[Net, ExecutionConfig], Iterable[Tensor]]
 """Computes the losses of one training step of a network."""
 
 
+@takes_network
 def choose_execution(net: Net, recipe: TrainRecipe, losses: Losses) -> ExecutionConfig:
     """Choose the fastest precision and memory format for training a network on its device.
 

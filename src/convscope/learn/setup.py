@@ -19,7 +19,7 @@ from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import SENTENCES, TaskRecipe
 from convscope.learn.trainer.distributed import local_device
 from convscope.learn.trainer.state import sha256_of
-from convscope.nets import Net
+from convscope.nets import Net, takes_network
 from convscope.system.counting import counted
 from convscope.worlds import Dataset, InputFit, LabelledDataset, LabelledImages, require_labelled
 from convscope.worlds.datasets.named import OWN, PHRASES
@@ -123,6 +123,7 @@ def _notes_of(data: Dataset, train: Dataset) -> tuple[str, ...]:
     return data.notes if data is train else tuple(note for note in data.notes if note not in train.notes)
 
 
+@takes_network
 def with_vocabulary_of(
     net: Net, train: Dataset, test: Dataset, recipe: TaskRecipe
 ) -> tuple[Net, Dataset, Dataset, tuple[str, ...]]:

@@ -43,6 +43,7 @@ from .io.vocabulary import set_vectors as set_vectors
 from .io.vocabulary import with_vocabulary as with_vocabulary
 from .network import Net as Net
 from .network import Source as Source
+from .network import takes_network as takes_network
 from .network import wrap as wrap
 from .tracing.tracer import trace as trace
 from .zoo import ZOO as ZOO

@@ -4,7 +4,8 @@ import inspect
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,11 @@ from convscope.graph.spec import OutputSpec, TensorSpec
 from convscope.nets.activations.freezing import run
 from convscope.system.counting import counted
 
+if TYPE_CHECKING:
+    from convscope.nets.io.loading import NetLike
+
 T = TypeVar("T")
+P = ParamSpec("P")
 _MISFITS = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, AttributeError)
 """Exceptions that modules raise for inputs that do not fit."""
 
@@ -279,10 +284,12 @@ class Net:
                     hint="Correct the spec, or the module, which gets one tensor for each spec.",
                 ) from error
             got = " and ".join(str(tuple(x.shape[1:])) for x in inputs)
+            side = "x".join(map(str, dict.fromkeys(self.input_spec.size))) or "inputs of that size"
             raise GraphError(
-                f"{self.name} looks at {wanted}, and cannot take another size",
-                received=f"{got} ({reason})",
-                hint="Give inputs of that size, or build it anew: nets.with_input_size(net, size).",
+                f"{self.name} looks at {wanted}, and takes no other size",
+                received=got,
+                hint=f"Leave size (--size) out, or give {side}; nets.with_input_size(net, size) builds the "
+                "network anew for another.",
             ) from error
 
     def _check_call(self, inputs: Sequence[Tensor]) -> None:
@@ -387,3 +394,22 @@ def is_out_of_memory(error: Exception) -> bool:
     message = str(error)
     known = isinstance(error, torch.OutOfMemoryError)
     return known or "out of memory" in message or "can't allocate memory" in message
+
+
+def takes_network(function: "Callable[Concatenate[Net, P], T]") -> "Callable[Concatenate[NetLike, P], T]":
+    """Let a function take the name or folder of a network in the place of its first argument.
+
+    Args:
+        function: its first argument is a network.
+
+    Returns:
+        The function; it raises `UsageError` where the argument names no network, or is something else.
+    """
+
+    @wraps(function)
+    def call(net: Any, *arguments: P.args, **named: P.kwargs) -> T:
+        from convscope.nets.io.loading import as_net
+
+        return function(net if hasattr(net, "input_specs") else as_net(net), *arguments, **named)
+
+    return call

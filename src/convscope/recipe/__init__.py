@@ -308,6 +308,10 @@ class Recipe(BaseModel):
         try:
             values = {name.replace("-", "_"): value for name, value in read_toml(path).items()}
             return _as_fields(values, cls.model_fields)
+        except FileNotFoundError:
+            raise DataError(
+                "a file with settings", received=f"{path}: there is no such file", hint="Check the path."
+            ) from None
         except (OSError, ValueError) as error:
             raise DataError(
                 f"a TOML file at {path}",

@@ -20,6 +20,8 @@ SUFFIXES = (".png", ".html", ".npz")
 """Endings of the files that results are saved to."""
 ELSEWHERE = "Write to another folder, or change the permissions of this one."
 """What to do where a result cannot be written."""
+MOST_NUMBERS = 6
+"""Most numbers of a vector that stand in a result's text; a longer one is its shape."""
 TITLE = 30
 """Most characters of a text within a result's text."""
 
@@ -27,8 +29,9 @@ TITLE = 30
 class Result:
     """Base class of what public functions return, dataclasses all.
 
-    `repr` is one short line without values of tensors. Notebooks show the picture or the table that
-    `convscope.show.results` makes of it. `save` writes it to a file.
+    `repr` is one short line: what was asked for first, the numbers of small vectors, and shapes of tensors.
+    Notebooks show the picture or the table that `convscope.show.results` makes of it. `save` writes it to a
+    file.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -37,14 +40,18 @@ class Result:
             cls.__repr__ = Result.__repr__
 
     def __repr__(self) -> str:
-        text, parts = type(self).__name__, []
-        for name, value in public_fields(self):
+        text, answer, parts = type(self).__name__, dict(self._answer()), []
+        for name, value in (answer | dict(public_fields(self)) | answer).items():
             word = _word(value)
-            if word and len(", ".join([*parts, word])) + len(name) > LONGEST:
+            if word and name not in answer and len(", ".join([*parts, word])) + len(name) > LONGEST:
                 parts.append("...")
                 break
             parts += [f"{name}={word}"] if word else []
         return f"{text}({', '.join(parts)})"
+
+    def _answer(self) -> Iterator[tuple[str, Any]]:
+        """Iterate over what was asked for, by name: it comes first in the result's text."""
+        return iter(())
 
     def _repr_html_(self) -> str:
         return import_module(DRAWN_BY).drawing(self).html()
@@ -122,9 +129,8 @@ def public_fields(result: Any) -> Iterator[tuple[str, Any]]:
 
 def _word(value: object) -> str:
     """Return a value in a few characters; empty for what says nothing in so few."""
-    shape = getattr(value, "shape", None)
-    if shape is not None and hasattr(value, "dtype"):
-        return f"[{' '.join(map(str, shape))}]" if len(shape) else f"{float(value):.4g}"  # pyright: ignore
+    if getattr(value, "shape", None) is not None and hasattr(value, "dtype"):
+        return _of_array(value)
     if isinstance(value, bool | int):
         return str(value)
     if isinstance(value, float):
@@ -133,9 +139,27 @@ def _word(value: object) -> str:
         text = str(value)
         return repr(text if len(text) <= TITLE else f"{text[: TITLE - 3]}...") if text else ""
     if isinstance(value, tuple | list):
-        words = [_word(one) for one in value[:3]]
+        numbers = all(isinstance(one, int | float) for one in value)
+        most = MOST_NUMBERS if numbers and len(value) <= MOST_NUMBERS else 3
+        words = [_word(one) for one in value[:most]]
         if not value or not all(words) or any(hasattr(one, "shape") for one in value[:3]):
             return f"{len(value)} {type(value[0]).__name__}" if value else ""
-        more = f", ... {len(value)}" if len(value) > 3 else "," * (len(value) == 1)
+        more = f", ... {len(value)}" if len(value) > most else "," * (len(value) == 1)
         return f"({', '.join(words)}{more})"
-    return f"{len(value)} entries" if isinstance(value, Mapping) and value else ""
+    if isinstance(value, Mapping) and value:
+        numbers = {name: one for name, one in value.items() if isinstance(one, int | float)}
+        if numbers and len(value) <= MOST_NUMBERS:
+            return f"{{{', '.join(f'{name}: {_word(one)}' for name, one in numbers.items())}}}"
+        return f"{len(value)} entries"
+    return ""
+
+
+def _of_array(value: Any) -> str:
+    """Return the number or the few numbers of an array or tensor; its shape where there are more."""
+    shape = tuple(value.shape)
+    if not shape:
+        return f"{float(value):.4g}"
+    if len(shape) == 1 and 0 < shape[0] <= MOST_NUMBERS and not getattr(value, "is_meta", False):
+        return _word(tuple(value.tolist()))
+    kind = "tensor" if hasattr(value, "detach") else "array"
+    return f"{kind} {'x'.join(map(str, shape))}"

@@ -41,12 +41,12 @@ from convscope.show.images.contact_sheet import SheetRow, SheetTile, in_rows
 from convscope.show.images.draw import diverging, flatten_alpha, tag, webp, with_longer_side
 from convscope.show.images.feature_map import on_one_scale
 from convscope.show.images.lr_curve import lr_curve
-from convscope.show.pages import atlas, factors, reconstruction, unit
+from convscope.show.pages import atlas, crop, factors, reconstruction, unit
 from convscope.show.pages.explanation import attribution
 from convscope.show.svg import element
 from convscope.system.counting import counted
 from convscope.use import Prediction
-from convscope.worlds import DatasetReport, Sample
+from convscope.worlds import DatasetReport, Placement, Sample
 from convscope.worlds.images import rgb, to_pil
 
 SIDE = 224
@@ -73,12 +73,14 @@ class Drawing:
         image: the picture; None for numbers alone.
         heads: names of the columns of the table.
         rows: its lines, as texts; none where the picture says it all.
+        said: what one should know beside it, as sentences.
     """
 
     title: str
     image: Image.Image | None = None
     heads: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    said: tuple[str, ...] = ()
 
     def html(self) -> str:
         """Return picture, title and table as HTML, for notebooks."""
@@ -89,6 +91,7 @@ class Drawing:
             head = element("tr", *(element("th", text, style=CELL) for text in self.heads))
             lines = [element("tr", *(element("td", text, style=CELL) for text in row)) for row in self.rows]
             parts.append(element("table", *([head] if any(self.heads) else []), *lines))
+        parts += [element("p", sentence, style=CAPTION) for sentence in self.said]
         return str(element("figure", *parts, style=FIGURE))
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -301,7 +304,8 @@ def _(result: Explanation) -> Drawing:
         value = f"{float(result.probabilities[row]):.3g}"
         tiles.append(SheetTile(attribution.heat_picture(result, row, SIDE), target.split(",")[0], [value]))
     title = f"Where {result.task.net.name} looks: {result.method.title}"
-    return Drawing(title, _sheet(tiles, title))
+    whole = result.task.whole or result.task
+    return Drawing(title, _sheet(tiles, title), said=_crops(result.placements, whole.net))
 
 
 @drawing.register
@@ -402,6 +406,12 @@ def _(result: Prediction) -> Drawing:
     lines = zip(result.labels, result.probabilities, strict=True)
     rows = tuple((label, f"{100 * share:.1f} %") for label, share in lines)
     return Drawing(result.source, heads=("class", "probability"), rows=rows)
+
+
+def _crops(placements: Sequence[Placement | None], net: Net) -> tuple[str, ...]:
+    """Say how much of cropped photographs a network sees, in a sentence; nothing where none is."""
+    found = crop.sentences_on_files(placements, net.input_spec) if placements else []
+    return tuple(sentence["en"] for sentence in found)
 
 
 @drawing.register

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -14,6 +15,9 @@ from convscope.nets.activations.classifier_output import read_output, select_out
 from convscope.recipe.result import Result
 from convscope.use.recipe import ClassifyRecipe
 from convscope.worlds import InputLike, Placement, name_of, open_sample
+
+SEVERAL = "convscope.use.iter_predictions(net, pictures) takes several, and answers for one after the other."
+"""What to do with several pictures."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class Prediction(Result):
     placement: Placement | None = None
     """Where the image lies in the input, which may show a part of it; None without a fixed place."""
 
+    def _answer(self) -> Iterator[tuple[str, Any]]:
+        yield "labels", self.labels
+        yield "probabilities", self.probabilities
+
     @property
     def label(self) -> str:
         """Label of the most probable class."""
@@ -61,6 +69,8 @@ def classify(net: NetLike, picture: InputLike, top: int = 3) -> Prediction:
     """
     answer = next(iter_predictions(net, [picture], top=top))
     if isinstance(answer, DataError):
+        if isinstance(picture, list | tuple) or len(getattr(picture, "shape", ())) > 3:
+            raise DataError(answer.expected, received=answer.received, hint=SEVERAL)
         raise answer
     return answer
 

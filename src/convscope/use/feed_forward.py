@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from convscope.errors import UsageError, nearest
-from convscope.nets import Net, NetLike, as_net
+from convscope.nets import Net, NetLike, as_net, takes_network
 from convscope.nets.inference.autotune import Workload, fastest, network_facts, precisions
 from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
@@ -113,6 +113,7 @@ def _shares(net: Net, mixture: Mapping[str, float] | InputLike | None) -> list[t
     return [(style_named(str(name), styles), share) for name, share in given] or [(styles[0], 1.0)]
 
 
+@takes_network
 def styles_of(net: Net) -> tuple[str, ...]:
     """Return the names of a network's styles.
 
@@ -293,6 +294,7 @@ def remark_on_weights(mixture: Mapping[str, float]) -> dict[str, str] | None:
     }
 
 
+@takes_network
 def regions_of(net: Net, words: Sequence[str]) -> list[Region]:
     """Parse regions from `FILE:NAME`.
 
@@ -332,6 +334,7 @@ def region_of(word: str, styles: Sequence[str]) -> Region:
     return Region(photos.open_photo(Path(file)), style_named(name, styles))
 
 
+@takes_network
 def choose_execution(net: Net, precision: Literal["auto"] | Precision = "auto") -> ExecutionConfig:
     """Choose bf16 where a network is faster with it on this machine, else fp32; both channels-last.
 

@@ -210,3 +210,13 @@ def test_pictures_in_which_nothing_can_be_seen_are_remarked(tmp_path):
     assert "smaller than 8 pixels: a/dot.png" in remarks
     (clear,) = [remark for remark in remarks if remark.startswith("transparent: nothing to see")]
     assert "a/clear.png, a/grey.png" in clear and clear.endswith(" and 4 more") and "faint" not in clear
+
+
+def test_damaged_files_of_a_folder_without_classes_are_named_as_such(tmp_path):
+    files = {f"{number}.png": number for number in range(8)}
+    tree(tmp_path, {**files, "bad.png": corrupt(), "zero.jpg": b"", "notes.txt": b"text"})
+    report = check_images(tmp_path)
+    assert report.kinds == {"empty": 1, "corrupt": 1} and len(report.stray) == 11
+    assert {problem.path for problem in report.problems} == {"bad.png", "zero.jpg"}
+    lines = [line for line in str(report).splitlines() if "outside every class" in line]
+    assert lines == ["  outside every class: 0.png, 1.png, 2.png, 3.png, 4.png and 6 more"]

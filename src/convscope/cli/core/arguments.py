@@ -5,9 +5,9 @@ Each error says what the verb takes, and has the whole command that works, in th
 
 import inspect
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import islice, permutations
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,10 @@ from convscope.recipe.fields import field_form, flag_of
 
 MOST_REORDERED = 6
 """Most arguments whose order is searched."""
+LIKE_A_NAME = 4
+"""Fewest letters of a word that may be a misspelled name."""
+MOST_LOOKED_AT = 1000
+"""Most files of a folder whose endings are read."""
 OWN = ("chirps", "digits", "go-9x9", "phrases", "ring", "sine", "strokes")
 """Sets that need no folder."""
 TABLES = (".csv", ".tsv", ".xz", ".zip")
@@ -56,10 +60,11 @@ class _Slot:
 
 @dataclass
 class _Arrangement:
-    """Arguments in the places that they fit: by positional field, and as flags."""
+    """Arguments in the places that they fit: by positional field, and as flags (`moved` are their fields)."""
 
     places: dict[str, list[str]] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
+    moved: set[str] = field(default_factory=set)
 
 
 def check_arguments(words: Sequence[str]) -> None:
@@ -83,34 +88,62 @@ def check_arguments(words: Sequence[str]) -> None:
     if not given <= set(flags_of(verb, words)) or given & others:  # the parser or `schema_for` refuses them
         return
     flagged = {name for name in schema.model_fields if _slot(schema, name).flag in given}
+    flagged |= {"config"} & {flag[2:] for flag in given}
+    _check_places(verb, schema, arguments, options, flagged)
+
+
+def _check_places(
+    verb: str, schema: Any, arguments: list[str], options: list[str], flagged: set[str]
+) -> None:
+    """Refuse arguments that are misplaced or too many, with the command that works."""
     slots = [_slot(schema, name) for name in schema.positional_fields(flagged)]
-    wrong = next(_misplaced(slots, arguments), None)
-    if wrong is None:
+    wrong = list(_misplaced(slots, arguments))
+    if not wrong:
         return
-    place, word = wrong
-    options += _needed_flags(schema, given)
-    arguments = [_whole_name(argument) for argument in arguments]
-    arranged = _arranged(schema, slots, arguments, given)
-    if arranged is not None:
-        options = _without(options, arranged.flags[::2])
-        used = [*_filled(slots, schema, arranged.places)]
+    place, word = wrong[0]
+    extra = " ".join(word for slot, word in wrong if slot is None)
+    takes = f"{_takes(verb, slots)}, and no more" if slots and extra else _takes(verb, slots)
+    joined = _joined(arguments)
+    if joined != arguments and next(_misplaced(slots, joined), None) is None:
+        raise UsageError(
+            takes,
+            received=f"a name in {len(arguments) - len(joined) + 1} words",
+            hint=f"Write: {_written(verb, joined, options)}",
+        )
+    arguments = [_whole_name(argument) for argument in joined]
+    instead = _flag_instead(schema, arguments, flagged)
+    if instead:
         raise UsageError(
             _takes(verb, slots),
             received=_looks(word, place),
-            hint=f"Write: {_written(verb, used, [*arranged.flags, *options])}",
+            hint=f"Write: {_written(verb, arguments, [*instead, *options])}",
         )
-    if place is None:  # one too many
-        kept = arguments[: len(slots)]
+    arranged = _arranged(schema, slots, arguments, flagged)
+    if arranged is not None:
+        used = _filled(slots, schema, arranged.places, {*flagged, *arranged.moved})
+        needed = _without(_needed_flags(schema, flagged), arranged.flags[::2])
         raise UsageError(
-            f"{_takes(verb, slots)}, and no more" if slots else f"{verb} takes no arguments",
-            received=f"also {', '.join(arguments[len(slots) :])}",
-            hint=f"Write: {_written(verb, kept, options)}",
+            _takes(verb, slots),
+            received=_looks(word, place),
+            hint=f"Write: {_written(verb, used, [*arranged.flags, *options, *needed])}",
         )
-    if _is_certain(word) or (place.noun == "a picture" and real_number(word) is not None):
-        others = [argument for argument in arguments if argument != word]
-        used = {slot.name: [value] for slot, value in zip(slots[1:], arguments[1:], strict=False)}
-        fit = others and next(_misplaced(slots, others), None) is None  # without it the others are right
-        used = others if fit else _filled(slots, schema, {place.name: [_default(schema, place)]} | used)
+    options = [*options, *_needed_flags(schema, flagged)]
+    others = [argument for argument in arguments if argument != word]
+    fit = bool(others) and next(_misplaced(slots, others), None) is None  # without it the others are right
+    if extra and not (place is not None and _is_certain(word) and fit):
+        kept = [_nearest_value(schema, slot, word) for slot, word in zip(slots, arguments, strict=False)]
+        also = f"also {', '.join(word for slot, word in wrong if slot is None)}"
+        raise UsageError(
+            takes,
+            received=also if place is None else f"{_looks(word, place)}, and {also}",
+            hint=f"Write: {_written(verb, list(filter(None, kept)), options)}",
+        )
+    if place is not None and (
+        _is_certain(word) or (place.noun == "a picture" and real_number(word) is not None)
+    ):
+        places = {slot.name: [value] for slot, value in zip(slots[1:], arguments[1:], strict=False)}
+        example = {place.name: [_default(schema, place)]}
+        used = others if fit else _filled(slots, schema, example | places, flagged)
         raise UsageError(
             _takes(verb, slots),
             received=_looks(word, place),
@@ -244,7 +277,7 @@ def _arranged(
     free = [
         slot
         for slot in flagged
-        if (slot.choices or slot.noun in FLAGGED) and (slot.repeats or slot.flag not in given)
+        if (slot.choices or slot.noun in FLAGGED) and (slot.repeats or slot.name not in given)
     ]
     free.sort(key=lambda slot: slot.noun != "a method" and not slot.choices)  # whose values are all known
     for order in permutations(arguments):
@@ -270,6 +303,7 @@ def _placed(slots: Sequence[_Slot], free: Sequence[_Slot], words: Sequence[str])
             found.places.setdefault(place.name, []).append(word)
         elif flag is not None:
             used.add(flag.name)
+            found.moved.add(flag.name)
             found.flags += [flag.flag, word]
         else:
             return None
@@ -360,13 +394,14 @@ def _whole_name(word: str) -> str:
 
 
 def _needed_flags(schema: Any, given: set[str]) -> list[str]:
-    """Return required flags that were not given, each with an example."""
-    if "--config" in given:
-        return []
-    fields = schema.model_fields
-    slots = [_slot(schema, name) for name in fields if fields[name].is_required()]
-    needed = [slot for slot in slots if slot.name not in schema.positional and slot.flag not in given]
-    return [word for slot in needed for word in (slot.flag, slot.example)]
+    """Return flags that were not given and without which there is nothing to do, each with an example."""
+    slots = [_slot(schema, name) for name in _lacking(schema, given) if name not in schema.positional]
+    return [word for slot in slots for word in (slot.flag, slot.example)]
+
+
+def _lacking(schema: Any, given: Collection[str]) -> list[str]:
+    """Return the fields without which there is nothing to do, beside some that have a value."""
+    return [] if "config" in given else schema.missing(dict.fromkeys(given, "x"))
 
 
 def _without(options: Sequence[str], flags: Sequence[str]) -> list[str]:
@@ -419,14 +454,71 @@ def _slot(schema: Any, name: str) -> _Slot:
     return _Slot(name, noun, example, bool(form and form.repeats), form.choices if form else ())
 
 
-def _filled(slots: Sequence[_Slot], schema: Any, places: dict[str, list[str]]) -> list[str]:
-    """Return arguments in order; a missing one that is required, or stands before others, gets an example."""
+def _filled(
+    slots: Sequence[_Slot], schema: Any, places: dict[str, list[str]], given: Collection[str]
+) -> list[str]:
+    """Return arguments in order; a missing one that is needed, or stands before others, gets an example."""
     found: list[str] = []
+    lacking = {*_lacking(schema, {*places, *given})}
+    names = {slot.name for slot in slots if slot.name in places or slot.name in lacking}
     for number, slot in enumerate(slots):
-        followed = any(other.name in places for other in slots[number + 1 :])
-        needed = followed or schema.model_fields[slot.name].is_required()
+        followed = any(other.name in names for other in slots[number + 1 :])
+        needed = followed or slot.name in lacking
         found += places.get(slot.name, [_default(schema, slot)] if needed else [])
     return found
+
+
+def _nearest_value(schema: Any, slot: _Slot, word: str) -> str:
+    """Return a word that fits its place, else the name most like it, else an example; empty if optional."""
+    if slot.may_be(word):
+        return word
+    from convscope import nets
+    from convscope.learn import PUBLISHED
+
+    names = {"a network": nets.list_networks(), "a data set": [*OWN, *PUBLISHED]}.get(slot.noun, [])
+    close = similar(word, names, cutoff=0.7) if len(word) >= LIKE_A_NAME else []
+    value = schema.model_fields[slot.name]
+    instead = "" if not value.is_required() and not value.default else _default(schema, slot)
+    return close[0] if close else instead
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Return words with those joined that are the name of a network in two (`resnet 50`)."""
+    for number in range(len(words) - 1):
+        one, other = words[number : number + 2]
+        if _is_certain(one) or _is_certain(other):
+            continue
+        names = (_whole_name(f"{one}{mark}{other}") for mark in ("", "-", "_"))
+        name = next(filter(_is_network, names), None)
+        if name is not None:
+            return [*words[:number], name, *words[number + 2 :]]
+    return list(words)
+
+
+def _flag_instead(schema: Any, arguments: Sequence[str], given: set[str]) -> list[str]:
+    """Return the flag of a network to start from, where it makes arguments right that are photographs."""
+    for name in schema.model_fields:
+        slot, places = _slot(schema, name), schema.positional_fields({*given, name})
+        if slot.noun != "a network" or name in schema.positional or places == schema.positional_fields(given):
+            continue
+        slots = [_slot(schema, place) for place in places]
+        right = next(_misplaced(slots, arguments), None) is None
+        if right and all(Path(word).is_dir() and _kind_within(word) in ("", "image") for word in arguments):
+            return [slot.flag, slot.example]
+    return []
+
+
+def _kind_within(word: str) -> str:
+    """Return the kind of the first inputs in a folder, or of a file; empty where none is known."""
+    from convscope.worlds import WORLDS
+
+    path = Path(word)
+    below = islice(path.rglob("*"), MOST_LOOKED_AT) if path.is_dir() else [path]
+    for one in below:
+        for kind, world in WORLDS.items():
+            if one.suffix.lower() in world.suffixes:
+                return kind
+    return ""
 
 
 def _default(schema: Any, slot: _Slot) -> str:

@@ -2,8 +2,9 @@
 
 The groups come from a non-negative matrix factorisation. One sheet: the pictures with all groups laid over
 them in colour, each group alone, and an image optimised for each group. Several pictures share their
-groups.
+groups. Without --layer it is the last activation with a map of 7x7 positions or more.
 
+    convscope factors cat.jpg
     convscope factors cat.jpg dog.jpg --layer blocks.4 --count 8
     convscope factors digit.png --net digits --layer relu2
 """
@@ -53,7 +54,15 @@ def run(recipe: FactorsRecipe, workspace: Workspace) -> Steps:
     """
     import torch
 
+    from convscope.see.activation_atlas import default_factors_layer
+
     net = inputs.require_drawn_input(inputs.network(recipe.net, recipe, workspace))
+    if recipe.layer is None:
+        recipe = recipe.model_copy(update={"layer": default_factors_layer(net)})
+        workspace.log(
+            f"Layer: {recipe.layer}, the last activation with a map of 7x7 positions or more; "
+            "--layer names another."
+        )
     samples = [inputs.sample(net, path) for path in recipe.images]
     images = torch.stack([sample.input for sample in samples])
     said = pictures.said_of_crops(samples, net.input_spec)

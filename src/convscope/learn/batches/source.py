@@ -5,6 +5,8 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence, Sized
 from math import prod
+from os import PathLike
+from pathlib import Path
 from typing import Any, Self, cast
 
 import torch
@@ -12,7 +14,9 @@ from torch import Generator, Tensor
 from torch.utils.data.distributed import DistributedSampler
 from typing_extensions import override
 
+from convscope import worlds
 from convscope.errors import DataError, UsageError
+from convscope.graph import TensorSpec
 from convscope.learn.batches.lengths import by_length, lengths_of, trimmed, trims
 from convscope.learn.recipe import Sampler, TrainRecipe
 from convscope.learn.trainer.distributed import ALONE, Processes
@@ -120,6 +124,27 @@ def seed_of(*parts: int | str) -> int:
     return random.Random("/".join(map(str, parts))).getrandbits(63)
 
 
+def open_named(data: Any, spec: TensorSpec, split: str) -> Any:
+    """Open the data set of a name, or of a folder or file; anything else is returned as it is.
+
+    Args:
+        data: what `worlds.open` takes, or data.
+        spec: specification of the samples of a folder.
+        split: `train` or `test`; of a folder or file all is taken.
+
+    Returns:
+        The data.
+
+    Raises:
+        UsageError: there is no such name.
+        MissingError: the published data set is not there.
+        DataError: there are no such files, or they are damaged.
+    """
+    if not isinstance(data, str | PathLike):
+        return data
+    return worlds.open(data, None if Path(data).exists() else split, spec=spec)
+
+
 def make_batches(
     data: Any, net: Net, recipe: TrainRecipe, augment: Sequence[str] = (), sampler: Sampler = "shuffle"
 ) -> BatchSource:
@@ -156,7 +181,7 @@ def make_batches(
             received=type(data).__name__,
             hint="Augment in the data set or loader itself, and leave augment out.",
         )
-    if hasattr(data, "__iter__") and hasattr(data, "__len__"):
+    if hasattr(data, "__iter__") and hasattr(data, "__len__") and not isinstance(data, str | bytes):
         return LoaderBatches(data, net)
     raise UsageError(
         "a Dataset or a DataLoader to learn from",

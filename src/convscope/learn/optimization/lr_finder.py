@@ -23,7 +23,7 @@ from convscope.learn.tasks.registry import is_registered, resolve_task
 from convscope.learn.tasks.task import Task
 from convscope.learn.trainer.events import TrainProgress
 from convscope.learn.trainer.trainer import Trainer
-from convscope.nets import Net
+from convscope.nets import Net, takes_network
 from convscope.recipe.result import Result
 from convscope.system.progress import Progress, last_result
 
@@ -76,6 +76,9 @@ class LRFinderResult(Result):
         """The flag that the rate is for."""
         return "--" + self.rate.replace("_", "-")
 
+    def _answer(self) -> Iterator[tuple[str, Any]]:
+        yield "suggestion", "none" if self.suggestion is None else self.suggestion
+
     @property
     def suggestion(self) -> float | None:
         """The suggested highest learning rate of a schedule; None where the loss hardly falls."""
@@ -108,6 +111,7 @@ class LRFinderResult(Result):
         }
 
 
+@takes_network
 def find_lr(
     net: Net,
     data: Any,
@@ -185,6 +189,7 @@ def with_suggested_lr(recipe: AnyRecipe, found: LRFinderResult) -> AnyRecipe:
     return recipe.model_copy(update={found.rate: value, "find_lr": False})
 
 
+@takes_network
 def iter_find_lr(
     net: Net,
     data: Any,

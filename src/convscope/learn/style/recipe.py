@@ -1,8 +1,9 @@
 """Recipes of `style train` and `style add`: settings of the training and of the loss. Imports no torch."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from convscope.learn.recipe import Optimizer, TrainRecipe
 from convscope.recipe.fields import FolderName, NetworkName, Painting
@@ -46,6 +47,20 @@ class StyleTrainingRecipe(TrainRecipe):
         ["relu1_2", "relu2_2", "relu3_2", "relu4_2"], description="its layers whose correlations are style"
     )
     untrained: bool = Field(False, description="accept a judge that has learned nothing")
+
+    @classmethod
+    @override
+    def missing(cls, values: dict[str, Any]) -> list[str]:
+        """Return the fields without which there is nothing to learn from; none where a run is resumed.
+
+        Args:
+            values: settings by field, not validated.
+
+        Returns:
+            `photographs` and `style`, where they have no value.
+        """
+        wanted = () if values.get("resume") else ("photographs", "style")
+        return [*super().missing(values), *(name for name in wanted if not values.get(name))]
 
 
 class StyleTrainRecipe(StyleTrainingRecipe):

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -22,7 +22,7 @@ from convscope.learn.style.perceptual import (
 )
 from convscope.learn.style.recipe import StyleAddRecipe, StyleTrainingRecipe, StyleTrainRecipe
 from convscope.learn.style.style_tasks import StyleBankTask, StyleLossWeights, StyleTransferTask
-from convscope.nets import Net, Source
+from convscope.nets import Net, Source, takes_network
 from convscope.nets.style.bank import MEAN, STD, StyleBank, StyleBankConfig
 from convscope.nets.style.johnson import Johnson, Size
 from convscope.system.counting import counted
@@ -55,11 +55,10 @@ def setup_from_recipe(recipe: StyleTrainingRecipe) -> TrainingSetup:
         DataError: there are no photographs, or a painting cannot be used.
     """
     if isinstance(recipe, StyleAddRecipe):
-        photographs, build = recipe.photographs, setup_added_style
-        first: dict[str, Any] = {"net": nets.load(recipe.model)}
+        photographs, build = recipe.photographs, partial(setup_added_style, nets.load(recipe.model))
     elif isinstance(recipe, StyleTrainRecipe):
-        photographs, build = recipe.photographs, setup_style_training
-        first = {"task": recipe.task, "seed": recipe.seed, "width": recipe.width}
+        photographs = recipe.photographs
+        build = partial(setup_style_training, recipe.task, seed=recipe.seed, width=recipe.width)
     else:
         raise UsageError(
             "a recipe of 'style train' or 'style add'",
@@ -73,7 +72,6 @@ def setup_from_recipe(recipe: StyleTrainingRecipe) -> TrainingSetup:
             hint=f"For example: convscope {recipe.verb} photographs --style wave=great_wave.jpg",
         )
     found = build(
-        **first,
         photographs=photographs,
         styles=parse_styles(recipe.style),
         test=recipe.test,
@@ -128,6 +126,7 @@ def setup_style_training(
     return TrainingSetup(net, built, *_split_photographs(photographs, test, scales.side))
 
 
+@takes_network
 def setup_added_style(
     net: Net,
     photographs: str | Path,

@@ -1,6 +1,6 @@
 """Evaluation of a classifier on labelled images: loss, accuracy, confusion matrix, hardest images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.errors import DataError, UsageError
-from convscope.learn.batches.source import can_share, describe, iter_batches
+from convscope.learn.batches.source import can_share, describe, iter_batches, open_named
 from convscope.learn.tasks.classifiers.calibration import adaptive_reliability, chance_error, reliability
 from convscope.learn.tasks.classifiers.classifier_head import TINY, ClassifierHead, read_head
 from convscope.learn.trainer.distributed import ALONE, Processes
-from convscope.nets import Net, frozen
+from convscope.nets import Net, frozen, takes_network
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
 from convscope.recipe.result import Result
 from convscope.system.counting import counted
@@ -39,6 +39,12 @@ class Evaluation(Result):
     probabilities: Tensor
     losses: Tensor
     temperature: float = 1.0
+
+    def _answer(self) -> Iterator[tuple[str, Any]]:
+        yield "accuracy", self.accuracy
+        yield "loss", self.loss
+        yield "worst", self.worst
+        yield "samples", len(self.labels)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -202,6 +208,7 @@ class Evaluation(Result):
         }
 
 
+@takes_network
 def evaluate(
     net: Net,
     data: Any,
@@ -218,7 +225,7 @@ def evaluate(
     Args:
         net: a classifier.
         data: `LabelledDataset`, another `Dataset` of class indices, or a DataLoader of `(inputs, labels)`
-            with inputs in the spec's range.
+            with inputs in the spec's range; or the name of a set, whose test part is taken, or a folder.
         batch: samples at once; by default a number that suits their size. Not used for a DataLoader.
         execution: precision and memory format.
         head: how the output is read; found out from the output for a random input if left out.
@@ -231,6 +238,7 @@ def evaluate(
         UsageError: the network does not have one output for each class.
         DataError: there are no images.
     """
+    data = open_named(data, net.input_spec, "test")
     names = class_names(data, net)
     head = head or read_head(net, len(names), getattr(data, "name", "the data"))
     scores, targets = read_scores(net, data, head, batch=batch, execution=execution, processes=processes)

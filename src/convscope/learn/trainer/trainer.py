@@ -35,7 +35,7 @@ from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one
 from convscope.learn.trainer.rng import Randomness
 from convscope.learn.trainer.state import State, moved, restore, state_tensors
 from convscope.learn.trainer.state_checks import Expected, check_state
-from convscope.nets import Net
+from convscope.nets import Net, takes_network
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.inference.memory import retain_heap
 from convscope.worlds import Batch
@@ -563,6 +563,7 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
+@takes_network
 def iter_train(
     net: Net,
     train: Any,

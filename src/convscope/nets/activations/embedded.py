@@ -12,7 +12,7 @@ from torch.nn import functional
 from convscope.errors import UsageError
 from convscope.graph.spec import PADDING, TensorSpec
 from convscope.nets.modules.worlds.embedding import Embedding
-from convscope.nets.network import Net
+from convscope.nets.network import Net, takes_network
 
 
 class FromVectors(nn.Module):
@@ -81,6 +81,7 @@ class FromVectors(nn.Module):
             return torch.cat([part(tokens) for part in self.embeddings], 1).contiguous()
 
 
+@takes_network
 def from_vectors(
     net: Net, tokens: Int64[Tensor, "b t"]
 ) -> tuple[Net, Float[Tensor, "b d n"], Int64[Tensor, "b n"]]:

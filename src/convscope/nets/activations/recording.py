@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from convscope.errors import ConvscopeError, PlaceError, nearest
+from convscope.errors import ConvscopeError, PlaceError, UsageError, nearest
 from convscope.nets.activations.address import RESULT, LayerAddress, check_selection
 from convscope.nets.activations.axes import Output, Spot, last_of, units_first
 from convscope.nets.activations.freezing import frozen
 from convscope.nets.activations.tree import after, tree_leaves, tree_replace
-from convscope.nets.network import Net
+from convscope.nets.network import Net, takes_network
 
 Shapes = dict[str, tuple[dict[str, tuple[int, ...]], ...]]
 """By layer, for each call: the shape of every tensor it returns, channels first, without batch axis."""
@@ -23,6 +23,7 @@ Noted = Callable[[LayerAddress, Tensor], None]
 """Callback with an address and its activation."""
 
 
+@takes_network
 def record(
     net: Net,
     inputs: Tensor | Sequence[Tensor],
@@ -53,9 +54,16 @@ def record(
         they are moved to axis 1; see `convscope.nets.activations.axes`.
 
     Raises:
+        UsageError: the inputs are no tensors.
         PlaceError: a place does not exist, its layer did not run for these inputs, or its activation is
             complex or sparse.
     """
+    if isinstance(inputs, str | bytes) or not all(isinstance(x, Tensor) for x in inputs):
+        raise UsageError(
+            "tensors [b c ...] in the range of the network's input spec",
+            received=type(inputs).__name__,
+            hint="convscope.see.activations(net, image, places) takes files, pictures and arrays.",
+        )
     requested = [LayerAddress.parse(place) for place in places]
     wanted = [resolve(net, place, check_position=False) for place in requested]
     ready = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
@@ -65,6 +73,7 @@ def record(
     return {name: recorder.tensor(place, result) for name, place in zip(requested, wanted, strict=True)}
 
 
+@takes_network
 def resolve(
     net: Net, place: LayerAddress | str, *inputs: Tensor, check_position: bool = True
 ) -> LayerAddress:
@@ -102,6 +111,7 @@ def resolve(
     return check_selection(place, shape, net.classes if named else ())
 
 
+@takes_network
 def named_address(net: Net, place: LayerAddress) -> str:
     """Return the text of an address with the name of a class in place of its number: `output:goldfish`.
 
@@ -159,6 +169,7 @@ def share_layer_shapes(net: Net, copy: Net) -> None:
     _known(copy).surveys.update(_known(net).surveys)
 
 
+@takes_network
 def layer_shapes(net: Net, *inputs: Tensor) -> Shapes:
     """Return the output shapes of every layer that runs, for each of its calls.
 

@@ -13,13 +13,14 @@ from convscope.nets.activations.address import RESULT, LayerAddress
 from convscope.nets.activations.axes import Spot, units_first
 from convscope.nets.activations.recording import last_axes, layer_shapes, resolve
 from convscope.nets.activations.tree import tree_leaves, tree_replace
-from convscope.nets.network import Net
+from convscope.nets.network import Net, takes_network
 
 Rows = list[tuple[LayerAddress, float]]
 Scales = Mapping[str, float] | Mapping[LayerAddress, float]
 """Factors of units by address."""
 
 
+@takes_network
 @contextmanager
 def scaled_units(net: Net, scales: Scales) -> Iterator[Net]:
     """Multiply units by a factor inside `with`, while the rest of the network runs on: 0 ablates a unit.

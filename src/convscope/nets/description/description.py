@@ -16,7 +16,7 @@ from convscope.graph.layers.foreign import Foreign
 from convscope.graph.spec import Shape
 from convscope.nets.description import table
 from convscope.nets.io.graph_module import GraphModule
-from convscope.nets.network import Net
+from convscope.nets.network import Net, takes_network
 from convscope.nets.tracing.call_names import Call, Scope
 from convscope.nets.tracing.tracer import observe
 from convscope.recipe.result import Result
@@ -153,6 +153,7 @@ class Description(Result):
         yield f"</tbody><caption>{html.escape(self.summary())}</caption></table>"
 
 
+@takes_network
 def describe(net: Net) -> Description:
     """Describe the layers of any network, from its own graph or by tracing one pass over its example.
 

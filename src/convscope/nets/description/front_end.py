@@ -16,7 +16,7 @@ from convscope.graph.spec import SOUND
 from convscope.nets.activations.recording import record
 from convscope.nets.description.description import describe
 from convscope.nets.modules.worlds.sound.spectrum import band_edges
-from convscope.nets.network import Net
+from convscope.nets.network import Net, takes_network
 
 FIXED = (Framing, MelScale, Decibels, Log)
 """Layers of a front end, none of which has weights."""
@@ -35,6 +35,7 @@ class SpectrogramAxes:
     hertz: tuple[float, ...] = ()
 
 
+@takes_network
 def front_end(net: Net) -> str | None:
     """Find the fixed front end with which a network of sounds begins: spectrum, mel bands, logarithm, MFCC.
 
@@ -114,6 +115,7 @@ def _is_real(net: Net, name: str) -> bool:
     return True
 
 
+@takes_network
 def spectrogram_axes(net: Net, layer: str) -> SpectrogramAxes | None:
     """Return the frequencies and times of a layer's output.
 

@@ -14,7 +14,7 @@ from convscope.nets.activations.freezing import frozen
 from convscope.nets.activations.recording import record, resolve
 from convscope.nets.description.front_end import front_end, spectrogram_axes
 from convscope.nets.io.graph_module import GraphModule
-from convscope.nets.network import Net
+from convscope.nets.network import Net, takes_network
 from convscope.nets.tracing.tracer import trace
 
 AGREE = 1e-4
@@ -23,6 +23,7 @@ NAMED = 8
 """Most layers that a hint lists."""
 
 
+@takes_network
 def after_layer(net: Net, layer: str | LayerAddress, *inputs: Tensor) -> tuple[Net, Tensor]:
     """Return what comes after a layer as a network whose input is the layer's output.
 

@@ -19,7 +19,7 @@ from convscope.graph.spec import ImageTransform, OutputSpec, TensorSpec, TextTra
 from convscope.nets.io.graph_module import GraphModule, build
 from convscope.nets.io.registry import from_config, to_config
 from convscope.nets.io.weights import load_weights, read_weights, write_weights
-from convscope.nets.network import Net, Source
+from convscope.nets.network import Net, Source, takes_network
 from convscope.recipe import shortened
 from convscope.system.files import is_full, read_json, write_text
 
@@ -31,6 +31,7 @@ MOST_VALUES = 2**32
 """Largest number of values that one layer may return for one example: 16 GB in float32."""
 
 
+@takes_network
 def save(net: Net, folder: str | Path, *, recipe: Mapping[str, Any] | None = None) -> Path:
     """Save a network to a folder, from where `load` reads it.
 

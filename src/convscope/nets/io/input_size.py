@@ -11,12 +11,13 @@ from convscope.graph.spec import TensorSpec
 from convscope.nets.activations.freezing import frozen
 from convscope.nets.io.graph_module import GraphModule, build
 from convscope.nets.io.weights import load_weights
-from convscope.nets.network import Net, is_out_of_memory
+from convscope.nets.network import Net, is_out_of_memory, takes_network
 
 TRIED = (16, 24, 28, 32, 48, 64, 96, 128, 160, 192, 224, 256, 299, 320, 384)
 """Sizes that are tried for the hint of a refusal."""
 
 
+@takes_network
 def with_input_size(net: Net, size: int, seed: int | None = None) -> Net:
     """Return a network for square images of another size.
 

@@ -18,7 +18,7 @@ from convscope.nets.activations.freezing import frozen, run
 from convscope.nets.adapters.fetching import repeatable
 from convscope.nets.io.graph_module import GraphModule, build
 from convscope.nets.io.loading import LIBRARIES, LITE, load
-from convscope.nets.network import Net
+from convscope.nets.network import Net, takes_network
 from convscope.recipe import shortened
 
 READOUTS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -121,6 +121,7 @@ def build_replaced_head(name: str, head: str, classes: int) -> nn.Module:
     return module
 
 
+@takes_network
 def find_head(net: Net) -> Head:
     """Find the head of a classifier: the last layer, linear or a convolution, which decides its output alone.
 
@@ -189,6 +190,7 @@ def _readout(net: Net, layer: nn.Module, shape: torch.Size) -> str | None:
     return None
 
 
+@takes_network
 def replace_head(net: Net, classes: Sequence[str], *, seed: int | None = None) -> Net:
     """Return a classifier for other classes: the same weights, but a fresh head.
 

@@ -14,9 +14,10 @@ from convscope.graph.layers.worlds.embedding import Embedding
 from convscope.graph.spec import UNKNOWN, TensorSpec
 from convscope.nets.io.graph_module import GraphModule, build
 from convscope.nets.modules.worlds.embedding import Embedding as EmbeddingModule
-from convscope.nets.network import Net
+from convscope.nets.network import Net, takes_network
 
 
+@takes_network
 def with_vocabulary(
     net: Net,
     spec: TensorSpec,
@@ -103,6 +104,7 @@ def embeddings(module: torch.nn.Module) -> list[tuple[str, EmbeddingModule]]:
     return [(name, part) for name, part in module.named_modules() if isinstance(part, EmbeddingModule)]
 
 
+@takes_network
 def set_vectors(net: Net, words: Sequence[str], vectors: Float[Tensor, "n d"]) -> int:
     """Set the vectors of words in every embedding of a network, in place.
 

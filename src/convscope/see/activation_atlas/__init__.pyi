@@ -10,6 +10,7 @@ from .embedding import InputEmbedding as InputEmbedding
 from .embedding import embed_inputs as embed_inputs
 from .embedding import iter_embed_inputs as iter_embed_inputs
 from .factorization import Factors as Factors
+from .factorization import default_factors_layer as default_factors_layer
 from .factorization import factors as factors
 from .factorization import iter_factors as iter_factors
 from .naming import ClassAttribution as ClassAttribution

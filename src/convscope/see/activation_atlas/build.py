@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from convscope.errors import UsageError
-from convscope.nets import Net, NetLike, as_net, frozen, resolve
+from convscope.nets import Net, NetLike, as_net, frozen, resolve, takes_network
 from convscope.recipe.result import Result
 from convscope.see.activation_atlas.class_attribution import vectors_to_logits
 from convscope.see.activation_atlas.layout import check, embed_2d
@@ -179,6 +179,7 @@ def atlas(net: NetLike, layer: str, data: DataLike, **recipe: object) -> Atlas:
         return last_result(iter_atlas(net, data, wanted), "an atlas")
 
 
+@takes_network
 def iter_atlas(
     net: Net, data: LabelledDataset, recipe: Recipe, *, enough: Callable[[], bool] = lambda: False
 ) -> Iterator[Progress[Atlas | None]]:

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import HookedNet, LayerAddress, Net, NetLike, as_net, read_output, resolve
+from convscope.nets import HookedNet, LayerAddress, Net, NetLike, as_net, read_output, resolve, takes_network
 from convscope.recipe.result import Result
 from convscope.see.activation_atlas.layout import check, embed_2d
 from convscope.see.activation_atlas.recipe import EmbedRecipe as Recipe
@@ -102,6 +102,7 @@ def embed_inputs(net: NetLike, layer: str, data: DataLike, **recipe: object) -> 
     return last_result(iter_embed_inputs(net, data, wanted), "an embedding")
 
 
+@takes_network
 def iter_embed_inputs(
     net: Net, data: LabelledDataset, recipe: Recipe, *, enough: Callable[[], bool] = lambda: False
 ) -> Iterator[Progress[InputEmbedding | None]]:

@@ -5,16 +5,20 @@ Source: Olah et al. 2018, "The Building Blocks of Interpretability", Distill, do
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.errors import UsageError
-from convscope.nets import Net, NetLike, as_net, frozen, resolve
+from convscope.errors import PlaceError, UsageError
+from convscope.nets import Net, NetLike, as_net, describe, frozen, layer_shapes, resolve, takes_network
 from convscope.recipe.result import Result
 from convscope.see.activation_atlas.nmf import nmf
 from convscope.see.activation_atlas.recipe import FactorsRecipe as Recipe
+from convscope.see.attribution.methods.cam_layers import ACTIVATIONS
+from convscope.see.features.maps import layers_with_units
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import check_reached, require_finite
 from convscope.see.visualization.direction_images import (
@@ -25,6 +29,9 @@ from convscope.see.visualization.direction_images import (
 from convscope.system.counting import counted
 from convscope.system.progress import Progress, last_result
 from convscope.worlds import InputLike, name_of, open_inputs
+
+POSITIONS = 49
+"""Fewest positions of the map of a layer that is factorised by default: 7x7."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,17 +68,24 @@ class Factors(Result):
     unmoved: tuple[int, ...] = ()
     not_raised: tuple[int, ...] = ()
 
+    def _answer(self) -> Iterator[tuple[str, Any]]:
+        yield "place", self.place
+        yield "shares", self.shares
+        yield "explained", self.explained
+
     def __len__(self) -> int:
         return len(self.directions)
 
 
-def factors(net: NetLike, images: InputLike | Sequence[InputLike], layer: str, **recipe: object) -> Factors:
+def factors(
+    net: NetLike, images: InputLike | Sequence[InputLike], layer: str | None = None, **recipe: object
+) -> Factors:
     """Factorise a layer's activations for some images (NMF), and synthesise an image for each factor.
 
     Args:
         net: any network with one input, or its name.
         images: one or more, as `worlds.open_inputs` takes them; the factors are common to all of them.
-        layer: name of the layer.
+        layer: name of the layer; `default_factors_layer` chooses one if left out.
         **recipe: fields of `FactorsRecipe`: `count`, `steps`, `size`, ...
 
     Returns:
@@ -91,6 +105,40 @@ def factors(net: NetLike, images: InputLike | Sequence[InputLike], layer: str, *
         return last_result(iter_factors(net, images, wanted), "a factorisation")
 
 
+@takes_network
+def default_factors_layer(net: Net) -> str:
+    """Return the layer that is factorised by default: the last activation function with a map large enough.
+
+    Args:
+        net: the network.
+
+    Returns:
+        Address of the last layer of `POSITIONS` or more positions that is an activation function, else of any
+        kind; where all maps are smaller, the last of the largest.
+
+    Raises:
+        PlaceError: no layer has a map.
+    """
+    shapes, kinds = layer_shapes(net), {layer.name: layer.kind for layer in describe(net).layers}
+    found = [
+        (name, prod(shape[1:]))
+        for name in layers_with_units(net)
+        if len(shape := next(iter(shapes[name][-1].values()))) > 1
+    ]
+    if not found:
+        raise PlaceError(
+            "a layer with maps",
+            received=f"{net.name}, which has none",
+            hint="Choose a network with convolutions: convscope nets lists them.",
+        )
+    large = [name for name, positions in found if positions >= POSITIONS]
+    plain = {function.replace("_", "") for function in ACTIVATIONS}
+    active = [name for name in large if kinds.get(name, "").lower().replace("_", "") in plain]
+    most = max(positions for _, positions in found)
+    return (active or large or [name for name, positions in found if positions == most])[-1]
+
+
+@takes_network
 def iter_factors(
     net: Net, images: InputLike | Sequence[InputLike], recipe: Recipe
 ) -> Iterator[Progress[Factors]]:
@@ -118,7 +166,7 @@ def iter_factors(
             received=f"{net.name} with {len(net.input_specs)}",
             hint="Choose a network with one input: convscope nets lists them.",
         )
-    place = resolve(net, recipe.layer).layer_only
+    place = resolve(net, recipe.layer or default_factors_layer(net)).layer_only
     (images,) = open_inputs(images, net.input_specs)
     with torch.no_grad():
         activation = record_float32(net, images, [place])[place].cpu()

@@ -142,7 +142,12 @@ class FactorsRecipe(OnInput):
     only_with: ClassVar[tuple[OnlyWith, ...]] = (_RATE_MOVES, _ANGLE_MOVES)
 
     images: list[Picture] = Field(description="one picture, or several that share the groups")
-    layer: LayerName = Field(description="which layer, like blocks.4 or relu2")
+    layer: LayerName | None = Field(
+        None,
+        min_length=1,
+        description="which layer, like blocks.4 or relu2; the last activation with a map of about 7x7 "
+        "positions or more if left out",
+    )
     count: int = Field(6, ge=1, le=64, description="groups")
     cosine_power: float = Field(
         2.0, ge=0, le=16, description="how much more a made picture's angle counts than its strength"

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from time import perf_counter
 from typing import Any
 
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
-from convscope.nets import LayerAddress, NetLike, frozen
+from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen
 from convscope.nets.inference.memory import retain_heap
 from convscope.recipe.result import Result
 from convscope.see.attribution.gradients.passes import ordinary, stepped, stored
@@ -22,7 +24,7 @@ from convscope.see.attribution.registry import METHODS
 from convscope.see.attribution.registry import get_method as method_named
 from convscope.see.attribution.target import AttributionTask, Target, make_task
 from convscope.system.progress import Progress, last_result
-from convscope.worlds import InputLike, name_of
+from convscope.worlds import InputLike, Placement, name_of, open_sample
 
 METHOD_SHARE = 0.4
 """Estimated share of the method in the duration of an explanation with metrics."""
@@ -57,6 +59,15 @@ class Explanation(Result):
     """
     recipe: ExplainRecipe | None = None
     """The settings with which the terminal makes it; None where no verb has them."""
+    placements: tuple[Placement | None, ...] = ()
+    """Where each file or opened image lies in the input, which may show a part of it."""
+
+    def _answer(self) -> Iterator[tuple[str, Any]]:
+        yield "method", self.method.name
+        yield "targets", self.targets
+        classes = all(one is not None for one in self.task.classes)
+        yield "probabilities" if classes else "scores", self.probabilities
+        yield "layer", "" if self.layer is None else str(self.layer)
 
     @property
     def scores(self) -> Float[Tensor, " b"]:
@@ -138,11 +149,22 @@ def explain(
         PlaceError: a target or layer is not in this network.
         DataError: an input cannot be read or does not fit the network.
     """
+    net = as_net(net)
     task = make_task(net, image, target, wrt=wrt)
     chosen = method_named(method, **settings)
     found = last_result(iter_explain(task, chosen, checks=checks, boxes=boxes), chosen.title)
     settled = {"wrt": str(wrt or ""), "checks": bool(checks)}
-    return replace(found, recipe=_recipe(task, image, chosen, settled, settings))
+    recipe = _recipe(task, image, chosen, settled, settings)
+    return replace(found, recipe=recipe, placements=_placements(net, image))
+
+
+def _placements(net: Net, image: InputLike | Sequence[InputLike]) -> tuple[Placement | None, ...]:
+    """Return where files and opened images lie in the input of a network of images."""
+    if len(net.input_specs) != 1 or len(net.input_spec.size) != 2:
+        return ()
+    several = image if isinstance(image, list | tuple) else [image]
+    files = [one for one in several if isinstance(one, str | PathLike | Image.Image)]
+    return tuple(open_sample(one, net.input_spec).placement for one in files)
 
 
 def _recipe(

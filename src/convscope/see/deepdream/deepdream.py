@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from convscope.errors import ConvscopeError, DataError, UsageError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen
+from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, takes_network
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory import retain_heap
@@ -131,6 +131,7 @@ def dream(
         return last_result(iter_dream(net, photo, wanted, guide=guide, mask=mask), "a dream")
 
 
+@takes_network
 def iter_dream(
     net: Net,
     photo: InputLike,

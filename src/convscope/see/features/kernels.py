@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import PlaceError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes
+from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes, takes_network
 from convscope.recipe.result import Result
 
 Show = Literal["auto", "colour", "each", "mean"]
@@ -73,6 +73,7 @@ def filters(net: NetLike, place: str | LayerAddress, *, show: Show = "auto") -> 
     return Filters(str(place), weights, _to_images(flat if chosen == "colour" else flat[:, :, None]))
 
 
+@takes_network
 def layers_with_filters(net: Net) -> list[str]:
     """List the layers whose kernels `filters` can show.
 

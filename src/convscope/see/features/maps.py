@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import DataError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes, record
+from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes, record, takes_network
 from convscope.nets.activations.address import RESULT
 from convscope.recipe.result import Result
 from convscope.see.optimize.gradient_flow import require_finite
@@ -135,6 +135,7 @@ def feature_maps(
         yield FeatureMaps(place, activation[0], names, recipe.model_copy(update={"places": [place]}))
 
 
+@takes_network
 def layers_with_units(net: Net) -> list[str]:
     """List the innermost layers that return one tensor with units, in the order in which they run.
 

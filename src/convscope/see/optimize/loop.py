@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import Net, frozen
+from convscope.nets import Net, frozen, takes_network
 from convscope.nets.inference.execution import ExecutionConfig, MemoryFormat, Precision
 from convscope.nets.inference.memory_format import channels_last, supports_channels_last
 from convscope.nets.inference.pass_replay import LARGEST, Pass, PassReplay, recorded
@@ -95,6 +95,7 @@ class Step(Result):
     in each step so far, redirected ones too. Such an image shows nothing of its objective."""
 
 
+@takes_network
 def optimize_input(
     net: Net,
     objective: Objective,

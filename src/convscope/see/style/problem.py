@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import DataError, MissingError, UsageError
-from convscope.nets import LayerAddress, Net
+from convscope.nets import LayerAddress, Net, takes_network
 from convscope.nets.style.losses import style_loss
 from convscope.recipe import in_bytes
 from convscope.see.optimize.objectives.objective import Objective
@@ -386,6 +386,7 @@ def content_features(
     return found
 
 
+@takes_network
 def checked(net: Net, recipe: StyleRecipe) -> Net:
     """Return the network if it can be used for style transfer.
 

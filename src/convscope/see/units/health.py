@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, NetLike, as_net
+from convscope.nets import LayerAddress, Net, NetLike, as_net, takes_network
 from convscope.recipe.result import Result
 from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import UnitIndex
@@ -116,6 +116,7 @@ def layer_health(
     return tuple(_health(index, layer.place, sums.get(i)) for i, layer in enumerate(index.layers))
 
 
+@takes_network
 def iter_redundancy(
     net: Net, samples: LabelledDataset, places: Sequence[str | LayerAddress] = (), *, batch: int | None = None
 ) -> Iterator[Progress[Redundancy]]:

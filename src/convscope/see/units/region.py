@@ -10,7 +10,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.graph import Field
-from convscope.nets import LayerAddress, Net, resolve
+from convscope.nets import LayerAddress, Net, resolve, takes_network
 from convscope.see.features import activations
 from convscope.see.units.index.unit_index import UnitIndex
 from convscope.see.units.report import receptive_field
@@ -40,6 +40,7 @@ class RegionUnit:
     deviation: float | None
 
 
+@takes_network
 def units_in_region(
     net: Net,
     image: InputLike,

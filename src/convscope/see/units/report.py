@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeError, PlaceError, UsageError
 from convscope.graph.analysis.receptive_field import Field, receptive_fields
-from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, frozen, resolve
+from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, frozen, resolve, takes_network
 from convscope.nets.activations.address import RESULT
 from convscope.recipe.result import Result
 from convscope.see.features.effective_field import EffectiveReceptiveField, effective_receptive_field
@@ -160,6 +160,7 @@ def unit_report(
     return last_result(steps_of, "a report on a unit")
 
 
+@takes_network
 def iter_unit_report(
     net: Net,
     place: str | LayerAddress,
@@ -331,6 +332,7 @@ def _holding(index: UnitIndex, place: LayerAddress) -> UnitIndex:
     )
 
 
+@takes_network
 def resolve_unit(net: Net, place: str | LayerAddress) -> LayerAddress:
     """Resolve the address of one unit.
 
@@ -352,6 +354,7 @@ def resolve_unit(net: Net, place: str | LayerAddress) -> LayerAddress:
     return wanted
 
 
+@takes_network
 def find_cached_index(net: Net, data: LabelledDataset, place: LayerAddress, top_k: int) -> UnitIndex | None:
     """Return an index in the user's cache that holds the unit, with enough images at either end.
 
@@ -372,6 +375,7 @@ def find_cached_index(net: Net, data: LabelledDataset, place: LayerAddress, top_
     return next(fits, None)
 
 
+@takes_network
 def receptive_field(net: Net, place: LayerAddress) -> Field | None:
     """Return the receptive field of one position of a layer in the first input.
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.nets import Net, NetLike, as_net
+from convscope.nets import Net, NetLike, as_net, takes_network
 from convscope.recipe.result import Result
 from convscope.see.features.batching import iter_batches
 from convscope.see.features.recording import record_float32
@@ -87,6 +87,7 @@ def compare_with_data(
     )
 
 
+@takes_network
 def real_scores(
     net: Net, goals: Sequence[Objective], samples: LabelledDataset, *, batch: int = 256
 ) -> Float[Tensor, "goals n"]:
@@ -107,6 +108,7 @@ def real_scores(
     return torch.cat(parts, 1)
 
 
+@takes_network
 def start_of(net: Net, made: Visualization) -> Float[Tensor, "n *shape"]:
     """Return the images that a visualization's optimisation started from.
 
@@ -124,6 +126,7 @@ def start_of(net: Net, made: Visualization) -> Float[Tensor, "n *shape"]:
     return params_from_recipe(net, made.recipe, made.starts).images().detach()
 
 
+@takes_network
 def uniform_noise(
     net: Net, size: tuple[int, ...] = (), count: int = NOISE_IMAGES
 ) -> Float[Tensor, "count *shape"]:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import ConvscopeError
-from convscope.nets import LayerAddress, Net
+from convscope.nets import LayerAddress, Net, takes_network
 from convscope.nets.network import is_out_of_memory
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import require_finite
@@ -60,6 +60,7 @@ class RenderedDirections:
     """Indices of the other directions whose score is no higher at the end than for the starting noise."""
 
 
+@takes_network
 def iter_render_directions(
     net: Net, place: LayerAddress, vectors: Float[Tensor, "n c"], render_config: RenderConfig
 ) -> Iterator[Progress[RenderedDirections]]:

@@ -5,6 +5,7 @@ Source: Nguyen, Yosinski, Clune 2015, "Deep Neural Networks are Easily Fooled", 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -44,6 +45,10 @@ class FoolingImages(Result):
     steps: int
     net: Net
     unmoved: tuple[int, ...] = ()
+
+    def _answer(self) -> Iterator[tuple[str, Any]]:
+        yield "labels", self.labels
+        yield "confidences", self.confidences
 
 
 def fooling_images(

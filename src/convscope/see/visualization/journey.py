@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from convscope.errors import UsageError
 from convscope.graph import Field
-from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, layer_shapes, resolve
+from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, layer_shapes, resolve, takes_network
 from convscope.nets.activations.address import RESULT
 from convscope.recipe.result import Result
 from convscope.see.optimize.image_params.base import shape_of
@@ -182,6 +182,7 @@ def _field(net: Net, layer: str) -> Field | None:
     return max(inside, key=lambda field: field.size, default=None)
 
 
+@takes_network
 def iter_journey(
     net: Net,
     recipe: VisualizeRecipe,

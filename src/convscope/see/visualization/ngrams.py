@@ -17,7 +17,7 @@ from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.conv import Conv1d
 from convscope.graph.layers.worlds.embedding import Embedding, MaxOverTime
 from convscope.graph.spec import SPECIAL
-from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, embeddings, resolve
+from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, embeddings, resolve, takes_network
 from convscope.recipe.result import Result
 
 RISING = ("relu", "relu6", "sigmoid", "tanh", "softplus", "elu", "leakyrelu", "identity", "dropout")
@@ -126,6 +126,7 @@ def vectors_of(net: Net) -> Float[Tensor, "v d"]:
     return torch.stack([part.weight.detach() for _, part in embeddings(net.module)]).sum(0)
 
 
+@takes_network
 def word_convolution(net: Net, place: LayerAddress) -> Node | None:
     """Find the convolution over vectors of words whose value decides that of a unit.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from convscope.errors import PlaceError, UsageError, nearest
-from convscope.nets import LayerAddress, Net, layer_shapes, named_address, resolve
+from convscope.nets import LayerAddress, Net, layer_shapes, named_address, resolve, takes_network
 from convscope.see.optimize.objectives import regularizers
 from convscope.see.optimize.objectives.activations import default_objective
 from convscope.see.optimize.objectives.objective import Objective
@@ -225,6 +225,7 @@ def _expand_place(net: Net, text: str | LayerAddress) -> Iterator[LayerAddress]:
         yield resolve(net, f"{place}{many['position']}" if many["position"] else place, check_position=False)
 
 
+@takes_network
 def unit_count(net: Net, place: LayerAddress) -> int:
     """Return the number of units (channels) of a layer.
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, layer_shapes, resolve
+from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, layer_shapes, resolve, takes_network
 from convscope.recipe.result import Result
 from convscope.see.activation_atlas.recipe import CaricatureRecipe, InvertRecipe
 from convscope.see.features.maps import layers_with_units
@@ -90,6 +90,11 @@ class Reconstruction(Result):
     net: Net
     recipe: CaricatureRecipe | InvertRecipe
     unmoved: tuple[str, ...] = ()
+
+    def _answer(self) -> Iterator[tuple[str, Any]]:
+        yield "layers", self.layers
+        yield "cosines", self.cosines
+        yield "explained", self.explained
 
     @property
     def exact(self) -> bool:
@@ -191,6 +196,7 @@ def invert(net: NetLike, image: InputLike, *layers: str, **recipe: object) -> Re
         return last_result(iter_reconstruct(net, image, wanted), "an inversion")
 
 
+@takes_network
 def iter_reconstruct(
     net: Net, image: InputLike, recipe: CaricatureRecipe | InvertRecipe
 ) -> Iterator[Progress[Reconstruction]]:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.graph.spec import TensorSpec
-from convscope.nets import Net
+from convscope.nets import Net, takes_network
 from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.transforms import warp
 from convscope.see.visualization.runner import clean_scores, enlargement
@@ -34,6 +34,7 @@ all the same.
 """
 
 
+@takes_network
 def robust_scores(
     net: Net, goals: Sequence[Objective], images: Float[Tensor, "n *shape"]
 ) -> Float[Tensor, " n"]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.nets import LayerAddress, Net, layer_shapes
+from convscope.nets import LayerAddress, Net, layer_shapes, takes_network
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory_format import channels_last, channels_last_is_faster
 from convscope.nets.network import is_out_of_memory
@@ -318,6 +318,7 @@ def enlargement(spec: TensorSpec, size: tuple[int, ...]) -> float:
     return max(1.0, min((own / extent for own, extent in zip(spec.size, size, strict=True)), default=1.0))
 
 
+@takes_network
 def clean_scores(
     net: Net, goals: Sequence[Objective], images: Float[Tensor, "n *shape"]
 ) -> Float[Tensor, " n"]:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePath
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen
+from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, takes_network
 from convscope.nets.inference.memory import retain_heap
 from convscope.recipe.result import Result
 from convscope.see.optimize.gradient_flow import gradient_left, require_finite
@@ -89,6 +90,10 @@ class Visualization(Result):
     film: tuple[tuple[int, Float[Tensor, "n *shape"]], ...] = ()
     unmoved: tuple[str, ...] = ()
 
+    def _answer(self) -> Iterator[tuple[str, Any]]:
+        yield "places", self.places
+        yield "clean_scores", self.clean_scores
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -151,6 +156,7 @@ def visualize(
         return last_result(course, "a visualization")
 
 
+@takes_network
 def iter_visualize(
     net: Net,
     recipe: VisualizeRecipe,

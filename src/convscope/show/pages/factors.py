@@ -52,7 +52,7 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
         rows.append(SheetRow([SheetTile(together, "all groups"), *single]))
     made = [input_image.fitted(worlds.render(p, net.input_spec), SIDE) for p in factors.images]
     synthetic = [
-        SheetTile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of what is said"])
+        SheetTile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of the activation"])
         for k, (image, colour, share) in enumerate(zip(made, colours, factors.shares.tolist(), strict=False))
     ]
     rows.append(SheetRow([SheetTile(None), *synthetic]))

@@ -278,7 +278,7 @@ def _unit(names: Names, name: str, layer: nn.Module, address: ParameterAddress) 
         raise PlaceError(
             f"{name} has units 0 to {count - 1}",
             received=str(address),
-            hint=f"For example: {name}:{count - 1}",
+            hint=f"They are counted from 0: {name}:{count - 1} is the last one.",
         )
     if source is None:
         chosen = layout.unit(layer, unit)

@@ -35,6 +35,7 @@ from typing_extensions import override
 from convscope import nets
 from convscope.errors import ConvscopeError, Interrupted, UsageError
 from convscope.learn.batches.holdout import with_validation
+from convscope.learn.batches.source import open_named
 from convscope.learn.optimization.lr_finder import find_lr, rates_to_find, with_suggested_lr
 from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
 from convscope.learn.runs.tracking import Tracking, check_trackers, tracking
@@ -47,7 +48,7 @@ from convscope.learn.trainer.run_folder.data_record import check_record, describ
 from convscope.learn.trainer.run_folder.resume import Run, resumed
 from convscope.learn.trainer.run_folder.run_files import ENVIRONMENT, METRICS, RECIPE, STATE, TEST_SAMPLES
 from convscope.learn.trainer.trainer import Trainer
-from convscope.nets import Net
+from convscope.nets import Net, takes_network
 from convscope.system import processes
 from convscope.system.counting import counted
 from convscope.system.files import is_full, remove_parts, write_text
@@ -59,6 +60,7 @@ STATE_INTERVAL = 60.0
 """Seconds between states stored within an epoch; one is stored after each epoch anyway."""
 
 
+@takes_network
 def iter_train_run(
     net: Net,
     train: Any,
@@ -239,6 +241,7 @@ def _stored_events(trainer: Trainer, files: "_Files", trackers: Tracking) -> Ite
                     raise files.interrupted(event) from None
 
 
+@takes_network
 def train(
     net: Net,
     train: Any,
@@ -256,7 +259,8 @@ def train(
 
     Args:
         net: its weights are changed.
-        train: `LabelledDataset` or a DataLoader of `(inputs, labels)`; else what the task learns from.
+        train: `LabelledDataset` or a DataLoader of `(inputs, labels)`, or the name of a set or a folder; else
+            what the task learns from.
         test: what to evaluate on after each epoch; nothing if left out.
         validation: what to choose the best epoch by; by default a part held out of `train`, where a setting
             asks for one (`patience`, `validation_split`).
@@ -272,6 +276,9 @@ def train(
     Raises:
         Interrupted, TrainingError, UsageError, DataError: as `iter_train_run` does.
     """
+    train, test = (
+        open_named(data, net.input_spec, split) for data, split in ((train, "train"), (test, "test"))
+    )
     if isinstance(task, str):
         settings["task"] = task
     if resume is not None:

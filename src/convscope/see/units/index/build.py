@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, NetLike, as_net
+from convscope.nets import LayerAddress, Net, NetLike, as_net, takes_network
 from convscope.nets.inference.memory import retain_heap
 from convscope.see.features.batching import MEMORY, batch_size_for
 from convscope.see.features.streaming import ActivationStream
@@ -72,6 +72,7 @@ def index_units(
     return last_result(iter_index_units(net, samples, places, k=k, batch=batch), "an index of units")
 
 
+@takes_network
 def iter_index_units(
     net: Net,
     samples: LabelledDataset,

@@ -14,6 +14,7 @@ from convscope.system.counting import counted
 from convscope.system.printable import printable
 from convscope.worlds.images.decode import KINDS, MOST_PIXELS, PhotoError, decode, read_bytes, read_header
 from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads, list_folder
+from convscope.worlds.images.world import ImageWorld
 
 SMALLEST = 8
 """Pictures with a shorter side than this get a remark."""
@@ -139,7 +140,9 @@ class DatasetReport(Result):
             where = " across splits" * duplicate.across_splits + " across classes" * duplicate.across_classes
             lines.append(f"  the same {self.thing}{where}: {', '.join(duplicate.paths)}")
         lines += [f"  no {self.thing} in class {name}" for name in self.empty_classes]
-        lines += [f"  outside every class: {path}" for path in self.stray[:20]]
+        if self.stray:
+            more = f" and {len(self.stray) - LISTED:,} more" if len(self.stray) > LISTED else ""
+            lines.append(f"  outside every class: {', '.join(self.stray[:LISTED])}{more}")
         lines += [f"  {counted(self.hidden, 'hidden name')} ignored"] * (self.hidden > 0)
         lines += [f"  {fault}" for fault in self.faults]
         lines += [f"  remark: {remark}" for remark in self.remarks]
@@ -201,6 +204,10 @@ def check_images(
     results = list(
         in_threads(lambda file: _check_file(file, listing.root, duplicates, most_pixels), files, workers)
     )
+    if not any(listing.splits.values()):  # no folder for each class: what is damaged is said all the same
+        stray = [("", "", path) for path in listing.stray if path.suffix.lower() in ImageWorld.suffixes]
+        found = in_threads(lambda file: _check_file(file, listing.root, False, most_pixels), stray, workers)
+        results += [file for file in found if file.bad is not None]
     return folder_report(folder, listing, results, duplicates=duplicates)
 
 
