@@ -142,7 +142,7 @@ def open_named(data: Any, spec: TensorSpec, split: str) -> Any:
     """
     if not isinstance(data, str | PathLike):
         return data
-    return worlds.open(data, None if Path(data).exists() else split, spec=spec)
+    return worlds.open(str(data), None if Path(data).exists() else split, spec=spec)
 
 
 def make_batches(

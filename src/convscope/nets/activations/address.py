@@ -143,9 +143,8 @@ def check_selection(
     unit = _unit(place, labels, shape[0] if shape else 0)
     if unit is not None and (not shape or unit >= shape[0]):
         units = f"units 0 to {shape[0] - 1}" if shape else "no units"
-        hint = (
-            f"They are counted from 0: {place.layer_text}:{shape[0] - 1} is the last one." if shape else None
-        )
+        last = f"They are counted from 0: {place.layer_text}:{shape[0] - 1} is the last one." if shape else ""
+        hint = last or "Choose another layer: convscope describe lists them."
         raise PlaceError(f"{place.layer_text} has {units}", received=str(place), hint=hint)
     if place.position is not None:
         size = shape[1:]

@@ -47,8 +47,12 @@ def of_run(
         "left": f"{len(others):,}",
     }
     parts = {"train": train, **({} if validation is None else {"validation": validation})}
-    where = {"learned": counts["train"], "chosen": counts["validation"]}
-    line = bilingual("trained.duplicates.where", tag="p", **where) if validation is not None else None
+    learned, chosen = counts["train"], counts["validation"]
+    line = (
+        bilingual("trained.duplicates.where", tag="p", learned=learned, chosen=chosen)
+        if validation is not None
+        else None
+    )
     finding = ("title" if others else "all") + ("_either" if counts["validation"] else "")
     body = join([line, _tiles(pairs, parts, test)])
     return Figure("trained.duplicates", body, "", "", values, finding=finding)
