@@ -80,7 +80,7 @@ NO_HINT: dict[str, dict[str, tuple[str, ...]]] = {
         "lab/live/inputs.py": ("_open_text", "bundled_input", "open_input"),
         "learn/style/perceptual.py": ("Tap.of",),
         "learn/style/setup.py": ("_build_network",),
-        "nets/activations/address.py": ("LayerAddress.parse", "check_selection"),
+        "nets/activations/address.py": ("LayerAddress.parse",),
         "see/features/kernels.py": ("filters",),
         "see/optimize/loop.py": ("_checked",),
         "see/optimize/objectives/activations.py": ("reduced",),

@@ -18,6 +18,7 @@ ROOMS = ("convscope", "convscope.learn", "convscope.nets", "convscope.see", "con
 LAYERS_BELOW = {
     "frozen": "takes the module of a network",
     "layer_lr_scales": "takes what is trained",
+    "read_output": "reads what the network at hand has returned",
 }
 """Public functions whose parameter `net` is no network, with the reason."""
 

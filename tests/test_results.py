@@ -33,6 +33,8 @@ NO_RESULTS = {
     "Head": "a layer of a network",
     "NamedRecipe": "settings of a training, with their source",
     "NearDuplicate": "a pair of images",
+    "DuplicatesOfParts": "pairs of images, of two parts",
+    "FewToChooseBy": "a note on a training",
     "RunEvents": "an iterator of events",
     "InputFit": "a part of a document",
     "MethodComparison": "what the page of several explanations says",

@@ -23,7 +23,9 @@ WORDS = {
 
 @pytest.mark.parametrize("verb", WORDS)
 def test_which_unit_is_the_last_one(convscope, tmp_path: Path, verb: str) -> None:
-    Image.new("L", (28, 28), 200).save(tmp_path / "digit.png")
+    paper = Image.new("L", (28, 28), 255)
+    paper.paste(0, (12, 4, 16, 24))
+    paper.save(tmp_path / "digit.png")
     done = convscope(verb, *WORDS[verb])
     assert done.code == 2, done.err
     assert re.search(r"next: They are counted from 0: conv2:\d+ is the last one", done.err), done.err

@@ -30,6 +30,8 @@ LEAST: dict[str, dict[str, Any]] = {
     "invert": {"image": "a.png"},
     "style": {"content": "a.png", "style": ["b.png"]},
     "style apply": {"photo": "a.png"},
+    "style train": {"photographs": "pictures", "style": ["b.png"]},
+    "style add": {"photographs": "pictures", "style": ["b.png"]},
     "dream": {"photo": "a.png"},
     "data check": {"folder": "pictures"},
     "replay": {"file": "a.png"},

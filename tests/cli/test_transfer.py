@@ -59,7 +59,21 @@ def test_one_command_trains_saves_and_classifies(convscope, photos: Path) -> Non
         (("--from", "efficientnet_lite0", "--epochs", "2", "--probe-epochs", "3"), 2, "probe_epochs"),
         (("--from", "efficientnet_lite0", "--layer-decay", "0"), 2, "layer_decay"),
         (("--from", "efficientnet_lite0", "--recipe", "lenet5"), 2, "one start"),
-        (("--from", "efficientnet_lite0", "--find-lr"), 2, "--probe-lr"),
+        (
+            (
+                "--from",
+                "efficientnet_lite0",
+                "--find-lr",
+                "--probe-lr",
+                "0.01",
+                "--epochs",
+                2,
+                "--probe-epochs",
+                2,
+            ),
+            2,
+            "find_lr",
+        ),
         (("--from", "efficientnet_lite0", "--task", "vae"), 2, "--from, of the task classification"),
     ],
 )

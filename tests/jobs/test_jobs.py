@@ -65,21 +65,27 @@ def comparable(document: dict) -> dict:
 @pytest.mark.parametrize("verb", RECIPES)
 def test_a_job_makes_what_the_command_line_makes(place: Path, capsys, verb: str) -> None:
     recipe = recipe_of(verb)
-    job = jobs.run(recipe, place / "job")
+    for name in ("job", "shell"):  # what is made may have the name of its folder in it
+        (place / name).mkdir()
+    job = jobs.run(recipe, place / "job" / "made")
     steps = [(step.fraction, step.message) for step in job]
     assert [fraction for fraction, _ in steps] == sorted(fraction for fraction, _ in steps)
     assert steps[-1][0] == 1 and job.ended and job.document is not None
     capsys.readouterr()
-    app.run([*_words(recipe), "--json", "--out", str(place / "shell")])
+    app.run([*_words(recipe), "--json", "--out", str(place / "shell" / "made")])
     printed = json.loads(capsys.readouterr().out)
     assert comparable(job.document) == comparable(printed)
-    if (place / "job").is_dir():
-        assert files_of(place / "job") == files_of(place / "shell")
-        made = {str(p.relative_to(place / "job")) for p in (place / "job").rglob("*") if p.is_file()}
+    if (place / "job" / "made").is_dir():
+        assert files_of(place / "job" / "made") == files_of(place / "shell" / "made")
+        made = {
+            str(p.relative_to(place / "job" / "made"))
+            for p in (place / "job" / "made").rglob("*")
+            if p.is_file()
+        }
         assert {artifact.file for artifact in job.workspace.artifacts} == made
         assert all(artifact.caption for artifact in job.workspace.artifacts)
     else:
-        kept = [json.loads((place / name).read_text()) for name in ("job", "shell")]
+        kept = [json.loads((place / name / "made").read_text()) for name in ("job", "shell")]
         assert comparable(kept[0]) == comparable(kept[1])
 
 

@@ -68,7 +68,7 @@ QUOTED = MeasuredResult("98.00 % of 2,000 test digits", 12.0, "a processor")
         ("97.5, 98.5 and 91.0 %, seeds 0 to 2", True),
         ("98.1 % of 2,000 digits", False),
         ("97.50 and 98.40 %", False),
-        ("98 of 100, about", False),
+        ("97.5 and 99 of 100", False),
     ],
 )
 def test_a_number_that_drifts_is_found(value, agrees):

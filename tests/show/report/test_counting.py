@@ -16,7 +16,7 @@ NOUNS = (
     "times|files|samples|answers|layers|units|inputs|texts|runs|methods|epochs|pairs|kinds|maps|cells|moves"
 )
 NEVER_ONE = {
-    "look.maps.before": "`before_one` is for one layer",
+    "look.maps.more": "`more_one` is for one layer",
     "trained.tied.title": "ties are two or more",
     "trained.accuracy.title": "a share of one test sample has an interval of 0 to 100%",
     "neuron.sigmoid.title": "a ratio",
@@ -55,6 +55,8 @@ SEVERAL_ALWAYS = {
     "show.images.heatmap: 'x'.join(map(str, size)) cells": "an extent",
     "show.report.figures.training.confusion: len(classes) rows": "a confusion has two classes or more",
     "show.report.figures.training.confusion: len(counts) rows": "an error about another number of them",
+    "cli.core.arguments: len(arguments) - len(joined) + 1 words": "a name in two words is joined to one",
+    "cli.tables.input.look: len(document['layers']) layers": "of up to ROWS all are listed",
     "cli.tables.input.dream: octave['tiles'] tiles": "said of more than one",
     "cli.tables.network.unit: size pixels": "an extent",
     "cli.tables.network.unit: size positions": "an extent",

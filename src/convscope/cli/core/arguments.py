@@ -315,17 +315,12 @@ def _fits(noun: str, word: str) -> bool:
     if noun == "a result" and Path(word).suffix:  # a missing file is named as such when it is opened
         return True
     if noun == "a method":
-        return _is_method(word)
+        from convscope.see.attribution import is_method
+
+        return is_method(word)
     if noun in CERTAIN:
         return _is(noun, word) or (noun == "a picture" and _is_sentence(word))
     return not noun or not _is_certain(word)
-
-
-def _is_method(word: str) -> bool:
-    """Return whether a word names a method of attribution, as it may be written."""
-    from convscope.see.attribution.registry import METHOD_ALIASES, METHODS
-
-    return word in METHODS or word in METHOD_ALIASES
 
 
 def _is_certain(word: str) -> bool:

@@ -60,7 +60,7 @@ class StyleTrainingRecipe(TrainRecipe):
             `photographs` and `style`, where they have no value.
         """
         wanted = () if values.get("resume") else ("photographs", "style")
-        return [*super().missing(values), *(name for name in wanted if not values.get(name))]
+        return [*super().missing(values), *(name for name in wanted if values.get(name) in (None, [], ()))]
 
 
 class StyleTrainRecipe(StyleTrainingRecipe):

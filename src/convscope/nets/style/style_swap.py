@@ -28,7 +28,7 @@ not in all 256: whitened channels are alike, so there are no principal ones."""
 STRIDE = 2
 """Of the style's patches, one in so many rows and columns is compared with: a quarter of the time, and by
 SqueezeNet the pictures are as near to painting and photograph."""
-NEARNESS = 20.0
+NEARNESS = 15.0
 """What a patch loses that lies as far away as the painting is high, in lengths of whitened features: those of
 a photograph's patches are about 10 where it is flat, and 50 to 70 where it is not."""
 MOST_SIMILARITIES = 2**24

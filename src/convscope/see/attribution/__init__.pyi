@@ -8,6 +8,7 @@ from .method import Method as Method
 from .metrics.faithfulness import METRICS as METRICS
 from .recipe import ExplainRecipe as ExplainRecipe
 from .registry import get_method as get_method
+from .registry import is_method as is_method
 from .registry import parse_methods as parse_methods
 from .target import AttributionTask as AttributionTask
 from .target import make_task as make_task

@@ -71,6 +71,18 @@ def register_method(method: "type[Method]") -> None:
     METHODS[name] = method
 
 
+def is_method(name: str) -> bool:
+    """Return whether a method has this name, or is called so elsewhere.
+
+    Args:
+        name: a name or an alias.
+
+    Returns:
+        Whether there is one.
+    """
+    return name in METHODS or name in METHOD_ALIASES
+
+
 def method_class(name: str) -> "type[Method]":
     """Look up the class of a method, and import its module.
 

@@ -19,7 +19,16 @@ from tests.show.pages.test_training_page import epochs, evaluation, run_of
 from tests.show.pages.test_verdicts import compared
 
 from convscope.graph import TensorSpec, chain
-from convscope.learn import Classification, LRChange, NearDuplicate, RunComparison, compare_runs, find_recipe
+from convscope.learn import (
+    Classification,
+    ClassifiedSamples,
+    LRChange,
+    LRFinderResult,
+    NearDuplicate,
+    RunComparison,
+    compare_runs,
+    find_recipe,
+)
 from convscope.learn.runs.comparison import AccuracyDifference
 from convscope.nets import SpectrogramAxes, build, load, wrap
 from convscope.see import feature_maps, filters, layer_health, unit_report
@@ -69,6 +78,11 @@ def titled(figure: Figure, *parts: str) -> str:
 
 def visible(html: object) -> str:
     return re.sub(r"<[^>]+>", "", str(html))
+
+
+def alts(html: object) -> str:
+    """The names of pictures in all languages, one a line."""
+    return "\n".join(re.findall(r' data-(?:en|zh)="([^"]*)"', str(html)))
 
 
 @contextmanager
@@ -218,14 +232,16 @@ def looked(size: tuple[int, int] | None, health=False) -> str:
     return visible(features._input(net, sample, with_health=health).body)
 
 
-def folded(count: int, health=False, kernels=False) -> str:
+def folded(count: int, shown: tuple[int, ...] = (-1,), health=False, kernels=False) -> str:
+    """The figure of the first layers of a network, of which all but those of some numbers are folded."""
     maps = list(feature_maps(small(), torch.rand(1, 3, 32, 32), features.changing_layers(small())))[:count]
     pictures = LabelledTensors(
         torch.rand(6, 3, 32, 32), torch.zeros(6, dtype=torch.int64), ("a",), COLOUR, "six"
     )
     checked = layer_health(small(), pictures, ["conv1"]) if health else ()
     found = {"conv1": filters(small(), "conv1")} if kernels else {}
-    return visible(layers.figure(maps, 2, (), {h.place: h for h in checked}, found, 1.0, folded=True).body)
+    names = [maps[k].place for k in shown]
+    return visible(layers.figure(maps, 2, (), {h.place: h for h in checked}, found, 1.0, shown=names).body)
 
 
 def answering(net: str | None) -> str:
@@ -292,6 +308,17 @@ def synthetic(known: bool) -> str:
     return titled(figure) if figure else ""
 
 
+def framed(high=(), low=()) -> str:
+    """The synthetic inputs of a unit that reads a box of each of them; () for a unit that reads all."""
+    both = {
+        key: replace(getattr(portrait(), key), box=box)
+        for key, box in (("maximizing", high), ("minimizing", low))
+    }
+    figure = unit_figures.wanted(standing(**both), digits.SPEC, "")
+    assert figure is not None
+    return titled(figure, "caption") + alts(figure.body)
+
+
 def examples(of=unit_figures, labels=(3, 3, 3, 3), bottom=False) -> str:
     """The title of the strongest inputs, of given classes; of texts without the texts."""
     top = tuple(replace(e, label=k) for e, k in zip(portrait().entry.top, labels, strict=True))
@@ -350,9 +377,30 @@ def rescaled(changes: int) -> str:
     return told(*(spoken(key, **values) for key, values in training._rescaled(run)))
 
 
-def reliable(temperature: float, sure=0.9, right=90) -> str:
-    found = evaluation([(0, 0)] * right + [(1, 0)] * (100 - right), "ab")
-    rows = torch.tensor([sure, 1 - sure]).repeat(100, 1)
+def found_rates(**suggested: float | None) -> str:
+    """What is said of learning rates of the finder, by the setting that they are for."""
+    curve = torch.linspace(0.1, 1, 20)
+    found = [
+        LRFinderResult(curve, curve, curve, 0.02, value, False, rate=rate)  # pyright: ignore[reportArgumentType]
+        for rate, value in suggested.items()
+    ]
+    run: Any = SimpleNamespace(lr_finders=found)
+    return told(*(spoken(key, **values) for key, values in training._found_rates(run)))
+
+
+def kept(accuracies: tuple[float, ...]) -> str:
+    """What is said of the epoch that is kept, the last of some with given accuracies of validation data."""
+    done = [
+        replace(epoch, validation_metrics={"accuracy": value, "loss": 0.25}, best=True)
+        for epoch, value in zip(epochs([0.4] * len(accuracies)), accuracies, strict=True)
+    ]
+    run: Any = SimpleNamespace(epochs=done, setup=SimpleNamespace(task=Classification()))
+    return told(*(spoken(key, **values) for key, values in training._chosen(run)))
+
+
+def reliable(temperature: float, sure=0.9, right=90, total=100) -> str:
+    found = evaluation([(0, 0)] * right + [(1, 0)] * (total - right), "ab")
+    rows = torch.tensor([sure, 1 - sure]).repeat(total, 1)
     figure = calibration.of_run(replace(found, probabilities=rows, temperature=temperature), "")
     return titled(figure) + visible(figure.body)
 
@@ -385,15 +433,40 @@ def wrong_answers(of_texts=False, wrong=True) -> str:
     return titled(figure) if figure else ""
 
 
-def copies(tests: tuple[int, ...], mirrored=False) -> str:
-    """Ten test pictures, of which the first seven are right; some are copies."""
+def copies(tests: tuple[int, ...], mirrored=False, held: tuple[int, ...] | None = None) -> str:
+    """Ten test pictures, of which the first seven are right; some are copies, those of `held` of validation.
+
+    Without `held` there is no validation part.
+    """
     found = evaluation([(0, 0)] * 7 + [(0, 1)] * 3)
     images = ImageTensorDataset(
         torch.zeros(10, 1, 28, 28, dtype=torch.uint8), found.labels, found.classes, digits.SPEC
     )
-    pairs = [NearDuplicate(test, 0, 0.98, mirrored) for test in tests]
-    figure = duplicates.of_run(pairs, images, images, found)
-    return titled(figure) + visible(figure.body)
+    pairs = [
+        NearDuplicate(test, 0, 0.98, mirrored, "validation" if test in (held or ()) else "train")
+        for test in tests
+    ]
+    figure = duplicates.of_run(pairs, images, images, found, None if held is None else images)
+    return titled(figure) + visible(figure.body) + alts(figure.body)
+
+
+def copied(validation: int, test=0) -> str:
+    """Titles on copies of training pictures among four of the validation part and four of the test."""
+    spec = replace(COLOUR, shape=(3, 48, 48))
+    noise = torch.randint(0, 255, (12, *spec.shape), generator=torch.Generator().manual_seed(0))
+    parts = noise.to(torch.uint8).split(4)
+    made = [
+        ImageTensorDataset(
+            torch.cat([parts[0][:count], part[count:]]),
+            torch.zeros(4, dtype=torch.int64),
+            ("a", "b"),
+            spec,
+        )
+        for part, count in zip(parts, (0, validation, test), strict=True)
+    ]
+    run: Any = SimpleNamespace(setup=SimpleNamespace(train=made[0], validation=made[1]))
+    figures, _ = training._duplicates(ClassifiedSamples(evaluation([(0, 0)] * 4, "ab"), made[2]), run)
+    return "\n".join(map(titled, figures))
 
 
 # --- tours ---

@@ -8,6 +8,7 @@ from convscope.show.report.figures.network import unit_texts
 CALM = {"first": {"seed": 1}, "second": {"seed": 1}}
 MIXED = {"labels": (0, 1, 2, 3)}
 TEXTS = {"of": unit_texts}
+BOX = ((4, 12), (4, 12))
 
 RUNS = [
     S(
@@ -143,20 +144,26 @@ LOOK = [
         {"size": (64, 64)},
     ),
     S(
-        "look.maps.before",
-        "The 2 layers before it",
-        "它之前的 2 层",
+        "look.maps.more",
+        "2 more layers, conv1 to relu1",
+        "另外 2 层：conv1 至 relu1",
         making.folded,
         {"count": 3},
+        {"count": 3, "shown": (0,)},
+        {"count": 3, "shown": (1,)},
+        {"count": 3, "shown": ()},
+        {"count": 4},
         {"count": 2},
         {"count": 1},
     ),
     S(
-        "look.maps.before_one",
-        "The layer before it",
-        "它之前的一层",
+        "look.maps.more_one",
+        "1 more layer, conv1",
+        "另外 1 层：conv1",
         making.folded,
         {"count": 2},
+        {"count": 2, "shown": (0,)},
+        {"count": 2, "shown": ()},
         {"count": 3},
         {"count": 1},
     ),
@@ -205,6 +212,32 @@ UNIT = [
         making.synthetic,
         {"known": True},
         {"known": False},
+    ),
+    S(
+        "unit.wanted.part",
+        "Shown are the receptive field at the extreme position",
+        "所示为极值位置的感受野",
+        making.framed,
+        {"high": BOX, "low": BOX},
+        {},
+    ),
+    S(
+        "unit.wanted.framed_maximizing",
+        "the whole maximised input, its receptive field in a frame",
+        "最大化的整个输入，框内为感受野",
+        making.framed,
+        {"high": BOX},
+        {"low": BOX},
+        {},
+    ),
+    S(
+        "unit.wanted.framed_minimizing",
+        "the whole minimised input, its receptive field in a frame",
+        "最小化的整个输入，框内为感受野",
+        making.framed,
+        {"low": BOX},
+        {"high": BOX},
+        {},
     ),
     S(
         "unit.top.title",
