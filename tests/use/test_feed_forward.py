@@ -226,9 +226,10 @@ def transport(before, after):
 
 @pytest.mark.parametrize("share", [1.0, 0.4])
 def test_any_style_in_parts_is_as_in_one_piece(any_style, share, tmp_path, monkeypatch):
+    """Patches that are as similar to rounding may be taken either way: this photograph has none."""
     painting = tmp_path / "painting.png"
     photo(90, 70, seed=5).save(painting)
-    picture = photo(260, 190)
+    picture = photo(260, 190, seed=1)
     whole = stylize(any_style, picture, {str(painting): share}, choice=EXACT)
     monkeypatch.setattr(AdaIN, "numbers_per_pixel", 1700)
     small = stylize(any_style, picture, {str(painting): share}, memory="64MiB", choice=EXACT)
