@@ -103,7 +103,7 @@ def _tiles(
         files = {"test": _named(test, pair.test), "train": _named(train, pair.train)}
         lines = [bilingual(f"trained.duplicates.{key}", **{**said, **files})]
         if len(parts) > 1:
-            lines.append(bilingual(f"trained.duplicates.in_{pair.part}", class_="muted"))
+            lines += [" ", bilingual(f"trained.duplicates.in_{pair.part}", class_="muted")]
         tiles.append(element("div", element("div", *both, class_="side"), join(lines), class_="tile"))
     return element("div", *tiles, class_="sheet", style="--tile:13rem")
 
