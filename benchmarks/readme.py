@@ -64,9 +64,8 @@ def walk(folder: Path) -> list[tuple[str, int, float, list[str], str]]:
             timeout=LONGEST,
         )
         seconds, made = time.perf_counter() - began, sorted(files(folder) - before)
-        said = [
-            text for text in (done.stderr if done.returncode else done.stdout).splitlines() if text.strip()
-        ]
+        lines = (done.stderr if done.returncode else done.stdout).splitlines()
+        said = [text for text in lines if any(map(str.isalnum, text))]  # not the frame of a table
         print(f"{seconds:6.1f} s  {done.returncode}  {line}", file=sys.stderr, flush=True)
         found.append((line, done.returncode, seconds, made, said[-1].strip() if said else ""))
     return found
