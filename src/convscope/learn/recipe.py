@@ -288,6 +288,7 @@ class ClassificationRecipe(TaskRecipe):
         OnlyWith("augment", probe_epochs=TUNED, hint="The features of the probe are computed once."),
         OnlyWith("precision", values=("bf16", "fp16"), probe_epochs=TUNED),
         OnlyWith("memory_format", values=("channels_last",), probe_epochs=TUNED),
+        OnlyWith("whiten_first_conv", from_=None, hint="Its weights are the start."),
     )
 
     label_smoothing: float = Field(
@@ -305,6 +306,11 @@ class ClassificationRecipe(TaskRecipe):
         default="shuffle",
         description="balanced draws every class equally often, with replacement; shuffle each sample once",
     )
+    whiten_first_conv: bool = Field(
+        default=False,
+        description="begin with a first convolution that whitens the patches of the training images, with "
+        "as many filters as a patch has values, or twice as many",
+    )
     max_norm: float | None = Field(
         default=None,
         gt=0,
@@ -316,6 +322,11 @@ class ClassificationRecipe(TaskRecipe):
         default=None,
         description="of texts: a file of word vectors (GloVe, word2vec as text, or .npz) with which the "
         "embedding begins; --freeze embedding keeps them as they are",
+    )
+    tta: bool = Field(
+        default=False,
+        description="at the end, test also on the mean answer to six views of each picture: as it is and "
+        "shifted by a pixel, each also mirrored (test-time augmentation)",
     )
     calibrate: bool = Field(
         default=False, description="fit the temperature of the output on held-out data at the end"

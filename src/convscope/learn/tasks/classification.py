@@ -13,10 +13,12 @@ from typing_extensions import override
 
 from convscope.errors import DataError, UsageError
 from convscope.learn.batches.class_balance import balanced_weights, class_counts, is_imbalanced
-from convscope.learn.batches.source import BatchSource, make_batches
+from convscope.learn.batches.source import BatchSource, make_batches, seed_of
 from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights, Sampler
 from convscope.learn.tasks.classifiers.calibration import fit_temperature
 from convscope.learn.tasks.classifiers.classifier_head import ClassifierHead, read_head
+from convscope.learn.tasks.classifiers.test_time_augmentation import AveragedViews
+from convscope.learn.tasks.classifiers.whitening import whiten_first_conv
 from convscope.learn.tasks.evaluation import (
     Evaluation,
     check_labels,
@@ -41,6 +43,12 @@ BALANCED = MetricSpec(
     "balanced_accuracy", "balanced accuracy", ".2%", higher_is_better=True, low=0, high=1, optional=True
 )
 """Accuracy averaged over classes, measured on held-out data alone."""
+TTA = MetricSpec(
+    "tta_accuracy", "accuracy of six views", ".2%", higher_is_better=True, low=0, high=1, optional=True
+)
+"""Accuracy of the mean answer to `AveragedViews`, measured at the end alone: it takes six times as long."""
+WITHOUT_ARGUMENT = ("max_norm", "whiten_first_conv", "tta")
+"""Settings of a recipe that are attributes of the task, not arguments."""
 
 
 class Classification(Task):
@@ -64,6 +72,9 @@ class Classification(Task):
     Attributes:
         max_norm: largest L2 norm of the weights of each output of the last layer (Srivastava et al. 2014,
             Dropout, section 5.1); None for any, as without a recipe that has it.
+        whiten_first_conv: whether the first convolution begins as one that whitens the patches of the
+            training images; False without a recipe that has it.
+        tta: whether the last test also averages over views of each image; False without a recipe that has it.
         head: how the network's output is read; set by `prepare`.
         weight: weights of the classes in the loss, `[classes]`; None where all are 1; set by `prepare`.
         probe: what trains the head alone in the first epochs, if anything does.
@@ -75,11 +86,16 @@ class Classification(Task):
         MetricSpec("loss", form=".4f"),
         MetricSpec("accuracy", form=".2%", higher_is_better=True, low=0, high=1),
         BALANCED,
+        TTA,
     )
     primary_metric = "accuracy"
     head: ClassifierHead
     weight: Tensor | None = None
     max_norm: float | None = None
+    whiten_first_conv: bool = False
+    tta: bool = False
+    _last = True
+    """Whether no epoch comes after the one that is tested."""
     _limited: str | None = None
     """Path of the layer whose weights are limited by `max_norm`."""
 
@@ -108,7 +124,8 @@ class Classification(Task):
     def from_recipe(cls, recipe: ClassificationRecipe) -> Self:
         names = inspect.signature(cls).parameters
         task = cls(**{name: getattr(recipe, name) for name in names})
-        task.max_norm = recipe.max_norm
+        for name in WITHOUT_ARGUMENT:
+            setattr(task, name, getattr(recipe, name))
         task._choose_primary(recipe)
         return task
 
@@ -117,7 +134,7 @@ class Classification(Task):
         probe = {"probe_epochs": self.probe.epochs, "probe_lr": self.probe.lr}
         names = inspect.signature(type(self)).parameters
         given = {name: probe[name] if name in probe else getattr(self, name) for name in names}
-        return {**given, "max_norm": self.max_norm}
+        return {**given, **{name: getattr(self, name) for name in WITHOUT_ARGUMENT}}
 
     def _choose_primary(self, recipe: Any) -> None:
         """Compare by balanced accuracy where the classes are drawn alike, as where they are weighed."""
@@ -165,7 +182,20 @@ class Classification(Task):
         self._choose_primary(recipe)
         self.probe.begin(net, data)
         self._limited = None if self.max_norm is None else find_head(net).path
+        self._epochs, self._last = getattr(recipe, "epochs", 1), True
+        if self.tta and net.input_spec.kind != "image":
+            raise UsageError(
+                "tta with a network of images, which are shifted and mirrored",
+                received=f"{net.name}, a network of {net.input_spec.kind}",
+                hint="Leave out --tta.",
+            )
         return net
+
+    @override
+    def initialize(self, net: Net, data: Any, recipe: Any) -> None:
+        """Let the first convolution whiten the patches of the training images, where asked for."""
+        if self.whiten_first_conv:
+            whiten_first_conv(net, data, seed_of(recipe.seed, "whitening"))
 
     @override
     def make_batches(self, net: Net, data: Any, recipe: Any) -> BatchSource:
@@ -209,8 +239,9 @@ class Classification(Task):
 
     @override
     def begin_epoch(self, epoch: int) -> None:
-        """Note whether this epoch trains the head alone."""
+        """Note whether this epoch trains the head alone, and whether it is the last."""
         self.probe.begin_epoch(epoch)
+        self._last = epoch + 1 >= self._epochs
 
     @override
     def learning_rate(self, recipe: Any, max_lr: float, step: int, steps: int) -> float:
@@ -309,10 +340,18 @@ class Classification(Task):
         else:
             head = replace(self.head, net=net)
             found = evaluate(net, data, execution=execution.exact(), head=head, processes=processes)
-        metrics = found.metrics
+        metrics, said, details = found.metrics, found.summary, found.to_json()
         if self._balanced:
             metrics = {**metrics, BALANCED.name: found.balanced_accuracy}
-        return EvalResult(metrics, found.worst, found.summary, found.to_json(), found)
+        if self.tta and self._last:
+            views = replace(net, module=AveragedViews(net.module))
+            head = replace(self.head, net=views)
+            averaged = evaluate(
+                views, data, execution=execution.exact(), head=head, processes=processes
+            ).accuracy
+            metrics, details = {**metrics, TTA.name: averaged}, {**details, TTA.name: averaged}
+            said = (*said, f"Averaged over six views of each: {averaged:.2%}.")
+        return EvalResult(metrics, found.worst, said, details, found)
 
     @override
     def finished(self, net: Net, validation: Any) -> Net:

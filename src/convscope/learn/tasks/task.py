@@ -134,6 +134,18 @@ class Task(ABC):
         """
         return net
 
+    def initialize(self, net: Net, data: Any, recipe: Any) -> None:  # noqa: B027  # most tasks need nothing
+        """Set weights that a training begins with, in place; here none. Not called where one is resumed.
+
+        Args:
+            net: network that `prepare` returned.
+            data: what the task learns from.
+            recipe: recipe of the training.
+
+        Raises:
+            UsageError: the network has no such weights.
+        """
+
     def make_batches(self, net: Net, data: Any, recipe: Any) -> BatchSource:
         """Build the batch source.
 

@@ -107,6 +107,8 @@ class Trainer:
         self.validation = validation
         self._check_held_out()
         self.processes = join(net.device)
+        if state is None:
+            self.task.initialize(self.net, train, self.recipe)
         self.processes.broadcast_weights(net.module)
         source = self.task.make_batches(self.net, train, self.recipe)
         self.batch_source = source.shared(self.processes)
