@@ -11,7 +11,7 @@ from convscope.errors import UsageError
 from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn import Classification, ClassificationRecipe, Epoch, Trainer
-from convscope.learn.tasks.classifiers.test_time_augmentation import AveragedViews
+from convscope.learn.tasks.classifiers.averaged_views import AveragedViews
 from convscope.learn.tasks.classifiers.whitening import EPSILON, whiten_first_conv
 from convscope.nets import Net
 from convscope.worlds import ImageTensorDataset

@@ -15,9 +15,9 @@ from convscope.errors import DataError, UsageError
 from convscope.learn.batches.class_balance import balanced_weights, class_counts, is_imbalanced
 from convscope.learn.batches.source import BatchSource, make_batches, seed_of
 from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights, Sampler
+from convscope.learn.tasks.classifiers.averaged_views import AveragedViews
 from convscope.learn.tasks.classifiers.calibration import fit_temperature
 from convscope.learn.tasks.classifiers.classifier_head import ClassifierHead, read_head
-from convscope.learn.tasks.classifiers.test_time_augmentation import AveragedViews
 from convscope.learn.tasks.classifiers.whitening import whiten_first_conv
 from convscope.learn.tasks.evaluation import (
     Evaluation,
