@@ -3,6 +3,7 @@
     python -m benchmarks recipes                            # all whose data is there: many hours
     python -m benchmarks recipes neocognitron two-outputs   # some of them
     SEEDS=1 python -m benchmarks recipes vae
+    CIFAR10_ROOT=FOLDER python -m benchmarks recipes cifar-speedrun      # its cifar-10-batches-bin or -py
 
 A run is kept in `results/recipes_runs.json` as soon as it ends, so that what was interrupted goes on; it is
 done again where the recipe's settings have changed. The table holds all that are kept, whichever were named.
@@ -31,7 +32,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 SHIPPED = ("digits", "go-9x9", "ring", "sine", "strokes")
 """Data that the package holds or computes."""
 FOLDERS = {
-    "cifar10": DATA / "cifar10" / "cifar-10-batches-py",
+    "cifar10": Path(os.environ.get("CIFAR10_ROOT", DATA / "cifar10")),
     "fsdd": DATA / "fsdd",
     "fsdd-without-george": DATA / "fsdd",
     "imagenet": DATA / "imagenet",
@@ -96,10 +97,11 @@ def words_of(name: str) -> list[str] | None:
     needed = [place, *([VECTORS] if name in WITH_VECTORS else [])]
     if any(one is None or not one.exists() for one in needed):
         return None
+    if data == "cifar10" and place is not None and not any(place.glob("cifar-10-batches-*")):
+        return None  # there may be parts of it, for tests
     if place is not None and place.is_file():
         return [str(place)]
-    root = place.parent if data == "cifar10" else place
-    return ["--root", str(root), *(["--vectors", str(VECTORS)] if name in WITH_VECTORS else [])]
+    return ["--root", str(place), *(["--vectors", str(VECTORS)] if name in WITH_VECTORS else [])]
 
 
 def key_of(name: str, seed: int) -> dict[str, Any]:
@@ -124,10 +126,21 @@ def trained(name: str, words: list[str], seed: int) -> dict[str, Any]:
         after = os.times()
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}\n{done.stderr[-2000:]}")
-        summary = open_run(place)
-    document = json.loads(done.stdout)
+        seconds = after.children_user + after.children_system - before.children_user - before.children_system
+        return kept_from(json.loads(done.stdout), place, seconds)
+
+
+def kept_from(document: dict[str, Any], place: Path, seconds: float) -> dict[str, Any]:
+    """What is kept of a run: the numbers of the test, what they are compared with, the processor seconds.
+
+    Args:
+        document: what the command printed.
+        place: the run's folder.
+        seconds: of the whole command.
+    """
+    summary = open_run(place)
     if summary is None or summary.primary is None:
-        raise RuntimeError(f"{' '.join(command)} measured nothing")
+        raise RuntimeError(f"{place} measured nothing")
     return {
         "primary": summary.primary.name,
         "metrics": {
@@ -142,7 +155,7 @@ def trained(name: str, words: list[str], seed: int) -> dict[str, Any]:
         },
         "beside": compared_with(document),
         "said": document["table"]["lines"],
-        "cpu_s": after.children_user + after.children_system - before.children_user - before.children_system,
+        "cpu_s": seconds,
     }
 
 
