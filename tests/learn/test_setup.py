@@ -1,10 +1,12 @@
+import itertools
+import wave as wave_file
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from convscope import nets
+from convscope import nets, worlds
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.learn import ClassificationRecipe, Epoch, Trainer, iter_train, setup_training
 from convscope.learn.batches.holdout import hold_out
@@ -112,6 +114,47 @@ def test_a_class_without_a_picture_is_refused_and_named(tmp_path, splits):
     for split in splits:
         (data / split / "roses" / "notes.txt").write_text("no picture")
     with pytest.raises(DataError, match=r"roses: none \(unreadable: 1\)"):
+        setup_training(recipe)
+
+
+def texts_and_sounds(root: Path, kind: str, splits: tuple[str, ...]) -> Path:
+    """A folder of ten texts, or of ten sounds, for each of two classes."""
+    for split, name, k in itertools.product(splits, ("high", "low"), range(10)):
+        place = root / split / name
+        place.mkdir(parents=True, exist_ok=True)
+        if kind == "text":
+            (place / f"{k}.txt").write_text(f"a {name} note and another number {k}\n", encoding="utf-8")
+            continue
+        turns = torch.arange(4000) * (0.3 if name == "high" else 0.05)
+        wave = (turns.sin() * 20_000).to(torch.int16).numpy().tobytes()
+        with wave_file.open(str(place / f"{k}.wav"), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes(wave)
+    return root
+
+
+@pytest.mark.parametrize("splits", [("",), ("train", "test")])
+@pytest.mark.parametrize(("kind", "network"), [("text", "kim_cnn_50"), ("sound", "sound-frequency")])
+def test_a_class_without_a_text_or_a_sound_is_refused_and_named(tmp_path, kind, network, splits):
+    data = texts_and_sounds(tmp_path / "my data", kind, splits)
+    recipe = ClassificationRecipe(network=network, data=str(data))
+    assert setup_training(recipe).train.classes == ("high", "low")  # pyright: ignore
+    for split in splits:
+        (data / split / "middle").mkdir()
+    where = " in train" if "train" in splits else ""
+    said = rf"at least one {kind} of each class to learn from\. Received: middle: none{where}\. "
+    for content in (None, "notes.pdf", *(["empty.txt"] if kind == "text" else [])):
+        if content is not None:
+            (data / splits[0] / "middle" / content).touch()
+        with pytest.raises(DataError, match=said) as caught:
+            setup_training(recipe)
+        assert f"Add {kind}s to the folder of middle{where}" in caught.value.hint
+        assert f"convscope data check '{data}'" in caught.value.hint and caught.value.exit_code == 3
+        found = worlds.check_data(data)
+        assert not found.ok and found.thing == kind
+        assert set(found.empty_classes) == {"/".join(filter(None, (part, "middle"))) for part in splits}
+    (data / splits[-1] / "middle").rename(data / splits[-1] / "apart")
+    with pytest.raises(DataError, match="apart: none"):
         setup_training(recipe)
 
 

@@ -26,7 +26,9 @@ from convscope.worlds.datasets.named import OWN, PHRASES
 from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.folder import ImageFolder
 from convscope.worlds.images.listing import SPLITS, list_folder
+from convscope.worlds.sound.recordings import LabelledSounds
 from convscope.worlds.text.dataset import TextDataset
+from convscope.worlds.text.sentences import parts_of
 from convscope.worlds.text.vectors import read_vectors
 from convscope.worlds.text.vocabulary import WORDS, fit_spec
 
@@ -35,6 +37,8 @@ LARGEST = 224
 """Largest side of pictures, in pixels, at whose own size a chain of layers is trained."""
 HELD_OUT = 5
 """Where a folder has no part to test on, one of so many images of each class is held out."""
+THINGS = {ImageFolder: "picture", TextDataset: "text", LabelledSounds: "sound"}
+"""Data set of a folder -> what an error calls one of its samples."""
 
 
 @dataclass(frozen=True)
@@ -243,11 +247,11 @@ def _check_filled(train: Dataset, name: str) -> None:
     missing = _missing(train) if isinstance(train, LabelledDataset) else []
     if not missing:
         return
-    one = "picture" if isinstance(train, ImageFolder) else "sample"
+    one = next((word for kind, word in THINGS.items() if isinstance(train, kind)), "sample")
     parts = [Path(problem.path).parts for problem in train.problems]
     unread = {found: sum(found in each for each in parts) for found in missing}
     told = [f"{found}: none" + (f" (unreadable: {n})" if n else "") for found, n in unread.items()]
-    part = " in train" if "train" in list_folder(name).splits else ""
+    part = " in train" if "train" in {*list_folder(name).splits, *parts_of(name)} else ""
     raise DataError(
         f"at least one {one} of each class to learn from",
         received=f"{_listed(told)}{part}",

@@ -7,7 +7,7 @@ from convscope.recipe import shortened
 from convscope.system.counting import counted
 from convscope.worlds.images.checking.check import DatasetReport, Duplicate, empty_classes, most_common
 from convscope.worlds.images.listing import in_text, natural
-from convscope.worlds.text.sentences import Labelled, read_labelled, without_text
+from convscope.worlds.text.sentences import Labelled, classes_with_folder, read_labelled, without_text
 
 MOST_SHOWN = 60
 """Characters of a text in a report."""
@@ -31,7 +31,8 @@ def check_texts(root: str | Path, *, duplicates: bool = True) -> DatasetReport:
     """
     first, splits = read_labelled(root, None)
     parts = {split: read_labelled(root, split)[0] for split in splits} or {"": first}
-    classes = sorted({label for found in parts.values() for label in found.labels}, key=natural)
+    labels = {label for found in parts.values() for label in found.labels}
+    classes = sorted(labels.union(classes_with_folder(root)), key=natural)
     counts = {split: _counts(found, classes) for split, found in parts.items()}
     sums = Counter(label for found in parts.values() for label in found.labels)
     return DatasetReport(

@@ -15,7 +15,7 @@ from convscope.graph.spec import SPECIAL, TensorSpec
 from convscope.system.counting import counted
 from convscope.worlds.dataset import Indices, LabelledDataset, checked, checked_labels
 from convscope.worlds.images.listing import in_text, natural
-from convscope.worlds.text.sentences import Labelled, read_labelled, without_text
+from convscope.worlds.text.sentences import Labelled, classes_with_folder, read_labelled, without_text
 from convscope.worlds.text.tokens import Token, tokenize
 from convscope.worlds.text.vocabulary import LONGEST, encode, fit_spec, max_tokens, unknown_tokens
 
@@ -179,14 +179,14 @@ def open_texts(path: str | Path, split: str | None, spec: TensorSpec) -> TextDat
         spec: how texts are divided; its vocabulary, if it has one.
 
     Returns:
-        The data set; classes are those of all parts.
+        The data set; classes are those of all parts, also where a folder of one holds no text.
 
     Raises:
         DataError: there is nothing of that form.
     """
     found, splits = read_labelled(path, split)
     parts = [read_labelled(path, part)[0].labels for part in splits]
-    classes = {*found.labels, *(label for labels in parts for label in labels)}
+    classes = {*classes_with_folder(path), *found.labels, *(label for labels in parts for label in labels)}
     name = "/".join(
         filter(None, (in_text(Path(path).resolve().name), split or (splits[0] if splits else "")))
     )

@@ -155,6 +155,19 @@ def parts_of(path: str | Path) -> tuple[str, ...]:
     return tuple(name for name in SPLITS if name in listing.splits)
 
 
+def classes_with_folder(path: str | Path) -> tuple[str, ...]:
+    """Return the classes that have a folder of their own in some part, with texts in it or without.
+
+    Args:
+        path: a file or folder.
+
+    Returns:
+        Names in natural order; () for a file, and for a folder of files that are named as parts.
+    """
+    path = Path(path)
+    return list_folder(path).classes if path.is_dir() and not _files_of_splits(path) else ()
+
+
 def is_text(path: str | PathLike[str]) -> bool:
     """Return whether a path ends as a file of texts does.
 
