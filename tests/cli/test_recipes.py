@@ -50,6 +50,8 @@ def test_every_recipe_trains_and_reports(convscope, name, request):
     published = find_recipe(name).published
     assert page.count('<p lang="en">Published by others: ') == len(published)
     assert all(str(escape(f": {result.value} (")) in page for result in published)
+    cost = find_recipe(name).cost
+    assert (str(escape(f"it would take {cost}.")) in page) is bool(cost)
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert nets.load("run").module is not None

@@ -70,6 +70,15 @@ TRAIN = [
         {"measured": False},
     ),
     S(
+        "trained.expected.cost",
+        "Trained to the end, it would take 3 days of two cores; extrapolated.",
+        "完整训练需要：3 days of two cores; extrapolated。",
+        making.recipe,
+        {"measured": False, "cost": "3 days of two cores; extrapolated"},
+        {"measured": False},
+        {"cost": "3 days of two cores; extrapolated"},
+    ),
+    S(
         "trained.use.resume",
         "Continue this training:",
         "继续这次训练：",

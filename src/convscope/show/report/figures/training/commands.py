@@ -55,7 +55,7 @@ def going_on(commands: Sequence[str]) -> Figure:
 
 
 def known_results(found: NamedRecipe, here: str, reduced: bool) -> Figure:
-    """Build the figure of published and measured results of a recipe, beside those of the run.
+    """Build the figure of published and measured results of a recipe and its cost, beside those of the run.
 
     Args:
         found: the recipe that the run followed, with or without changes.
@@ -71,6 +71,8 @@ def known_results(found: NamedRecipe, here: str, reduced: bool) -> Figure:
     ]
     if found.measured is not None:
         lines.append(bilingual("trained.expected.measured", tag="p", value=found.measured.value))
+    elif found.cost:
+        lines.append(bilingual("trained.expected.cost", tag="p", value=found.cost))
     if here:
         key = "trained.expected.reduced" if reduced else "trained.expected.here"
         lines.append(bilingual(key, tag="p", value=here))
