@@ -55,7 +55,7 @@ types: $(STAMP) ## write the page's types of the lab's answers anew, from the se
 ui: ## build the page of the lab from lab-ui (needs Node 20 or newer)
 	cd lab-ui && npm ci --silent && npm run build
 
-bench: $(STAMP) ## side by side with the peers; writes benchmarks/results
+bench: $(STAMP) ## side by side with the peers; writes benchmarks/results (python -m benchmarks recipes trains those)
 	$(BIN)/python -m benchmarks
 
 format: $(STAMP) ## let ruff rewrite what it can

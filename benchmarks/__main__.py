@@ -1,6 +1,8 @@
 """Run benchmarks and write what they found: `python -m benchmarks [name ...]`.
 
 One that has choices of its own takes them behind its name: `python -m benchmarks recipes [NAME ...]`.
+Without a name all benchmarks run; of one that would take many hours (`run_unnamed`) only what is kept of
+earlier runs is laid out.
 """
 
 import sys
@@ -92,7 +94,7 @@ def main(names: list[str]) -> int:
     for name in names or list(BENCHMARKS):
         started = time.monotonic()
         try:
-            result = result_of(name, choices)
+            result = result_of(name, choices, named=bool(names))
         except MissingError as error:
             print(
                 f"error: {error.expected}\n  received: {error.received}\n  next: {error.hint}",
@@ -107,13 +109,17 @@ def main(names: list[str]) -> int:
     return code
 
 
-def result_of(name: str, choices: list[str]) -> Result:
+def result_of(name: str, choices: list[str], *, named: bool) -> Result:
     """Run a benchmark, if the data that it needs is there; say what is left out where some is not."""
     module = BENCHMARKS[name]
+    if not named and hasattr(module, "run_unnamed"):
+        print(f"{name}: only what is kept is laid out; python -m benchmarks {name} runs it", file=sys.stderr)
+        return module.run_unnamed()
     require(name, getattr(module, "NEEDS", ()))
     for place in missing(getattr(module, "WANTS", ())):
         print(f"{name}: nothing at {place}; what needs it is left out", file=sys.stderr)
     return module.run(choices) if choices else module.run()
 
 
-sys.exit(main(sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -3,6 +3,7 @@
     python -m benchmarks recipes                            # all whose data is there: many hours
     python -m benchmarks recipes neocognitron two-outputs   # some of them
     SEEDS=1 python -m benchmarks recipes vae
+    python -m benchmarks                                    # none; the table holds those that are kept
 
 A run is kept in `results/recipes_runs.json` as soon as it ends, so that what was interrupted goes on; it is
 done again where the recipe's settings have changed. The table holds all that are kept, whichever were named.
@@ -64,6 +65,16 @@ def run(names: Sequence[str] = ()) -> Result:
             continue
         for seed in SEEDS:
             kept.get(key_of(name, seed), partial(trained, name, words, seed))
+    return laid_out(kept, absent)
+
+
+def run_unnamed() -> Result:
+    """Lay out the runs that are kept and train nothing, where all benchmarks run and none is named."""
+    return laid_out(KeptRuns("recipes"), [name for name in recipe_names() if words_of(name) is None])
+
+
+def laid_out(kept: KeptRuns, absent: list[str]) -> Result:
+    """Lay out the runs that are kept and follow today's recipes."""
     rows, found = [], {}
     for name in recipe_names():
         runs = [one for one in kept.found if key_of(name, one["seed"]).items() <= one.items()]
