@@ -61,7 +61,19 @@ NOTHING = {
     "lab": "runs the other verbs",
     "replay": "runs the other verbs",
     **dict.fromkeys(
-        ("tour", "nets", "describe", "recipes", "runs", "runs prune", "export", "play", "gtp", "doctor"),
+        (
+            "tour",
+            "nets",
+            "describe",
+            "recipes",
+            "runs",
+            "runs prune",
+            "export",
+            "push",
+            "play",
+            "gtp",
+            "doctor",
+        ),
         "takes none",
     ),
 }

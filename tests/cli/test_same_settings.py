@@ -18,6 +18,7 @@ from convscope.recipe.fields import field_form
 LEAST: dict[str, dict[str, Any]] = {
     "describe": {"net": "lecture"},
     "export": {"net": "lecture"},
+    "push": {"net": "lecture", "address": "anna/small"},
     "classify": {"images": ["a.png"]},
     "visualize": {"net": "lecture", "places": ["conv1:0"]},
     "explain": {"image": "a.png"},

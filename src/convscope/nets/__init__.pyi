@@ -27,6 +27,7 @@ from .io.folder import open_folder as open_folder
 from .io.folder import save as save
 from .io.graph_module import GraphModule as GraphModule
 from .io.graph_module import build as build
+from .io.hub import HubAddress as HubAddress
 from .io.hub import push_to_hub as push_to_hub
 from .io.input_size import with_input_size as with_input_size
 from .io.loading import NetLike as NetLike

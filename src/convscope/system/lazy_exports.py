@@ -14,6 +14,7 @@ FUNCTIONS = {
     "runs": "learn.list_runs",
     "runs prune": "learn.prune_runs",
     "export": "nets.export",
+    "push": "nets.push_to_hub",
     "classify": "use.classify",
     "look": "see.feature_maps",
     "visualize": "see.visualize",

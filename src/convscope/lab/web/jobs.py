@@ -14,8 +14,8 @@ from convscope.learn import TrainRecipe
 from convscope.recipe import Recipe
 from convscope.recipe.fields import field_form, flag_of
 
-NOT_OFFERED = ("lab", "gtp", "play", "runs prune", "replay")
-"""Verbs that talk while they run, remove what is the user's, or are this server."""
+NOT_OFFERED = ("lab", "gtp", "play", "runs prune", "replay", "push")
+"""Verbs that talk while they run, remove what is the user's or send it elsewhere, or are this server."""
 NETWORK_NAME = re.compile(r"(?:torchvision|timm)/[\w.\-]{1,100}")
 """Names with a slash that are no paths."""
 PUBLIC_FIELDS = (
