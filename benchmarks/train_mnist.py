@@ -243,7 +243,7 @@ def run() -> Result:
 def about(chosen: set[str]) -> str:
     """What the rows are; `chosen` are the precisions that convscope took without bf16 instructions."""
     ways = " and ".join(
-        f"to {name} {goal.samples:,} of them {'once' if goal.epochs == 1 else f'{goal.epochs} times'}"
+        f"to {name} {goal.samples:,} of them {('once', 'twice')[goal.epochs - 1]}"
         for name, goal in GOALS.items()
     )
     return (

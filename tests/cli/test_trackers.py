@@ -160,6 +160,6 @@ def test_wandb_has_the_settings_and_the_numbers_also_of_a_training_that_was_resu
 
 def by_kind(path: Path) -> Iterator[tuple[str, Iterator[Any]]]:
     def kind(record: Any) -> str:
-        return record.WhichOneof("record_type")
+        return str(record.WhichOneof("record_type"))
 
     return itertools.groupby(sorted(records(path), key=kind), key=kind)

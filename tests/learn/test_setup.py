@@ -142,7 +142,7 @@ def test_a_class_without_a_text_or_a_sound_is_refused_and_named(tmp_path, kind, 
     for split in splits:
         (data / split / "middle").mkdir()
     where = " in train" if "train" in splits else ""
-    said = f"at least one {kind} of each class to learn from.* middle: none{where}$"
+    said = rf"at least one {kind} of each class to learn from\. Received: middle: none{where}\. "
     for content in (None, "notes.pdf", *(["empty.txt"] if kind == "text" else [])):
         if content is not None:
             (data / splits[0] / "middle" / content).touch()
@@ -152,7 +152,7 @@ def test_a_class_without_a_text_or_a_sound_is_refused_and_named(tmp_path, kind, 
         assert f"convscope data check '{data}'" in caught.value.hint and caught.value.exit_code == 3
         found = worlds.check_data(data)
         assert not found.ok and found.thing == kind
-        assert found.empty_classes == tuple("/".join(filter(None, (part, "middle"))) for part in splits)
+        assert set(found.empty_classes) == {"/".join(filter(None, (part, "middle"))) for part in splits}
     (data / splits[-1] / "middle").rename(data / splits[-1] / "apart")
     with pytest.raises(DataError, match="apart: none"):
         setup_training(recipe)

@@ -64,15 +64,14 @@ def run(recipe: PushRecipe, workspace: Workspace) -> Steps:
 
     nets.HubAddress.parse(recipe.address)
     yield Progress(0.0, f"loading {recipe.net}", lambda: None)
-    net = nets.load(recipe.net, weights="packaged")
-    if net.source.weights == "none":
+    net, folder = nets.load(recipe.net, weights="packaged"), Path(recipe.net)
+    if net.source.weights == "none" and not folder.is_dir():
         raise UsageError(
             "a network with weights",
             received=f"{net.name}, which has fresh ones: it has learned nothing yet",
             hint="Train it, and name the run's folder.",
         )
     yield Progress(0.3, f"sending {net.name} to {recipe.address}", lambda: None)
-    folder = Path(recipe.net)
     sent = nets.push_to_hub(
         folder if folder.is_dir() else net, recipe.address, private=recipe.private or None
     )
