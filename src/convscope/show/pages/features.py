@@ -1,6 +1,7 @@
 """Feature maps of all layers for one input, as one HTML page and as one image."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from markupsafe import Markup
@@ -19,6 +20,7 @@ from convscope.show.pages import crop
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.matrix import written
 from convscope.show.report.figures.network import layers as rows
+from convscope.show.report.figures.network import way
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element, join
@@ -68,10 +70,14 @@ def page(
     found = groups([layer.place for layer in layers])
     limit = max((rows.limit_of(layer, strongest) for layer in layers if rows.has_maps(layer)), default=0.0)
     units, zeros = (sum(count) for count in ([len(x.maps) for x in layers], [x.zero_maps for x in layers]))
-    reading, shown = reading_of(net, sample, layers), shown_layers(net, layers)
-    sections = [
-        Section("look.head", (_input(net, sample, with_health=bool(health)),), {"strongest": strongest})
-    ]
+    follows = way.followed(net, sample, layers, strongest)
+    ink = worlds.world_of(net.input_spec).is_ink
+    reading, shown = replace(reading_of(net, sample, layers), follows=follows, ink=ink), shown_layers(net, layers)
+    anchors = {layers[k].place: _anchor(name) for name, numbers in found for k in numbers}
+    rowed = [layer for layer in layers if layer.place in listed_layers(net, layers)]
+    through = way.figure(net, rowed, follows, anchors)
+    head = tuple(one for one in (through, _input(net, sample, with_health=bool(health))) if one)
+    sections = [Section("look.head", head, {"strongest": strongest})]
     for name, numbers in found:
         chosen = [layers[k] for k in numbers]
         figure = rows.figure(
@@ -98,6 +104,11 @@ def page(
     return render(
         Report(tuple(sections), command, "look", facts, values, parts=("look",), tools=tools, notes=notes)
     )
+
+
+def _anchor(name: str) -> str:
+    """Return the id of the section of a group of layers."""
+    return Section("look.group", (), name=name).anchor
 
 
 def reading_of(net: Net, sample: Sample, layers: Sequence[FeatureMaps]) -> rows.Reading:

@@ -41,7 +41,7 @@ def _layers(layers: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "shape", "all 0", "strongest units (standard deviation over the map, or value)"):
+    for head in ("layer", "shape", "all 0", "strongest units (standard deviation inside the map, or value)"):
         table.add_column(head)
     for layer in (layer for layer in layers if layer["listed"]):
         units = ", ".join(f"{u.get('label', u['unit'])} ({_strength(u)})" for u in layer["strongest"][:5])
@@ -51,6 +51,6 @@ def _layers(layers: list[dict[str, Any]]) -> Any:
 
 def _strength(entry: dict[str, Any]) -> str:
     """Write the number by which a unit is ranked, with three significant digits and without an exponent."""
-    value = entry["degree"] if entry["deviation"] is None else entry["deviation"]
+    value = entry["degree"] if entry["inside"] is None else entry["inside"]
     decimals = 2 - floor(log10(abs(value))) if value else 0
     return f"{round(value, decimals):,.{min(max(decimals, 0), 4)}f}"
