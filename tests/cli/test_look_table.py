@@ -15,7 +15,9 @@ def entry(place: str, strength: float, *, listed: bool) -> dict:
 def shown(layers: list[dict]) -> str:
     console = Console(width=160, record=True, quiet=False)
     with console.capture() as got:
-        console.print(table({"layers": layers, "health": [], "said": [], "page": "look.html"}))
+        console.print(
+            table({"layers": layers, "health": [], "said": [], "page": "look.html", "out": "there"})
+        )
     return got.get()
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from convscope.worlds import Sample
 
 schema = ExplainRecipe
+PAGE = "index.html"
+"""File name of the page that `--compare` writes."""
 
 
 def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
@@ -53,7 +55,7 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
         `input`, or the layer whose output is attributed), for texts `words` (each with its attribution; of
         methods whose attributions have no sum, as a share of the largest), and for spectrograms `heat`: its
         `values` (a list for each row, low frequencies first), the `hertz` of its rows (empty for an MFCC) and
-        the `seconds` of its columns.
+        the `seconds` of its columns. `page` is the file name of the page; null without `--compare`.
 
     Raises:
         Interrupted: stopped; the attributions so far are saved (exit code 130).
@@ -188,12 +190,13 @@ def _save(
         folder.save_image(attribution.sheet(made, row, note=part, comparison=compared), sheet, mark, target)
     if recipe.compare:
         page = pages.page(made, recipe.command(), comparisons, sample)
-        folder.save_page(page, "index.html", "methods side by side")
+        folder.save_page(page, PAGE, "methods side by side")
     return {
         "said": [line["en"] for line in said],
         "said_zh": [line["zh"] for line in said],
         "verdicts": verdicts,
         "explanations": found,
+        "page": PAGE if recipe.compare else None,
     }
 
 

@@ -17,6 +17,11 @@ from convscope.system.counting import counted
 
 SIDE = 224
 """Side of a tile, in pixels."""
+READ = (
+    "A group: units of the layer that are active together. Above: where each is active, in its colour. Below: a"
+    " picture made to excite that group alone, not a part of the photograph."
+)
+"""How to read the sheet."""
 NUMBER = 15
 """Height of the number of a group, in pixels."""
 
@@ -25,7 +30,8 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
     """Draw a sheet of activation factors: where each factor is active, and the image optimised for it.
 
     Each input is one row: all factors in their colours, numbered where they are most active, then each factor
-    alone. The last row shows the synthetic images, framed in the factor's colour.
+    alone. The last row shows the synthetic images, framed in the factor's colour, and before them the input
+    where it is one.
 
     Args:
         factors: the non-negative factorisation of a layer's activations.
@@ -55,10 +61,11 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
         SheetTile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of the activation"])
         for k, (image, colour, share) in enumerate(zip(made, colours, factors.shares.tolist(), strict=False))
     ]
-    rows.append(SheetRow([SheetTile(None), *synthetic]))
+    whole = SheetTile(shown[0], "the picture") if len(shown) == 1 else SheetTile(None)
+    rows.append(SheetRow([whole, *synthetic]))
     verb = "explains" if len(factors) == 1 else "explain"
     summary = f"{counted(len(factors), 'group')} {verb} {factors.explained:.0%} of its positive activations"
-    return contact_sheet.compose(rows, title=f"{factors.place} of {net.name}: {summary}")
+    return contact_sheet.compose(rows, title=f"{factors.place} of {net.name}: {summary}", note=READ)
 
 
 def overlaid(image: Image.Image, weights: Tensor, colours: Sequence[tuple[int, int, int]]) -> Image.Image:

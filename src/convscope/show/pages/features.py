@@ -30,6 +30,11 @@ from convscope.worlds import Sample
 PLUMBING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.Flatten)
 SIDE = 84
 """Side of a tile of the sheet, in pixels."""
+READ = (
+    "A square is the map of one unit, its number below: bright (of layers with negative values orange) where it"
+    " responds to the input. Per layer the units whose map varies most."
+)
+"""How to read the sheet."""
 MOST_LAYERS = 24
 """Most layers of one group; a module with more is split into the modules inside of it."""
 ROWS = 24
@@ -72,7 +77,10 @@ def page(
     units, zeros = (sum(count) for count in ([len(x.maps) for x in layers], [x.zero_maps for x in layers]))
     follows = way.followed(net, sample, layers, strongest)
     ink = worlds.world_of(net.input_spec).is_ink
-    reading, shown = replace(reading_of(net, sample, layers), follows=follows, ink=ink), shown_layers(net, layers)
+    reading, shown = (
+        replace(reading_of(net, sample, layers), follows=follows, ink=ink),
+        shown_layers(net, layers),
+    )
     anchors = {layers[k].place: _anchor(name) for name, numbers in found for k in numbers}
     rowed = [layer for layer in layers if layer.place in listed_layers(net, layers)]
     through = way.figure(net, rowed, follows, anchors)
@@ -340,19 +348,23 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
     if reading.pieces:
         picture = tinted.picture(reading.pieces, [0.0] * len(reading.pieces), width=TEXT)
         strongest = min(strongest, TEXTS)
-    lines, note = [SheetRow([SheetTile(picture)], "the input")], ""
+    lines, note = [SheetRow([SheetTile(picture)], "the input")], READ
     named = listed_layers(net, layers)
     if len(named) < len(layers):
-        note = (
-            f"{len(named)} of {len(layers)} layers, of each group its last activation; all are in look.html"
+        note += (
+            f" {len(named)} of {len(layers)} layers: of each group its last activation; all are in look.html."
         )
     for layer in (layer for layer in layers if layer.place in named):
-        extent = "x".join(map(str, layer.maps.shape))
+        extent = "x".join(map(str, layer.maps.shape[1:]))
+        units = counted(len(layer.maps), "unit")
+        about = [f"{units}, maps of {extent}" if rows.has_maps(layer) else units]
+        if layer.zero_maps:
+            about.append(f"{layer.zero_maps:,} of them 0 everywhere")
         lines.append(
             SheetRow(
                 _text_tiles(layer, strongest, reading) or _tiles(layer, strongest, net.classes),
                 layer.place,
-                [f"{extent}, {layer.zero_maps} are 0 everywhere"],
+                about,
             )
         )
     return contact_sheet.compose(lines, title=f"One input through {net.name}", note=note)

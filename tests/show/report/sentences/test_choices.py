@@ -117,6 +117,7 @@ ELSEWHERE = {
         "explain.figure.slider",
     ),
     "tests/show/pages/test_verdicts.py::test_a_sentence_is_said_while_it_is_true": (
+        "explain.verdict.agree",
         "explain.verdict.none",
         "explain.verdict.one",
         "explain.verdict.several",

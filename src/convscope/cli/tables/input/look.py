@@ -1,9 +1,11 @@
 """The table of `look`."""
 
 from math import floor, log10
+from pathlib import Path
 from typing import Any
 
 from convscope.system.counting import counted
+from convscope.system.printable import printable
 
 
 def table(document: dict[str, Any]) -> Any:
@@ -25,8 +27,10 @@ def table(document: dict[str, Any]) -> Any:
             f"{listed} of {len(document['layers'])} layers: of each group its last activation. All are in "
             f"{document['page']}, and with --json here."
         )
+    page = printable(Path(document["out"]) / document["page"])
+    said = [*document["said"], f"The page: {page}  (open it in a browser)"]
     if not health:
-        return Group(*layers, *document["said"])
+        return Group(*layers, *said)
     made = Table(box=None, header_style="bold", pad_edge=False)
     for head in ("layer", "units", "dead", "saturated", "redundant", "inactive"):
         made.add_column(head, justify="left" if head == "layer" else "right")
@@ -34,7 +38,7 @@ def table(document: dict[str, Any]) -> Any:
         counts = (entry["units"], len(entry["dead"]), len(entry["saturated"]), len(entry["redundant"]))
         place = entry["place"].replace("[", r"\[")
         made.add_row(place, *(f"{count:,}" for count in counts), f"{entry['inactive_share']:.0%}")
-    return Group(*layers, "", f"Over {counted(health[0]['images'], 'input')}:", made, *document["said"])
+    return Group(*layers, "", f"Over {counted(health[0]['images'], 'input')}:", made, *said)
 
 
 def _layers(layers: list[dict[str, Any]]) -> Any:

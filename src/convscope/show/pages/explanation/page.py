@@ -204,15 +204,6 @@ def _slider(label: Text) -> Markup:
     )
 
 
-def _state(comparison: MethodComparison, k: int) -> str:
-    """Return the key of what the comparison says of a method."""
-    if k in comparison.best:
-        return "best" if len(comparison.best) == 1 else "undecided"
-    if not comparison.above_chance[k]:
-        return "chance"
-    return "stays" if comparison.stays[k] else "passes"
-
-
 def _cards(
     explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None, order: Sequence[int]
 ) -> Figure:
@@ -220,7 +211,7 @@ def _cards(
     cards = []
     for k in order:
         e = explanations[k]
-        state = _state(comparison, k) if comparison is not None else ""
+        state = verdicts.state(comparison, k) if comparison is not None else ""
         badge = bilingual(f"explain.cards.{state}", class_=f"badge-{state}") if state else None
         lines = [
             element("li", bilingual_of(text), class_=None if good is None else "good" if good else "bad")

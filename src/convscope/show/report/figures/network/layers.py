@@ -210,7 +210,9 @@ def _tile(
     scale = element("i", written(_short(own)), class_="signed scale" if signed else "scale")
     caption = element("span", element("b", str(unit)), scale, class_="caption")
     place = f"{maps.place}:{unit}"
-    return element("button", drawn, caption, below, class_="tile", type="button", style=style, data_place=place)
+    return element(
+        "button", drawn, caption, below, class_="tile", type="button", style=style, data_place=place
+    )
 
 
 def _sentence(

@@ -58,7 +58,7 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | Non
     if portrait.maximizing is None or portrait.minimizing is None or portrait.percentile is None:
         return None
     for key, made in (("maximizing", portrait.maximizing), ("minimizing", portrait.minimizing)):
-        shown = _synthetic(made, spec, key)
+        shown = None if made.no_gradient else _synthetic(made, spec, key)
         words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
         line = bilingual(
             "unit.wanted.no_gradient" if made.no_gradient else "unit.wanted.value",
@@ -66,7 +66,7 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | Non
             class_="mini",
             value=number(made.value),
         )
-        heard = input_image.player(made.picture, spec, spoken(f"unit.wanted.{key}"))
+        heard = input_image.player(made.picture, spec, spoken(f"unit.wanted.{key}")) if shown else None
         parts.append(element("div", words, shown, heard, line))
     best, worst = portrait.top[0].example.value, portrait.bottom[0].example.value
     body = element("div", *parts, class_="pair")
@@ -118,11 +118,24 @@ def _said(key: str) -> Text:
     }
 
 
+def is_floor(portrait: UnitReport) -> bool:
+    """Return whether all inputs with the smallest activations have the same one, so that chance chose them.
+
+    Args:
+        portrait: the unit's report.
+
+    Returns:
+        Whether they have, such as 0 after a ReLU; False for a single one.
+    """
+    values = {patch.example.value for patch in portrait.bottom}
+    return len(portrait.bottom) > 1 and len(values) == 1
+
+
 def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: bool = False) -> Figure:
     """Build the figure of the real images with the largest (or smallest) activations.
 
     Each is shown as the patch that the unit sees at its extreme, and as the whole image with that patch
-    outlined.
+    outlined. Where several share the smallest activation, as after a ReLU, these are not shown.
 
     Args:
         portrait: the unit's report.
@@ -134,6 +147,9 @@ def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: boo
         The figure.
     """
     chosen = portrait.bottom if bottom else portrait.top
+    if bottom and is_floor(portrait):
+        told = {"count": len(chosen), "value": number(chosen[0].example.value)}
+        return Figure("unit.floor", Markup(""), command, "", told, wide=True)
     cells = [_patch(patch, spec, portrait.classes) for patch in chosen]
     tile = 5.5 * input_image.frame(spec, SIDE)[0] / SIDE
     body = element("div", *cells, class_="sheet", style=f"--tile:{tile:g}rem")

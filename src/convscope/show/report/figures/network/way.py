@@ -118,7 +118,9 @@ def figure(
         "tr",
         *(element("th", bilingual(f"look.way.{name}")) for name in ("layer", "maps", "sees", "follow")),
     )
-    lines = [_line(maps, fields.get(maps.place), whole, follows[maps.place], anchors, ink=ink) for maps in rows]
+    lines = [
+        _line(maps, fields.get(maps.place), whole, follows[maps.place], anchors, ink=ink) for maps in rows
+    ]
     table = element("table", element("thead", head), element("tbody", *lines), class_="exact way")
     first, last = (follows[rows[k].place] for k in (0, -1))
     early, late = (sum(one.follows for one in units) for units in (first, last))
