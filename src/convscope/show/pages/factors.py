@@ -18,8 +18,8 @@ from convscope.system.counting import counted
 SIDE = 224
 """Side of a tile, in pixels."""
 READ = (
-    "A group: units of the layer that are active together. Above: where each is active, in its colour. Below: a"
-    " picture made to excite that group alone, not a part of the photograph."
+    "A group: units of the layer that are active together. Above: where each is active, in its colour. Below:"
+    " a picture made from noise to excite that group, no part of the picture."
 )
 """How to read the sheet."""
 NUMBER = 15

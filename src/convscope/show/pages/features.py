@@ -31,8 +31,8 @@ PLUMBING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout
 SIDE = 84
 """Side of a tile of the sheet, in pixels."""
 READ = (
-    "A square is the map of one unit, its number below: bright (of layers with negative values orange) where it"
-    " responds to the input. Per layer the units whose map varies most."
+    "A square is the map of one unit, its number below: bright (of layers with negative values orange) where"
+    " it responds to the input. Per layer the units whose map varies most."
 )
 """How to read the sheet."""
 MOST_LAYERS = 24

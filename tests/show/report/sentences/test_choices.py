@@ -202,6 +202,7 @@ NAMES = (
     *("atlas.classes", "atlas.labels", "explain.table.chance"),  # heads of lists and of a table
     *("page.alt.cell", "page.alt.part", "page.alt.unnamed"),  # names of drawings, and of a control
     "look.input.file",
+    "explain.sheet.note",  # how to read it
     *("explain.opacity_one", "unit.histogram.alt", "unit.histogram.made"),
     *("trained.fact.input", "trained.fact.loss", "trained.fact.primary", "trained.fact.validation"),
     *("trained.metric.loss", "trained.metric.lr"),
