@@ -1,5 +1,6 @@
 """Correlations of feature maps with what the picture shows without a network: brightness, edges, colours."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,8 @@ from torch.nn import functional
 from convscope.graph import TensorSpec
 from convscope.see.features.maps import FeatureMaps
 
-PROPERTIES = ("light", "dark", "edges", "flat", "red", "green", "yellow", "blue")
-"""What a map can follow: pairs of opposites, each the two signs of one property of the picture."""
+DIRECTIONS = {0: "vertical", 45: "diagonal", 90: "horizontal", 135: "diagonal"}
+"""Degrees of the direction in which brightness changes, and the edges across it."""
 LEAST = 0.6
 """Correlation from which a map is said to follow a property of the picture."""
 
@@ -23,7 +24,8 @@ class PictureCorrelation:
 
     Attributes:
         unit: index of the unit.
-        name: one of `light`, `dark`, `edges`, `flat`, `red`, `green`, `yellow`, `blue`.
+        name: `light` or `dark`; `edges` (of any direction), `flat`, `horizontal`, `vertical` or `diagonal`
+            (edges); `red`, `green`, `yellow` or `blue`.
         value: Pearson's correlation with it over the positions of the map, from 0 to 1.
     """
 
@@ -42,9 +44,11 @@ def picture_correlations(
 ) -> tuple[PictureCorrelation, ...]:
     """Correlate feature maps with the brightness, edges and colours of the picture.
 
-    A map that follows one of them shows little that the picture does not show without a network. The edges
-    are magnitudes of the gradient of the brightness (central differences); colours are red minus green, and
-    blue minus yellow (the mean of red and green). Each is averaged over the pixels of a position of the map.
+    A map that follows one of them shows little that the picture does not show without a network. The picture
+    is averaged over the pixels of each position of the map first. Edges are derivatives of its brightness
+    (central differences) in four directions, of either sign, as they are and with negative values cut off, as
+    after a ReLU; edges of any direction are the magnitude of the gradient. Colours are red minus green, and
+    blue minus yellow (the mean of red and green).
 
     Args:
         maps: activations of one layer, `[c h w]`.
@@ -54,35 +58,39 @@ def picture_correlations(
 
     Returns:
         For each unit the property with the largest correlation; none where the map or the picture has no two
-            axes, or fewer than 16 positions.
+            axes, or the map fewer than 5 positions along one.
     """
     spread = maps.maps.dim() == 3 and picture.dim() == 3 and len(picture) in (1, 3)
-    if not spread or maps.maps[0].numel() < 16:
+    if not spread or min(maps.maps.shape[1:]) < 5:
         return ()
-    seen = _properties(picture.detach().cpu().float(), spec)
-    small = functional.adaptive_avg_pool2d(seen, tuple(maps.maps.shape[1:]))
-    found = _standardised(maps.maps[list(units)].detach().cpu()) @ _standardised(small).T
-    found = found.clamp(-1, 1)
-    best = found.abs().argmax(1).tolist()
+    small = functional.adaptive_avg_pool2d(picture.detach().cpu().float(), tuple(maps.maps.shape[1:]))
+    named = _properties(small, spec)
+    seen = _standardised(torch.stack([values for _, values in named]))
+    found = _standardised(maps.maps[list(units)].detach().cpu().float()) @ seen.T
+    best = found.argmax(1).tolist()
     return tuple(
-        PictureCorrelation(
-            unit, PROPERTIES[2 * k + (float(row[k]) < 0)], abs(float(row[k])) if row.numel() else 0.0
-        )
+        PictureCorrelation(unit, named[k][0], min(max(float(row[k]), 0.0), 1.0))
         for unit, row, k in zip(units, found, best, strict=True)
     )
 
 
-def _properties(picture: Tensor, spec: TensorSpec) -> Tensor:
-    """Return brightness, edges and, of colours, their two contrasts: `[2 h w]` or `[4 h w]`."""
-    low, high = spec.value_range or (0.0, 1.0)
+def _properties(picture: Tensor, spec: TensorSpec) -> list[tuple[str, Tensor]]:
+    """Return what a map can follow: names, and values `[h w]`; a name may stand for several."""
+    low, high = spec.value_range
     shown = (picture - low) / (high - low)
     light = shown.mean(0)
     down, right = torch.gradient(light)
-    found = [light, (down.square() + right.square()).sqrt()]
+    steep = (down.square() + right.square()).sqrt()
+    found = [("light", light), ("dark", -light), ("edges", steep), ("flat", -steep)]
+    for degrees, name in DIRECTIONS.items():
+        angle = math.radians(degrees)
+        rise = math.cos(angle) * right + math.sin(angle) * down
+        found += [(name, values) for signed in (rise, -rise) for values in (signed, signed.clamp_min(0))]
     if len(shown) == 3:
         red, green, blue = shown
-        found += [red - green, (red + green) / 2 - blue]
-    return torch.stack(found)
+        warm, bluish = red - green, blue - (red + green) / 2
+        found += [("red", warm), ("green", -warm), ("blue", bluish), ("yellow", -bluish)]
+    return found
 
 
 def _standardised(values: Tensor) -> Tensor:

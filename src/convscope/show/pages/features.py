@@ -84,8 +84,8 @@ def page(
     anchors = {layers[k].place: _anchor(name) for name, numbers in found for k in numbers}
     rowed = [layer for layer in layers if layer.place in listed_layers(net, layers)]
     through = way.figure(net, rowed, follows, anchors)
-    head = tuple(one for one in (through, _input(net, sample, with_health=bool(health))) if one)
-    sections = [Section("look.head", head, {"strongest": strongest})]
+    head = tuple(one for one in (_input(net, sample, with_health=bool(health)), through) if one)
+    sections = [Section("look.head", head)]
     for name, numbers in found:
         chosen = [layers[k] for k in numbers]
         figure = rows.figure(
@@ -100,6 +100,7 @@ def page(
         )
         values = {"name": name, "layers": len(chosen), "extent": _extents(chosen)}
         sections.append(Section("look.group", (figure,), values, name=name))
+    sections.append(Section("look.read", (), {"strongest": strongest}, folded=True))
     facts: list[tuple[str, Markup | str]] = [
         ("look.fact.layers", f"{len(layers):,}"),
         ("look.fact.units", f"{units:,}"),

@@ -212,6 +212,7 @@ NAMES = (
         for name in ("best", "inactive", "percentile", "state")
     ),
     *("trained.confusion.caption", "trained.tied.caption", "training.confusion.caption"),  # how to read it
+    *(f"explain.fact.{name}" for name in ("passing", "probability", "target")),
     "unit.histogram.title",  # the unit's share of inputs, whatever it is
 )
 """Keys of names, which claim nothing that numbers could make false."""

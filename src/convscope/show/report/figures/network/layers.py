@@ -185,7 +185,9 @@ def _heading(maps: FeatureMaps, limit: float) -> Markup:
     if maps.zero_maps:
         words.append(bilingual("look.maps.zero", count=maps.zero_maps))
     if has_maps(maps):
-        words.append(bilingual("look.maps.limit", class_="limit", limit=written(_short(limit))))
+        words.append(
+            element("span", bilingual("look.maps.limit", limit=written(_short(limit))), class_="limit")
+        )
     return join(words)
 
 

@@ -121,7 +121,7 @@ def figure(
     lines = [
         _line(maps, fields.get(maps.place), whole, follows[maps.place], anchors, ink=ink) for maps in rows
     ]
-    table = element("table", element("thead", head), element("tbody", *lines), class_="exact way")
+    table = element("table", element("thead", head), element("tbody", *lines), class_="exact through")
     first, last = (follows[rows[k].place] for k in (0, -1))
     early, late = (sum(one.follows for one in units) for units in (first, last))
     said = None
@@ -152,12 +152,13 @@ def _line(
     number = sum(one.follows for one in units)
     share = element("b", bilingual("look.way.of", count=number, shown=len(units)))
     what = names_of(units, ink=ink)
-    detail = [element("small", text, lang=language) for language, text in what.items() if text]
+    words = [element("small", text, lang=language) for language, text in what.items() if text]
+    detail = element("div", *words) if words else None
     extent = element("span", f"{count:,} × {height}×{width}", translate="no")
     return element(
         "tr",
         element("td", name),
         element("td", extent),
         element("td", seen),
-        element("td", share, *detail),
+        element("td", share, detail),
     )
