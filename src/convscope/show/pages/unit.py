@@ -16,6 +16,7 @@ from convscope.show.report.figures.network import unit as figures
 from convscope.show.report.figures.network import unit_texts as texts
 from convscope.show.report.i18n import Text, bilingual
 from convscope.show.report.report import Report, render
+from convscope.system.counting import percent_short_of
 
 READ = ("large: made for the unit", "above: what it sees", "below: the whole input", "class: value")
 """How to read a row of the sheet."""
@@ -62,9 +63,13 @@ def page(
     section = Section(f"{prefix}.head", tuple(figure for figure in found if figure is not None))
     percentile = portrait.percentile
     facts = [
-        *([] if percentile is None else [(f"{prefix}.fact.percentile", f"{percentile:.1f}%")]),
+        *(
+            []
+            if percentile is None
+            else [(f"{prefix}.fact.percentile", f"{percent_short_of(percentile / 100)}%")]
+        ),
         (f"{prefix}.fact.best", figures.number(portrait.top[0].example.value)),
-        (f"{prefix}.fact.inactive", f"{100 * entry.inactive_share:.1f}%"),
+        (f"{prefix}.fact.active", f"{percent_short_of(1 - entry.inactive_share)}%"),
         (f"{prefix}.fact.state", bilingual(f"unit.state.{state(portrait)}")),
     ]
     name = f"{portrait.place} ({portrait.label})" if portrait.label else portrait.place
@@ -139,12 +144,12 @@ def _summary(portrait: UnitReport) -> str:
     kind, best = ("texts", "the best n-gram") if is_text else ("images", "the synthetic image")
     made = ""
     if portrait.percentile is not None:
-        made = f"; {best} has a higher peak than {portrait.percentile:.1f}% of them"
+        made = f"; {best} has a higher peak than {percent_short_of(portrait.percentile / 100)}% of them"
     floor = ""
     if figures.is_floor(portrait):
         lowest, count = portrait.bottom[0].example.value, len(portrait.bottom)
         floor = f"; the smallest value is {lowest:.3g}, of {count} of them or more"
     return (
-        f"{entry.images:,} real {kind}: peaks up to {entry.top[0].value:.3g}, not above 0 for"
-        f" {100 * entry.inactive_share:.1f}%{made}{floor}"
+        f"{entry.images:,} real {kind}: peaks up to {entry.top[0].value:.3g}, above 0 for"
+        f" {percent_short_of(1 - entry.inactive_share)}%{made}{floor}"
     )

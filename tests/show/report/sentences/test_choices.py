@@ -209,7 +209,7 @@ NAMES = (
     *(
         f"{page}.fact.{name}"
         for page in ("unit", "unit_text")
-        for name in ("best", "inactive", "percentile", "state")
+        for name in ("best", "active", "percentile", "state")
     ),
     *("trained.confusion.caption", "trained.tied.caption", "training.confusion.caption"),  # how to read it
     *(f"explain.fact.{name}" for name in ("passing", "probability", "target")),

@@ -171,7 +171,7 @@ def _row(
     else:
         values, names = maps.degrees, [_name(maps, unit, labels) for unit in units]
         bars = [_value(name, float(values[u]), values) for name, u in zip(names, units, strict=True)]
-        kind = "values wide" if maps.place.startswith("output") and labels else "values"
+        kind = "values named" if maps.place.startswith("output") and labels else "values"
         body = element("div", *bars, class_=kind, translate="no")
     shown = _kernels(kernels, units if kernels is not None and len(kernels.weights) == len(maps.maps) else ())
     return element("div", words, _health(health), body, shown, class_="stage")

@@ -19,6 +19,7 @@ from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import written
 from convscope.show.report.i18n import LANGUAGES, Text, bilingual, label, spoken
 from convscope.show.svg import drawing, element, join, responsive
+from convscope.system.counting import percent_short_of
 from convscope.worlds import render
 
 OLAH = "Chris Olah, Alexander Mordvintsev, Ludwig Schubert, Feature Visualization, Distill (2017)"
@@ -71,7 +72,7 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | Non
     best, worst = portrait.top[0].example.value, portrait.bottom[0].example.value
     body = element("div", *parts, class_="pair")
     values = {
-        "percentile": f"{portrait.percentile:.1f}",
+        "percentile": percent_short_of(portrait.percentile / 100),
         "best": number(best),
         "worst": number(worst),
         "part": _said("part") if portrait.maximizing.is_part else dict.fromkeys(LANGUAGES, ""),
@@ -94,7 +95,7 @@ def _synthetic(made: SyntheticImage, spec: TensorSpec, key: str) -> Markup:
         tag(input_image.fitted(render(made.crop, spec), width, height), name, "photo"),
         tag(framed, spoken(f"unit.wanted.framed_{key}"), "photo"),
         class_="sheet",
-        style="--tile:5.5rem",
+        style="--tile:7rem",
     )
 
 
@@ -221,7 +222,7 @@ def histogram(portrait: UnitReport, command: str) -> Figure:
         "images": f"{entry.images:,}",
         "mean": number(entry.mean),
         "std": number(entry.std),
-        "inactive": f"{100 * entry.inactive_share:.1f}",
+        "active": percent_short_of(1 - entry.inactive_share),
         "percentile": "—" if portrait.percentile is None else f"{portrait.percentile:.1f}",
     }
     return Figure("unit.histogram", body, command, "—", values)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
+from convscope.graph import DIGIT, IMAGE
 from convscope.nets import LayerAddress, Net
 from convscope.see.features import FeatureMaps, PictureCorrelation, picture_correlations
 from convscope.see.units import receptive_field
@@ -13,6 +14,8 @@ from convscope.show.report.i18n import LANGUAGES, bilingual, plain
 from convscope.show.svg import element, join
 from convscope.worlds import Sample, world_of
 
+PICTURES = (IMAGE, DIGIT)
+"""Kinds of inputs that maps can be compared with."""
 Follows = Mapping[str, Sequence[PictureCorrelation]]
 INKED = {"light": "ink", "dark": "paper"}
 """Names of high and low values where the world draws ink."""
@@ -32,7 +35,7 @@ def followed(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest:
             that are no pictures.
     """
     spec = net.input_spec
-    if spec.kind != "image":
+    if spec.kind not in PICTURES:
         return {}
     found = {
         maps.place: picture_correlations(maps, sample.input, spec, maps.strongest(strongest))
