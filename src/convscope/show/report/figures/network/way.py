@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from convscope.graph import DIGIT, IMAGE
+from convscope.graph import DIGIT
 from convscope.nets import LayerAddress, Net
 from convscope.see.features import FeatureMaps, PictureCorrelation, picture_correlations
 from convscope.see.units import receptive_field
@@ -14,7 +14,7 @@ from convscope.show.report.i18n import LANGUAGES, bilingual, plain
 from convscope.show.svg import element, join
 from convscope.worlds import Sample, world_of
 
-PICTURES = (IMAGE, DIGIT)
+PICTURES = ("image", DIGIT)
 """Kinds of inputs that maps can be compared with."""
 Follows = Mapping[str, Sequence[PictureCorrelation]]
 INKED = {"light": "ink", "dark": "paper"}
