@@ -132,6 +132,20 @@ def is_floor(portrait: UnitReport) -> bool:
     return len(portrait.bottom) > 1 and len(values) == 1
 
 
+def floor(portrait: UnitReport, command: str) -> Figure:
+    """Build what stands in the place of the smallest activations where all of them are the same.
+
+    Args:
+        portrait: the unit's report.
+        command: reproduces the figure.
+
+    Returns:
+        The figure, which is words alone.
+    """
+    told = {"count": len(portrait.bottom), "value": number(portrait.bottom[0].example.value)}
+    return Figure("unit.floor", Markup(""), command, "", told)
+
+
 def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: bool = False) -> Figure:
     """Build the figure of the real images with the largest (or smallest) activations.
 
@@ -149,8 +163,7 @@ def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: boo
     """
     chosen = portrait.bottom if bottom else portrait.top
     if bottom and is_floor(portrait):
-        told = {"count": len(chosen), "value": number(chosen[0].example.value)}
-        return Figure("unit.floor", Markup(""), command, "", told, wide=True)
+        return floor(portrait, command)
     cells = [_patch(patch, spec, portrait.classes) for patch in chosen]
     tile = 5.5 * input_image.frame(spec, SIDE)[0] / SIDE
     body = element("div", *cells, class_="sheet", style=f"--tile:{tile:g}rem")
