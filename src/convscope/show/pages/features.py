@@ -21,7 +21,7 @@ from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.matrix import written
 from convscope.show.report.figures.network import layers as rows
 from convscope.show.report.figures.network import way
-from convscope.show.report.i18n import bilingual, spoken
+from convscope.show.report.i18n import bilingual, plain, spoken
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element, join
 from convscope.system.counting import counted
@@ -32,7 +32,8 @@ SIDE = 84
 """Side of a tile of the sheet, in pixels."""
 READ = (
     "A square is the map of one unit, its number below: bright (of layers with negative values orange) where"
-    " it responds to the input. Per layer the units whose map varies most."
+    " it responds to the input; beside the number what of the picture it follows, if anything. Per layer the"
+    " units whose map varies most."
 )
 """How to read the sheet."""
 MOST_LAYERS = 24
@@ -351,6 +352,7 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
         strongest = min(strongest, TEXTS)
     lines, note = [SheetRow([SheetTile(picture)], "the input")], READ
     named = listed_layers(net, layers)
+    follows = way.followed(net, sample, [layer for layer in layers if layer.place in named], strongest)
     if len(named) < len(layers):
         note += (
             f" {len(named)} of {len(layers)} layers: of each group its last activation; all are in look.html."
@@ -363,7 +365,7 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
             about.append(f"{layer.zero_maps:,} of them 0 everywhere")
         lines.append(
             SheetRow(
-                _text_tiles(layer, strongest, reading) or _tiles(layer, strongest, net.classes),
+                _text_tiles(layer, strongest, reading) or _tiles(layer, strongest, net, follows),
                 layer.place,
                 about,
             )
@@ -422,9 +424,9 @@ def _text_tiles(layer: FeatureMaps, strongest: int, reading: rows.Reading) -> li
     return found
 
 
-def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[SheetTile]:
-    """Return the strongest units of a layer as tiles: their maps, or their values where they have no map."""
-    units = layer.strongest(strongest)
+def _tiles(layer: FeatureMaps, strongest: int, net: Net, follows: way.Follows) -> list[SheetTile]:
+    """Return the strongest units of a layer as tiles: their maps and what these follow, or their values."""
+    units, labels, ink = layer.strongest(strongest), net.classes, worlds.world_of(net.input_spec).is_ink
     if layer.maps.dim() != 3 or not rows.has_maps(layer):
         named = layer.place == "output" and len(labels) == len(layer.maps)
         names = [labels[unit].split(",")[0] if named else str(unit) for unit in units]
@@ -433,7 +435,9 @@ def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[Sh
             for name, unit in zip(names, units, strict=True)
         ]
     images = feature_map.on_one_scale(layer.maps.float().cpu().numpy(), units)
+    found = {one.unit: way.name_of(one, ink=ink) for one in follows.get(layer.place, ()) if one.follows}
+    words = {unit: plain(f"look.follows.{name}") for unit, name in found.items()}
     return [
-        SheetTile(input_image.fitted(image, SIDE), notes=[str(unit)])
+        SheetTile(input_image.fitted(image, SIDE), notes=[f"{unit} {words.get(unit, '')}".rstrip()])
         for image, unit in zip(images, units, strict=True)
     ]
