@@ -58,10 +58,10 @@ def test_the_closest_property_is_that_of_numpy() -> None:
 
 def test_what_cannot_be_compared_has_no_correlations() -> None:
     flat = FeatureMaps("dense", torch.rand(4))
-    small, picture = FeatureMaps("late", torch.rand(4, 4, 9)), torch.rand(3, 32, 32)
+    small, picture = FeatureMaps("late", torch.rand(4, 9, 20)), torch.rand(3, 32, 32)
     assert picture_correlations(flat, picture, SPEC, [0]) == ()
     assert picture_correlations(small, picture, SPEC, [0]) == ()
-    still = picture_correlations(FeatureMaps("off", torch.ones(1, 8, 8)), picture, SPEC, [0])
+    still = picture_correlations(FeatureMaps("off", torch.ones(1, 10, 10)), picture, SPEC, [0])
     assert still[0].value == 0 and not still[0].follows
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -27,7 +28,10 @@ class PictureCorrelation:
         name: `light` or `dark`; `edges` (of any direction), `flat`, `horizontal`, `vertical` or `diagonal`
             (edges); `red`, `green`, `yellow` or `blue`.
         value: Pearson's correlation with it over the positions of the map, from 0 to 1.
+        fewest_positions: along each axis; coarser maps are not compared, they agree with something by chance.
     """
+
+    fewest_positions: ClassVar[int] = 10
 
     unit: int
     name: str
@@ -58,10 +62,10 @@ def picture_correlations(
 
     Returns:
         For each unit the property with the largest correlation; none where the map or the picture has no two
-            axes, or the map fewer than 5 positions along one.
+            axes, or the map fewer than 10 positions along one.
     """
     spread = maps.maps.dim() == 3 and picture.dim() == 3 and len(picture) in (1, 3)
-    if not spread or min(maps.maps.shape[1:]) < 5:
+    if not spread or min(maps.maps.shape[1:]) < PictureCorrelation.fewest_positions:
         return ()
     small = functional.adaptive_avg_pool2d(picture.detach().cpu().float(), tuple(maps.maps.shape[1:]))
     named = _properties(small, spec)

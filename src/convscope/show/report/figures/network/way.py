@@ -14,6 +14,7 @@ from convscope.show.report.i18n import LANGUAGES, bilingual, plain
 from convscope.show.svg import element, join
 from convscope.worlds import Sample, world_of
 
+SEPARATORS = {"en": ", ", "zh": "、"}
 PICTURES = ("image", DIGIT)
 """Kinds of inputs that maps can be compared with."""
 Follows = Mapping[str, Sequence[PictureCorrelation]]
@@ -90,7 +91,7 @@ def names_of(units: Sequence[PictureCorrelation], *, ink: bool) -> dict[str, str
     """
     counts = Counter(name_of(one, ink=ink) for one in units if one.follows)
     return {
-        language: plain("look.way.and", language).join(
+        language: SEPARATORS[language].join(
             plain("look.way.count", language, name=plain(f"look.follows.{name}", language), count=count)
             for name, count in counts.most_common()
         )
@@ -112,8 +113,9 @@ def figure(
     Returns:
         The figure; None where fewer than two of the layers have maps that can be compared with a picture.
     """
-    rows = [maps for maps in layers if maps.place in follows]
-    if len(rows) < 2:
+    rows = [maps for maps in layers if maps.maps.dim() == 3 and maps.has_maps]
+    compared = [maps.place for maps in rows if maps.place in follows]
+    if len(compared) < 2:
         return None
     ink = world_of(net.input_spec).is_ink
     fields, whole = fields_of(net, [maps.place for maps in rows]), tuple(net.input_spec.shape[1:])
@@ -122,17 +124,20 @@ def figure(
         *(element("th", bilingual(f"look.way.{name}")) for name in ("layer", "maps", "sees", "follow")),
     )
     lines = [
-        _line(maps, fields.get(maps.place), whole, follows[maps.place], anchors, ink=ink) for maps in rows
+        _line(maps, fields.get(maps.place), whole, follows.get(maps.place, ()), anchors, ink=ink)
+        for maps in rows
     ]
     table = element("table", element("thead", head), element("tbody", *lines), class_="exact through")
-    first, last = (follows[rows[k].place] for k in (0, -1))
+    first, last = (follows[compared[k]] for k in (0, -1))
     early, late = (sum(one.follows for one in units) for units in (first, last))
     said = None
     if late < early:
-        names = {"first": rows[0].place, "last": rows[-1].place}
+        names = {"first": compared[0], "last": compared[-1]}
         counts = {"early": early, "late": late, "shown": len(first), "shown_late": len(last)}
         said = bilingual("look.way.fewer", tag="p", class_="said", **names, **counts)
-    return Figure("look.way", join([said, table]), "", "", wide=True)
+    return Figure(
+        "look.way", join([said, table]), "", "", {"least": PictureCorrelation.fewest_positions}, wide=True
+    )
 
 
 def _line(
@@ -145,7 +150,9 @@ def _line(
     ink: bool,
 ) -> Markup:
     count, height, width = maps.maps.shape
-    name = element("a", maps.place, href=f"#{anchors[maps.place]}", translate="no")
+    parts = maps.place.split(".")
+    broken = [part for one in parts[:-1] for part in (f"{one}.", element("wbr"))]
+    name = element("a", *broken, parts[-1], href=f"#{anchors[maps.place]}", translate="no")
     if field is None:
         seen = Markup("—")
     elif all(one >= extent for one, extent in zip(field, whole, strict=True)):
@@ -153,7 +160,7 @@ def _line(
     else:
         seen = element("span", "×".join(map(str, field)), translate="no")
     number = sum(one.follows for one in units)
-    share = element("b", bilingual("look.way.of", count=number, shown=len(units)))
+    share = element("b", bilingual("look.way.of", count=number, shown=len(units))) if units else Markup("—")
     what = names_of(units, ink=ink)
     words = [element("small", text, lang=language) for language, text in what.items() if text]
     detail = element("div", *words) if words else None
