@@ -55,7 +55,7 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
         `input`, or the layer whose output is attributed), for texts `words` (each with its attribution; of
         methods whose attributions have no sum, as a share of the largest), and for spectrograms `heat`: its
         `values` (a list for each row, low frequencies first), the `hertz` of its rows (empty for an MFCC) and
-        the `seconds` of its columns. `page` is the file name of the page; null without `--compare`.
+        the `seconds` of its columns.
 
     Raises:
         Interrupted: stopped; the attributions so far are saved (exit code 130).
@@ -196,7 +196,6 @@ def _save(
         "said_zh": [line["zh"] for line in said],
         "verdicts": verdicts,
         "explanations": found,
-        "page": PAGE if recipe.compare else None,
     }
 
 

@@ -56,10 +56,10 @@ def table(document: dict[str, Any]) -> Any:
         made.add_row(Text(entry["target"]), Text(method), *verdict, *cells, fades, f"{entry['seconds']:.2f}")
     words = [_words(entry) for entry in document["explanations"] if "words" in entry]
     said = [Text(sentence) for sentence in document["said"]]
-    if document.get("page") is None:
+    page = Path(document["out"]) / "index.html"
+    if not page.is_file():
         return Group(*said, "", *words, made)
-    page = printable(Path(document["out"]) / document["page"])
-    return Group(*said, "", *words, made, Text(f"The page: {page}  (open it in a browser)"))
+    return Group(*said, "", *words, made, Text(f"The page: {printable(page)}  (open it in a browser)"))
 
 
 def _sorted(entries: list[dict[str, Any]], verdicts: dict[str, Any]) -> list[dict[str, Any]]:
