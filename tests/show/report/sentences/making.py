@@ -265,16 +265,19 @@ def following(name: str, value: float = 0.9, ink: bool = False) -> str:
     )
 
 
-def way_through(first: tuple[float, ...], last: tuple[float, ...] | None, side: int = 3) -> str:
-    """The table of the first and the last layer, whose maps follow edges as closely as is given."""
+def way_through(
+    first: tuple[float, ...] = (0.9, 0.9), last: tuple[float, ...] | None = (0.9, 0.9), side=3, then=1
+) -> str:
+    """The table of two layers with kernels of given sides, whose maps follow edges as closely as is given."""
     spec = TensorSpec((1, 8, 8))
-    net = wrap(build(chain(spec.shape, f"conv 2 {side}x{side}, relu, dense 2"), seed=0).eval(), spec)
-    given = {"conv1": first, **({"relu1": last} if last is not None else {})}
+    text = f"conv 2 {side}x{side}, conv 2 {then}x{then}, dense 2"
+    net = wrap(build(chain(spec.shape, text), seed=0).eval(), spec)
+    given = {"conv1": first, **({"conv2": last} if last is not None else {})}
     follows = {
         p: tuple(PictureCorrelation(k, "edges", v) for k, v in enumerate(vs)) for p, vs in given.items()
     }
-    seen = [FeatureMaps(place, torch.ones(2, 6, 6)) for place in ("conv1", "relu1")]
-    figure = way.figure(net, seen, follows, {"conv1": "a", "relu1": "a"})
+    seen = [FeatureMaps(place, torch.ones(2, 6, 6)) for place in ("conv1", "conv2")]
+    figure = way.figure(net, seen, follows, {"conv1": "a", "conv2": "a"})
     return titled(figure) + visible(figure.body) if figure else ""
 
 

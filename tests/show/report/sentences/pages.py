@@ -226,7 +226,7 @@ LOOK = [
     ),
     S(
         "look.way.fewer",
-        "In conv1, 2 of the 2 strongest maps follow brightness, edges or colours of the picture; in relu1 "
+        "In conv1, 2 of the 2 strongest maps follow brightness, edges or colours of the picture; in conv2 "
         "1 of 2",
         "在 conv1 中，最强的 2 张图里有 2 张跟随",
         making.way_through,
@@ -234,6 +234,15 @@ LOOK = [
         {"first": (0.9, 0.9), "last": (0.9, 0.9)},
         {"first": (0.9, 0.5), "last": (0.9, 0.9)},
         {"first": (0.9, 0.9), "last": None},
+    ),
+    S(
+        "look.way.widens",
+        "In conv1, a position of a map sees 3×3 of the 8×8 pixels of the input; in conv2, 5×5.",
+        "看到输入 8×8 像素中的 3×3；在 conv2 中看到5×5。",
+        making.way_through,
+        {"then": 3},
+        {"then": 1},
+        {"then": 4},
     ),
     S(
         "look.way.title",

@@ -1,5 +1,6 @@
 """What the maps of one picture follow in it, and the figure of the way through the layers."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +11,7 @@ from convscope.nets import LayerAddress, Net
 from convscope.see.features import FeatureMaps, PictureCorrelation, picture_correlations
 from convscope.see.units import receptive_field
 from convscope.show.report.figure import Figure
-from convscope.show.report.i18n import LANGUAGES, bilingual, plain
+from convscope.show.report.i18n import LANGUAGES, bilingual, plain, spoken
 from convscope.show.svg import element, join
 from convscope.worlds import Sample, world_of
 
@@ -130,14 +131,27 @@ def figure(
     table = element("table", element("thead", head), element("tbody", *lines), class_="exact through")
     first, last = (follows[compared[k]] for k in (0, -1))
     early, late = (sum(one.follows for one in units) for units in (first, last))
-    said = None
+    said = _widening([maps.place for maps in rows], fields, whole)
     if late < early:
         names = {"first": compared[0], "last": compared[-1]}
         counts = {"early": early, "late": late, "shown": len(first), "shown_late": len(last)}
-        said = bilingual("look.way.fewer", tag="p", class_="said", **names, **counts)
+        said.append(bilingual("look.way.fewer", tag="p", class_="said", **names, **counts))
     return Figure(
-        "look.way", join([said, table]), "", "", {"least": PictureCorrelation.fewest_positions}, wide=True
+        "look.way", join([*said, table]), "", "", {"least": PictureCorrelation.fewest_positions}, wide=True
     )
+
+
+def _widening(
+    places: Sequence[str], fields: Mapping[str, tuple[int, ...]], whole: tuple[int, ...]
+) -> list[Markup]:
+    """Say how much of the input a position sees in the first and in the last layer, if that grows."""
+    first, last = (fields.get(places[k]) for k in (0, -1))
+    if first is None or last is None or math.prod(first) >= math.prod(last):
+        return []
+    sizes = ["×".join(map(str, one)) for one in (first, last, whole)]
+    large = spoken("look.way.all") if last == whole else dict.fromkeys(LANGUAGES, sizes[1])
+    names = {"first": places[0], "last": places[-1], "small": sizes[0], "whole": sizes[2]}
+    return [bilingual("look.way.widens", tag="p", class_="said", **names, large=large)]
 
 
 def _line(
