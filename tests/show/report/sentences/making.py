@@ -270,7 +270,7 @@ def way_through(
 ) -> str:
     """The table of two layers with kernels of given sides, whose maps follow edges as closely as is given."""
     spec = TensorSpec((1, 8, 8))
-    text = f"conv 2 {side}x{side}, conv 2 {then}x{then}, dense 2"
+    text = f"conv 2 {side}x{side}, conv 2 {then}x{then}, flatten, dense 2"
     net = wrap(build(chain(spec.shape, text), seed=0).eval(), spec)
     given = {"conv1": first, **({"conv2": last} if last is not None else {})}
     follows = {

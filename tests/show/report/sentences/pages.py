@@ -78,19 +78,19 @@ RUNS = [
 
 MAPPED = {"values": torch.ones(2, 4, 4)}, {"values": torch.ones(2)}
 FOLLOWED = (
-    ("light", "bright areas 0.90", "亮处 0.90", False),
-    ("dark", "dark areas 0.90", "暗处 0.90", False),
-    ("ink", "ink 0.90", "笔墨 0.90", True),
-    ("paper", "paper 0.90", "纸面 0.90", True),
-    ("edges", "edges 0.90", "边缘 0.90", False),
-    ("horizontal", "horizontal edges 0.90", "水平边缘 0.90", False),
-    ("vertical", "vertical edges 0.90", "竖直边缘 0.90", False),
-    ("diagonal", "diagonal edges 0.90", "斜向边缘 0.90", False),
-    ("flat", "flat areas 0.90", "平坦处 0.90", False),
-    ("red", "red 0.90", "红色 0.90", False),
-    ("green", "green 0.90", "绿色 0.90", False),
-    ("yellow", "yellow 0.90", "黄色 0.90", False),
-    ("blue", "blue 0.90", "蓝色 0.90", False),
+    ("light", "bright areas", "亮处 0.90", False),
+    ("dark", "dark areas", "暗处 0.90", False),
+    ("ink", "ink", "笔墨 0.90", True),
+    ("paper", "paper", "纸面 0.90", True),
+    ("edges", "edges", "边缘 0.90", False),
+    ("horizontal", "horizontal edges", "水平边缘 0.90", False),
+    ("vertical", "vertical edges", "竖直边缘 0.90", False),
+    ("diagonal", "diagonal edges", "斜向边缘 0.90", False),
+    ("flat", "flat areas", "平坦处 0.90", False),
+    ("red", "red", "红色 0.90", False),
+    ("green", "green", "绿色 0.90", False),
+    ("yellow", "yellow", "黄色 0.90", False),
+    ("blue", "blue", "蓝色 0.90", False),
 )
 
 LOOK = [
@@ -194,7 +194,7 @@ LOOK = [
         {"count": 1},
     ),
     S("look.maps.layer", "2 units, maps of 4×4", "特征图 4×4", making.headed, *MAPPED),
-    S("look.maps.limit", "the layer's scale: 1", "最深颜色：1", making.headed, *MAPPED),
+    S("look.maps.limit", "full colour on the", "最深颜色：1", making.headed, *MAPPED),
     S(
         "look.maps.values",
         "3 units with one value each",
@@ -243,6 +243,14 @@ LOOK = [
         {"then": 3},
         {"then": 1},
         {"then": 4},
+    ),
+    S(
+        "look.way.of",
+        "1 of 2",
+        "2 张中 1 张",
+        making.way_through,
+        {"first": (0.9, 0.9), "last": (0.9, 0.5)},
+        {"first": (0.9, 0.9), "last": (0.9, 0.9)},
     ),
     S(
         "look.way.title",
@@ -344,8 +352,8 @@ UNIT = [
     ),
     S(
         "unit.bottom.title",
-        "The other end of its range",
-        "取值范围的另一端",
+        "The other end of its range: down to",
+        "取值范围的另一端：低至",
         making.examples,
         {"bottom": True},
         {},

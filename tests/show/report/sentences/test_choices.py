@@ -199,7 +199,7 @@ ELSEWHERE = {
 }
 """Tests elsewhere that make a sentence false and see it go, with the keys of their sentences."""
 NAMES = (
-    *("atlas.classes", "atlas.labels", "explain.table.chance"),  # heads of lists and of a table
+    *("atlas.classes", "atlas.labels"),  # heads of lists
     *("page.alt.cell", "page.alt.part", "page.alt.unnamed"),  # names of drawings, and of a control
     "look.input.file",
     "explain.sheet.note",  # how to read it

@@ -148,8 +148,8 @@ def sheet(portrait: UnitReport, net: Net, note: str) -> Image.Image:
         The sheet in RGB.
     """
     rows = []
-    ends = [("largest", portrait.top), *([] if is_floor(portrait) else [("smallest", portrait.bottom)])]
-    for k, (name, chosen) in enumerate(ends):
+    ends = (("largest", portrait.top), ("smallest", portrait.bottom))
+    for k, (name, chosen) in enumerate(ends[: 1 if is_floor(portrait) else 2]):
         found = portrait.ngrams[k] if portrait.ngrams is not None else None
         best = [] if found is None else [found.texts[0], f"{found.values[0]:.3g} by its weights"]
         for first in range(0, len(chosen), 2):
