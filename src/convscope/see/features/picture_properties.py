@@ -67,7 +67,8 @@ def picture_correlations(
     spread = maps.maps.dim() == 3 and picture.dim() == 3 and len(picture) in (1, 3)
     if not spread or min(maps.maps.shape[1:]) < PictureCorrelation.fewest_positions:
         return ()
-    small = functional.adaptive_avg_pool2d(picture.detach().cpu().float(), tuple(maps.maps.shape[1:]))
+    height, width = maps.maps.shape[1:]
+    small = functional.adaptive_avg_pool2d(picture.detach().cpu().float(), (height, width))
     named = _properties(small, spec)
     seen = _standardised(torch.stack([values for _, values in named]))
     found = _standardised(maps.maps[list(units)].detach().cpu().float()) @ seen.T
