@@ -9,10 +9,10 @@ from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import SheetTile, in_rows
 
 READ = {
-    True: "Each picture was optimised from noise, towards the activations that one layer has for the original."
-    " Cosine 1 and 100% explained: it has the same for both.",
-    False: "Each picture was optimised from noise, towards the activations that one layer has for the original,"
-    " only stronger: more than 1 x is exaggerated. Cosine 1: all units in the same proportions.",
+    True: "Each picture was optimised from noise, towards the activations that one layer has for the"
+    " original. Cosine 1 and 100% explained: it has the same for both.",
+    False: "Each picture was optimised from noise, towards the activations that one layer has for the"
+    " original, only stronger: more than 1 x is exaggerated. Cosine 1: all units in the same proportions.",
 }
 """How to read a sheet of inversions (True), or of caricatures."""
 SIDE, COLUMNS = 224, 6
