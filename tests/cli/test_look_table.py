@@ -8,14 +8,16 @@ from convscope.cli.tables.input.look import table
 
 
 def entry(place: str, strength: float, *, listed: bool) -> dict:
-    unit = {"unit": 3, "deviation": strength, "degree": -5e6}
+    unit = {"unit": 3, "deviation": 77.0, "inside": strength, "degree": -5e6}
     return {"place": place, "shape": [8, 4, 4], "zero_maps": 0, "strongest": [unit], "listed": listed}
 
 
 def shown(layers: list[dict]) -> str:
     console = Console(width=160, record=True, quiet=False)
     with console.capture() as got:
-        console.print(table({"layers": layers, "health": [], "said": [], "page": "look.html"}))
+        console.print(
+            table({"layers": layers, "health": [], "said": [], "page": "look.html", "out": "there"})
+        )
     return got.get()
 
 

@@ -147,10 +147,12 @@ def test_look_shows_every_layer_and_its_degrees(convscope, digit: Path, tmp_path
     maps = torch.nn.functional.conv2d(image, net.module.conv1.weight, net.module.conv1.bias)  # pyright: ignore
     sums, spread = maps[0].sum((1, 2)).detach(), maps[0].detach().numpy().std((1, 2))
     strongest = layers["conv1"]["strongest"][0]
-    assert strongest["unit"] == int(spread.argmax())
-    assert strongest["deviation"] == pytest.approx(float(spread.max()), rel=1e-4)
+    inside = maps[0].detach().numpy()[:, 1:-1, 1:-1].std((1, 2))
+    assert strongest["unit"] == int(inside.argmax())
+    assert strongest["inside"] == pytest.approx(float(inside.max()), rel=1e-4)
+    assert strongest["deviation"] == pytest.approx(float(spread[strongest["unit"]]), rel=1e-4)
     assert strongest["degree"] == pytest.approx(float(sums[strongest["unit"]]), rel=1e-4)
-    listed = [entry["deviation"] for entry in layers["conv2"]["strongest"]]
+    listed = [entry["inside"] for entry in layers["conv2"]["strongest"]]
     assert listed == sorted(listed, reverse=True) and min(listed) >= 0
     assert {layer["picture"] for layer in layers.values()} == {None}
     assert {f["place"] for f in found["filters"]} == {"conv1", "conv2"}

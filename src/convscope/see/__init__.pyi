@@ -18,6 +18,7 @@ from .features import EffectiveReceptiveField as EffectiveReceptiveField
 from .features import FeatureMaps as FeatureMaps
 from .features import Filters as Filters
 from .features import FollowingLayer as FollowingLayer
+from .features import PictureCorrelation as PictureCorrelation
 from .features import UnitTerms as UnitTerms
 from .features import activation_sum as activation_sum
 from .features import activations as activations
@@ -26,6 +27,7 @@ from .features import feature_maps as feature_maps
 from .features import filters as filters
 from .features import layers_with_filters as layers_with_filters
 from .features import layers_with_units as layers_with_units
+from .features import picture_correlations as picture_correlations
 from .features import unit_terms as unit_terms
 from .optimize import ImageParameterization as ImageParameterization
 from .optimize import Objective as Objective

@@ -13,7 +13,7 @@ Label = str | Mapping[str, str]
 """A text, or one for each language: `{"en": ..., "zh": ...}`."""
 INSIDE = ("#", "data:image/png;base64,", "data:image/webp;base64,", "data:audio/wav;base64,")
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
-_VOID = frozenset({"img", "br", "input", "meta", "hr"})
+_VOID = frozenset({"img", "br", "input", "meta", "hr", "wbr"})
 _REFUSED = frozenset({"script", "iframe", "object", "embed", "foreignObject", "link", "base"})
 
 

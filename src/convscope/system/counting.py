@@ -30,6 +30,20 @@ def capped_share(value: float) -> str:
     return f"{value:.1%}" if value <= MOST_SHARE else f"over {MOST_SHARE:.0%}"
 
 
+def percent_short_of(share: float) -> str:
+    """Write a share in percent with one decimal, which is 100.0 only for all and 0.0 only for none.
+
+    Args:
+        share: from 0 to 1.
+
+    Returns:
+        Such as `62.5`, without a sign; `>99.9` and `<0.1` where rounding would say all or none.
+    """
+    if 0 < share < 0.0005:
+        return "<0.1"
+    return ">99.9" if 0.9995 <= share < 1 else f"{100 * share:.1f}"
+
+
 def percent_right(accuracy: float) -> str:
     """Write an accuracy in percent with one decimal, so that it is the complement of `percent_wrong`.
 

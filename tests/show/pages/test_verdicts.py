@@ -40,6 +40,7 @@ def test_removed_words_are_unknown_and_removed_pixels_are_not():
 
 
 LEADS = {"blur": (0.8, 0.5, 0.4), "mean": (0.7, 0.5, 0.4)}
+TIED = {**LEADS, "mean": (0.5, 0.7, 0.2)}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,10 @@ LEADS = {"blur": (0.8, 0.5, 0.4), "mean": (0.7, 0.5, 0.4)}
         ("The numbers favour Alpha here", LEADS, {**LEADS, "mean": (0.55, 0.5, 0.4)}),
         ("The numbers favour Alpha here", LEADS, {**LEADS, "margin": 0.25}),
         ("The numbers favour Alpha here", LEADS, {**LEADS, "stays": (True, False, False)}),
-        ("cannot decide between Alpha and Beta", {**LEADS, "mean": (0.5, 0.7, 0.2)}, LEADS),
+        ("cannot decide between Alpha and Beta", {**TIED, "alike": APART}, LEADS),
+        ("cannot decide between Alpha and Beta", {**TIED, "alike": APART}, TIED),
+        ("support Alpha and Beta alike", TIED, {**TIED, "alike": APART}),
+        ("support Alpha and Beta alike", TIED, LEADS),
         ("None of the 3 maps passes the checks", {"blur": (0.05,) * 3, "mean": (0.9,) * 3}, LEADS),
         ("None of the 3 maps passes the checks", {**LEADS, "stays": (True,) * 3}, LEADS),
         ("the next that passes, Beta", LEADS, {**LEADS, "stays": (False, True, True)}),

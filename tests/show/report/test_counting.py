@@ -10,7 +10,7 @@ import pytest
 
 import convscope
 from convscope.show.report.i18n import plain, texts
-from convscope.system.counting import counted, percent_right, percent_wrong
+from convscope.system.counting import counted, percent_right, percent_short_of, percent_wrong
 
 NOUNS = (
     "times|files|samples|answers|layers|units|inputs|texts|runs|methods|epochs|pairs|kinds|maps|cells|moves"
@@ -98,3 +98,19 @@ def test_right_and_wrong_are_a_hundred_together(right):
     assert abs(float(percent_wrong(accuracy)) - 100 * (1 - accuracy)) <= 0.0501
     noisy = 1 - (1 - accuracy)
     assert percent_right(noisy) == percent_right(accuracy)
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0, "0.0"),
+        (1e-9, "<0.1"),
+        (0.0005, "0.1"),
+        (0.625, "62.5"),
+        (0.9994, "99.9"),
+        (0.9999, ">99.9"),
+        (1, "100.0"),
+    ],
+)
+def test_only_all_is_a_hundred_percent(share, said):
+    assert percent_short_of(share) == said

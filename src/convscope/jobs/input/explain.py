@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from convscope.worlds import Sample
 
 schema = ExplainRecipe
+PAGE = "index.html"
+"""File name of the page that `--compare` writes."""
 
 
 def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
@@ -188,7 +190,7 @@ def _save(
         folder.save_image(attribution.sheet(made, row, note=part, comparison=compared), sheet, mark, target)
     if recipe.compare:
         page = pages.page(made, recipe.command(), comparisons, sample)
-        folder.save_page(page, "index.html", "methods side by side")
+        folder.save_page(page, PAGE, "methods side by side")
     return {
         "said": [line["en"] for line in said],
         "said_zh": [line["zh"] for line in said],

@@ -44,8 +44,10 @@ def run(recipe: FactorsRecipe, workspace: Workspace) -> Steps:
         of all activations that was negative and left out), `said` and `said_zh` (how much of cropped
         photographs the network sees, in English and Chinese; else empty), `groups` and `out` (the folder).
         Each group has `share` (of the reconstructed activations' sum), `units` and `weights` (its at most 5
-        strongest units), `picture` (file name), `unmoved` (whether the gradient was 0 in every step) and
-        `not_raised` (whether the picture excites the group no more than the noise that it started from).
+        strongest units), `picture` (file name), `where` (for each image the third of its height and width in
+        which the group is most active, such as `most active: top left`; empty where it is hardly seen),
+        `unmoved` (whether the gradient was 0 in every step) and `not_raised` (whether the picture excites the
+        group no more than the noise that it started from).
 
     Raises:
         Interrupted: stopped; what was computed before is saved (exit code 130).
@@ -99,10 +101,11 @@ def _save(
     names = [f"group-{k}.png" for k in range(len(found.images))]
     for k, (name, image) in enumerate(zip(names, found.images, strict=True)):
         folder.save_image(input_image.opaque(image, net.input_spec), name, mark, f"group {k}")
-    return {"net": net.name, **_data(found, names)}
+    where = [page.places(page.shares_of(maps, found)) for maps in found.maps]
+    return {"net": net.name, **_data(found, names, where)}
 
 
-def _data(found: "Found", names: list[str]) -> dict[str, Any]:
+def _data(found: "Found", names: list[str], where: list[list[str]]) -> dict[str, Any]:
     strongest = found.directions.topk(min(5, found.directions.shape[1]), dim=1)
     groups = [
         {
@@ -110,6 +113,7 @@ def _data(found: "Found", names: list[str]) -> dict[str, Any]:
             "units": units,
             "weights": weights,
             "picture": name,
+            "where": [places[k] for places in where],
             "unmoved": k in found.unmoved,
             "not_raised": k in found.not_raised,
         }

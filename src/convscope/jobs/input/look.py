@@ -1,8 +1,9 @@
 """Show what a network makes of one picture, layer by layer.
 
-Feature maps of the strongest units of each layer (those whose map varies most over the picture), and the
-filters themselves: one page of all layers, folded by module, and contact sheets; with --places also a sheet
-for each of these. With --data also which units of each layer are dead, saturated or redundant over inputs.
+Feature maps of the strongest units of each layer (those whose map varies most inside its border), what they
+follow in the picture, and the filters themselves: one page of all layers, folded by module, and contact
+sheets; with --places also a sheet for each of these. With --data also which units of each layer are dead,
+saturated or redundant over inputs.
 
     convscope look photo.jpg
     convscope look photo.jpg --places blocks.3.0 --top-channels 16
@@ -47,11 +48,12 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         photographs the network sees, in English and Chinese; else empty), `layers`, `filters`, `health`,
         `page` (file name) and `out` (the folder). Each layer has `place`, `shape`, `zero_maps` (number of
         units whose map is 0 everywhere), `strongest` (the units whose map varies most; entries with `unit`,
-        `deviation`, the standard deviation over the map (null where a unit has one value, by which it is then
-        ranked), `degree`, the sum over the map, and in the output layer `label`), `listed` (whether
-        `look.png` and the terminal show it) and `picture` (file name; null without `--places`). Each entry of
-        `filters` has `place`, `shape` (of the weights) and `picture` (null where kernels cover one position);
-        each of `health` the fields of `LayerHealth` (none without `--data`).
+        `deviation`, the standard deviation over the map, and `inside`, that without its border, by which
+        units are ranked (null where a unit has one value, by which it is then ranked), `degree`, the sum over
+        the map, and in the output layer `label`), `listed` (whether `look.png` and the terminal show it) and
+        `picture` (file name; null without `--places`). Each entry of `filters` has `place`, `shape` (of the
+        weights) and `picture` (null where kernels cover one position); each of `health` the fields of
+        `LayerHealth` (none without `--data`).
 
     Raises:
         UsageError: no image is given, and the network is not one of digits (exit code 2).
@@ -147,12 +149,12 @@ def _layer(
     from convscope.show.pages import features
 
     units, degrees = maps.strongest(recipe.top_channels), maps.degrees
-    deviations = maps.strengths if maps.has_maps else None
     labels = net.classes if maps.place == "output" and len(net.classes) == len(degrees) else ()
     strongest = [
         {
             "unit": unit,
-            "deviation": None if deviations is None else float(deviations[unit]),
+            "deviation": float(maps.deviations[unit]) if maps.has_maps else None,
+            "inside": float(maps.strengths[unit]) if maps.has_maps else None,
             "degree": float(degrees[unit]),
             **({"label": labels[unit]} if labels else {}),
         }

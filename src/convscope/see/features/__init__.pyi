@@ -8,6 +8,8 @@ from .maps import activation_sum as activation_sum
 from .maps import activations as activations
 from .maps import feature_maps as feature_maps
 from .maps import layers_with_units as layers_with_units
+from .picture_properties import PictureCorrelation as PictureCorrelation
+from .picture_properties import picture_correlations as picture_correlations
 from .terms import FollowingLayer as FollowingLayer
 from .terms import UnitTerms as UnitTerms
 from .terms import unit_terms as unit_terms

@@ -51,6 +51,10 @@ def activation_sum(maps: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b"]:
     return maps.sum((-2, -1))
 
 
+BORDER = 14
+"""Positions along the shorter side of a map for each that is left out at its edges where units are ranked."""
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureMaps(Result):
     """The feature maps of one layer for one input; one value for each unit where a layer has no spatial axes.
@@ -84,16 +88,31 @@ class FeatureMaps(Result):
 
     @property
     def strengths(self) -> Float[Tensor, " c"]:
-        """Standard deviation over the map of each unit, or its value where it has only one.
+        """Standard deviation inside the map's border of each unit, or its value where it has only one.
 
         A sum over the map ranks a unit with a constant offset above one that tells parts of the input apart.
+        The border is left out, a fourteenth of the shorter side at each edge (none of 13 positions or fewer):
+        a unit that only responds to padding has the same frame for every input.
         """
         if not self.has_maps:
             return self.maps.flatten()
-        return self.maps.flatten(1).float().std(1, correction=0)
+        return self.inside.flatten(1).float().std(1, correction=0)
+
+    @property
+    def deviations(self) -> Float[Tensor, " c"]:
+        """Standard deviation over the whole map of each unit; 0 where it has only one value."""
+        return self.maps.reshape(len(self.maps), -1).float().std(1, correction=0)
+
+    @property
+    def inside(self) -> Float[Tensor, "c *size"]:
+        """The maps without their border, see `strengths`; all of them where a map has not two axes."""
+        if self.maps.dim() != 3:
+            return self.maps
+        edge = min(self.maps.shape[1:]) // BORDER
+        return self.maps[:, edge : self.maps.shape[1] - edge, edge : self.maps.shape[2] - edge]
 
     def strongest(self, count: int) -> list[int]:
-        """Return the units whose map varies most (or with the largest value), in descending order.
+        """Return the units whose map varies most inside (or with the largest value), in descending order.
 
         Args:
             count: how many; all units where there are fewer.

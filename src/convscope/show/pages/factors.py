@@ -13,10 +13,19 @@ from convscope.see.activation_atlas import Factors
 from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import INK, PAPER, SheetRow, SheetTile
 from convscope.show.images.palette import distinct
+from convscope.show.pages.explanation.text import third
+from convscope.show.report.i18n import plain
 from convscope.system.counting import counted
 
 SIDE = 224
 """Side of a tile, in pixels."""
+FAINT = 0.5
+"""Share of its largest value below which a group is hardly seen in an input."""
+READ = (
+    "A group: units of the layer that are active together. Above: where each is active, in its colour. Below:"
+    " a picture made from noise to excite that group, no part of the picture."
+)
+"""How to read the sheet."""
 NUMBER = 15
 """Height of the number of a group, in pixels."""
 
@@ -25,7 +34,8 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
     """Draw a sheet of activation factors: where each factor is active, and the image optimised for it.
 
     Each input is one row: all factors in their colours, numbered where they are most active, then each factor
-    alone. The last row shows the synthetic images, framed in the factor's colour.
+    alone. The last row shows the synthetic images, framed in the factor's colour, and before them the input
+    where it is one.
 
     Args:
         factors: the non-negative factorisation of a layer's activations.
@@ -38,13 +48,16 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
     shown = [input_image.fitted(worlds.render(p, net.input_spec), SIDE) for p in pictures]
     colours = distinct(len(factors))
     spatial = factors.maps.dim() == 4
-    tops = factors.maps.transpose(0, 1).flatten(1).amax(1).clamp_min(1e-12)
     rows = []
     for image, maps in zip(shown, factors.maps, strict=True):
-        weights = maps / (tops if not spatial else tops[:, None, None])
+        weights = shares_of(maps, factors)
         single = [
-            SheetTile(overlaid(image, weights[k : k + 1], colours[k : k + 1]), f"group {k}")
-            for k in range(len(weights))
+            SheetTile(
+                overlaid(image, weights[k : k + 1], colours[k : k + 1]),
+                f"group {k}",
+                [place] if place else [],
+            )
+            for k, place in enumerate(places(weights))
         ]
         together = overlaid(image, weights, colours)
         if spatial:
@@ -55,10 +68,45 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
         SheetTile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of the activation"])
         for k, (image, colour, share) in enumerate(zip(made, colours, factors.shares.tolist(), strict=False))
     ]
-    rows.append(SheetRow([SheetTile(None), *synthetic]))
+    whole = SheetTile(shown[0], "the picture") if len(shown) == 1 else SheetTile(None)
+    rows.append(SheetRow([whole, *synthetic]))
     verb = "explains" if len(factors) == 1 else "explain"
     summary = f"{counted(len(factors), 'group')} {verb} {factors.explained:.0%} of its positive activations"
-    return contact_sheet.compose(rows, title=f"{factors.place} of {net.name}: {summary}")
+    return contact_sheet.compose(rows, title=f"{factors.place} of {net.name}: {summary}", note=READ)
+
+
+def shares_of(maps: Tensor, factors: Factors) -> Tensor:
+    """Scale the maps of one input, each by the largest value of its factor over all inputs.
+
+    Args:
+        maps: of one input, `[k h w]` or `[k]`.
+        factors: the factorisation that they are from.
+
+    Returns:
+        Maps from 0 to 1.
+    """
+    tops = factors.maps.transpose(0, 1).flatten(1).amax(1).clamp_min(1e-12)
+    return maps / (tops if maps.dim() == 1 else tops[:, None, None])
+
+
+def places(weights: Tensor) -> list[str]:
+    """Name where in one input each factor is most active.
+
+    Args:
+        weights: maps of one input as `shares_of` returns them.
+
+    Returns:
+        The third of the height and of the width, such as `most active: top left`; empty without positions,
+            and for a factor that stays below half of its largest value in this input.
+    """
+    if weights.dim() != 3:
+        return [""] * len(weights)
+    found, (rows, columns) = [], weights.shape[1:]
+    for one in weights:
+        row, column = divmod(int(one.argmax()), columns)
+        name = plain(f"explain.third.{third((row + 0.5) / rows, (column + 0.5) / columns)}")
+        found.append(f"most active: {name}" if float(one.max()) >= FAINT else "")
+    return found
 
 
 def overlaid(image: Image.Image, weights: Tensor, colours: Sequence[tuple[int, int, int]]) -> Image.Image:
@@ -92,7 +140,7 @@ def overlaid(image: Image.Image, weights: Tensor, colours: Sequence[tuple[int, i
     return Image.fromarray(mixed.clip(0, 255).round().astype(np.uint8))
 
 
-def number_groups(image: Image.Image, weights: Tensor, least: float = 0.5) -> None:
+def number_groups(image: Image.Image, weights: Tensor, least: float = FAINT) -> None:
     """Write the number of each group where it is most active, with a pale halo.
 
     Args:

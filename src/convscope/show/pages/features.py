@@ -1,6 +1,7 @@
 """Feature maps of all layers for one input, as one HTML page and as one image."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from markupsafe import Markup
@@ -19,7 +20,8 @@ from convscope.show.pages import crop
 from convscope.show.report.figure import Figure, Section
 from convscope.show.report.figures.matrix import written
 from convscope.show.report.figures.network import layers as rows
-from convscope.show.report.i18n import bilingual, spoken
+from convscope.show.report.figures.network import way
+from convscope.show.report.i18n import bilingual, plain, spoken
 from convscope.show.report.report import Report, render
 from convscope.show.svg import element, join
 from convscope.system.counting import counted
@@ -28,6 +30,12 @@ from convscope.worlds import Sample
 PLUMBING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.Flatten)
 SIDE = 84
 """Side of a tile of the sheet, in pixels."""
+READ = (
+    "A square is the map of one unit, its number below: bright (of layers with negative values orange) where"
+    " it responds to the input; beside the number what of the picture it follows, if anything. Per layer the"
+    " units whose map varies most."
+)
+"""How to read the sheet."""
 MOST_LAYERS = 24
 """Most layers of one group; a module with more is split into the modules inside of it."""
 ROWS = 24
@@ -68,10 +76,17 @@ def page(
     found = groups([layer.place for layer in layers])
     limit = max((rows.limit_of(layer, strongest) for layer in layers if rows.has_maps(layer)), default=0.0)
     units, zeros = (sum(count) for count in ([len(x.maps) for x in layers], [x.zero_maps for x in layers]))
-    reading, shown = reading_of(net, sample, layers), shown_layers(net, layers)
-    sections = [
-        Section("look.head", (_input(net, sample, with_health=bool(health)),), {"strongest": strongest})
-    ]
+    follows = way.followed(net, sample, layers, strongest)
+    ink = worlds.world_of(net.input_spec).is_ink
+    reading, shown = (
+        replace(reading_of(net, sample, layers), follows=follows, ink=ink),
+        shown_layers(net, layers),
+    )
+    anchors = {layers[k].place: _anchor(name) for name, numbers in found for k in numbers}
+    rowed = [layer for layer in layers if layer.place in listed_layers(net, layers)]
+    through = way.figure(net, rowed, follows, anchors)
+    head = tuple(one for one in (_input(net, sample, with_health=bool(health)), through) if one)
+    sections = [Section("look.head", head)]
     for name, numbers in found:
         chosen = [layers[k] for k in numbers]
         figure = rows.figure(
@@ -86,6 +101,7 @@ def page(
         )
         values = {"name": name, "layers": len(chosen), "extent": _extents(chosen)}
         sections.append(Section("look.group", (figure,), values, name=name))
+    sections.append(Section("look.read", (), {"strongest": strongest}, folded=True))
     facts: list[tuple[str, Markup | str]] = [
         ("look.fact.layers", f"{len(layers):,}"),
         ("look.fact.units", f"{units:,}"),
@@ -98,6 +114,11 @@ def page(
     return render(
         Report(tuple(sections), command, "look", facts, values, parts=("look",), tools=tools, notes=notes)
     )
+
+
+def _anchor(name: str) -> str:
+    """Return the id of the section of a group of layers."""
+    return Section("look.group", (), name=name).anchor
 
 
 def reading_of(net: Net, sample: Sample, layers: Sequence[FeatureMaps]) -> rows.Reading:
@@ -329,19 +350,24 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
     if reading.pieces:
         picture = tinted.picture(reading.pieces, [0.0] * len(reading.pieces), width=TEXT)
         strongest = min(strongest, TEXTS)
-    lines, note = [SheetRow([SheetTile(picture)], "the input")], ""
+    lines, note = [SheetRow([SheetTile(picture)], "the input")], READ
     named = listed_layers(net, layers)
+    follows = way.followed(net, sample, [layer for layer in layers if layer.place in named], strongest)
     if len(named) < len(layers):
-        note = (
-            f"{len(named)} of {len(layers)} layers, of each group its last activation; all are in look.html"
+        note += (
+            f" {len(named)} of {len(layers)} layers: of each group its last activation; all are in look.html."
         )
     for layer in (layer for layer in layers if layer.place in named):
-        extent = "x".join(map(str, layer.maps.shape))
+        extent = "x".join(map(str, layer.maps.shape[1:]))
+        units = counted(len(layer.maps), "unit")
+        about = [f"{units}, maps of {extent}" if rows.has_maps(layer) else units]
+        if layer.zero_maps:
+            about.append(f"{layer.zero_maps:,} of them 0 everywhere")
         lines.append(
             SheetRow(
-                _text_tiles(layer, strongest, reading) or _tiles(layer, strongest, net.classes),
+                _text_tiles(layer, strongest, reading) or _tiles(layer, strongest, net, follows),
                 layer.place,
-                [f"{extent}, {layer.zero_maps} are 0 everywhere"],
+                about,
             )
         )
     return contact_sheet.compose(lines, title=f"One input through {net.name}", note=note)
@@ -398,9 +424,9 @@ def _text_tiles(layer: FeatureMaps, strongest: int, reading: rows.Reading) -> li
     return found
 
 
-def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[SheetTile]:
-    """Return the strongest units of a layer as tiles: their maps, or their values where they have no map."""
-    units = layer.strongest(strongest)
+def _tiles(layer: FeatureMaps, strongest: int, net: Net, follows: way.Follows) -> list[SheetTile]:
+    """Return the strongest units of a layer as tiles: their maps and what these follow, or their values."""
+    units, labels, ink = layer.strongest(strongest), net.classes, worlds.world_of(net.input_spec).is_ink
     if layer.maps.dim() != 3 or not rows.has_maps(layer):
         named = layer.place == "output" and len(labels) == len(layer.maps)
         names = [labels[unit].split(",")[0] if named else str(unit) for unit in units]
@@ -409,7 +435,9 @@ def _tiles(layer: FeatureMaps, strongest: int, labels: Sequence[str]) -> list[Sh
             for name, unit in zip(names, units, strict=True)
         ]
     images = feature_map.on_one_scale(layer.maps.float().cpu().numpy(), units)
+    found = {one.unit: way.name_of(one, ink=ink) for one in follows.get(layer.place, ()) if one.follows}
+    words = {unit: plain(f"look.follows.{name}") for unit, name in found.items()}
     return [
-        SheetTile(input_image.fitted(image, SIDE), notes=[str(unit)])
+        SheetTile(input_image.fitted(image, SIDE), notes=[f"{unit} {words.get(unit, '')}".rstrip()])
         for image, unit in zip(images, units, strict=True)
     ]

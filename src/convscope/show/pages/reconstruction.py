@@ -8,6 +8,13 @@ from convscope.see.visualization import Reconstruction
 from convscope.show.images import contact_sheet, input_image
 from convscope.show.images.contact_sheet import SheetTile, in_rows
 
+READ = {
+    True: "Each picture was optimised from noise, towards the activations that one layer has for the"
+    " original. Cosine 1 and 100% explained: it has the same for both.",
+    False: "Each picture was optimised from noise, towards the activations that one layer has for the"
+    " original, only stronger: more than 1 x is exaggerated. Cosine 1: all units in the same proportions.",
+}
+"""How to read a sheet of inversions (True), or of caricatures."""
 SIDE, COLUMNS = 224, 6
 """Side of a tile in pixels; most tiles in a row."""
 
@@ -40,4 +47,5 @@ def sheet(drawn: Reconstruction, net: Net, title: str, note: str = "") -> Image.
         SheetTile(input_image.fitted(worlds.render(picture, net.input_spec), SIDE), name, notes)
         for picture, (name, notes) in zip((drawn.original, *drawn.images), captions, strict=False)
     ]
-    return contact_sheet.compose(in_rows(tiles, min(len(tiles), COLUMNS)), title=title)
+    columns = min(len(tiles), COLUMNS)
+    return contact_sheet.compose(in_rows(tiles, columns), title=title, note=READ[drawn.exact])

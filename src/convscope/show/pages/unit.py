@@ -16,7 +16,10 @@ from convscope.show.report.figures.network import unit as figures
 from convscope.show.report.figures.network import unit_texts as texts
 from convscope.show.report.i18n import Text, bilingual
 from convscope.show.report.report import Report, render
+from convscope.system.counting import percent_short_of
 
+READ = ("large: made for the unit", "above: what it sees", "below: the whole input", "class: value")
+"""How to read a row of the sheet."""
 LARGE, SMALL = 224, 106
 """Sides of synthetic and of real images, in pixels; two real ones and a gap are as high as the former."""
 
@@ -60,9 +63,13 @@ def page(
     section = Section(f"{prefix}.head", tuple(figure for figure in found if figure is not None))
     percentile = portrait.percentile
     facts = [
-        *([] if percentile is None else [(f"{prefix}.fact.percentile", f"{percentile:.1f}%")]),
+        *(
+            []
+            if percentile is None
+            else [(f"{prefix}.fact.percentile", f"{percent_short_of(percentile / 100)}%")]
+        ),
         (f"{prefix}.fact.best", figures.number(portrait.top[0].example.value)),
-        (f"{prefix}.fact.inactive", f"{100 * entry.inactive_share:.1f}%"),
+        (f"{prefix}.fact.active", f"{percent_short_of(1 - entry.inactive_share)}%"),
         (f"{prefix}.fact.state", bilingual(f"unit.state.{state(portrait)}")),
     ]
     name = f"{portrait.place} ({portrait.label})" if portrait.label else portrait.place
@@ -105,17 +112,17 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
     rows = []
     if texts.is_text(portrait):
         return texts.sheet(portrait, net, _summary(portrait))
-    for made, patches, name in (
-        (portrait.maximizing, portrait.top, "maximised"),
-        (portrait.minimizing, portrait.bottom, "minimised"),
-    ):
+    ends = [(portrait.maximizing, portrait.top, "maximised", "largest peaks")]
+    if not figures.is_floor(portrait):
+        ends.append((portrait.minimizing, portrait.bottom, "minimised", "smallest values"))
+    for made, patches, name, end in ends:
         tiles = []
         if made is not None:
             large = input_image.fitted(worlds.render(made.crop, net.input_spec), LARGE)
             text = f"{made.value:.3g}{', no gradient' if made.no_gradient else ''}"
             tiles.append(SheetTile(large, f"{name}: {text}"))
         examples = [_example(patch, portrait, net.input_spec) for patch in patches]
-        rows.append(SheetRow([*tiles, *examples]))
+        rows.append(SheetRow([*tiles, *examples], end, READ))
     title = f"{portrait.place}{f' ({portrait.label})' if portrait.label else ''} of {net.name}"
     return contact_sheet.compose(rows, title=title, note=_summary(portrait))
 
@@ -137,8 +144,12 @@ def _summary(portrait: UnitReport) -> str:
     kind, best = ("texts", "the best n-gram") if is_text else ("images", "the synthetic image")
     made = ""
     if portrait.percentile is not None:
-        made = f"; {best} has a higher peak than {portrait.percentile:.1f}% of them"
+        made = f"; {best} has a higher peak than {percent_short_of(portrait.percentile / 100)}% of them"
+    floor = ""
+    if figures.is_floor(portrait):
+        lowest, count = portrait.bottom[0].example.value, len(portrait.bottom)
+        floor = f"; the smallest value is {lowest:.3g}, of {count} of them or more"
     return (
-        f"{entry.images:,} real {kind}: peaks up to {entry.top[0].value:.3g}, not above 0 for"
-        f" {100 * entry.inactive_share:.1f}%{made}"
+        f"{entry.images:,} real {kind}: peaks up to {entry.top[0].value:.3g}, above 0 for"
+        f" {percent_short_of(1 - entry.inactive_share)}%{made}{floor}"
     )

@@ -31,7 +31,14 @@ from convscope.learn import (
 )
 from convscope.learn.runs.comparison import AccuracyDifference
 from convscope.nets import SpectrogramAxes, build, load, wrap
-from convscope.see import feature_maps, filters, layer_health, unit_report
+from convscope.see import (
+    FeatureMaps,
+    PictureCorrelation,
+    feature_maps,
+    filters,
+    layer_health,
+    unit_report,
+)
 from convscope.see.attribution import explain
 from convscope.see.attribution.metrics.average_drop import AverageDrop
 from convscope.see.attribution.metrics.completeness import Completeness
@@ -42,7 +49,7 @@ from convscope.see.attribution.metrics.weight_randomization import WeightRandomi
 from convscope.show.pages import crop, features, runs, training, unit
 from convscope.show.pages.explanation import attribution, page, text, verdicts
 from convscope.show.report.figure import Figure
-from convscope.show.report.figures.network import layers, unit_texts
+from convscope.show.report.figures.network import layers, unit_texts, way
 from convscope.show.report.figures.network import unit as unit_figures
 from convscope.show.report.figures.runs import tables
 from convscope.show.report.figures.training import (
@@ -244,6 +251,36 @@ def folded(count: int, shown: tuple[int, ...] = (-1,), health=False, kernels=Fal
     return visible(layers.figure(maps, 2, (), {h.place: h for h in checked}, found, 1.0, shown=names).body)
 
 
+def headed(values: torch.Tensor) -> str:
+    """The row of one layer with given activations."""
+    return visible(layers.figure([FeatureMaps("place", values)], 2, (), {}, {}, 1.0).body)
+
+
+def following(name: str, value: float = 0.9, ink: bool = False) -> str:
+    """The tile of a map that follows something in the picture, as closely as is given."""
+    found = {"place": (PictureCorrelation(0, name, value),)}
+    reading = layers.Reading(follows=found, ink=ink)
+    return visible(
+        layers.figure([FeatureMaps("place", torch.ones(1, 4, 4))], 1, (), {}, {}, 1.0, reading).body
+    )
+
+
+def way_through(
+    first: tuple[float, ...] = (0.9, 0.9), last: tuple[float, ...] | None = (0.9, 0.9), side=3, then=1
+) -> str:
+    """The table of two layers with kernels of given sides, whose maps follow edges as closely as is given."""
+    spec = TensorSpec((1, 8, 8))
+    text = f"conv 2 {side}x{side}, conv 2 {then}x{then}, flatten, dense 2"
+    net = wrap(build(chain(spec.shape, text), seed=0).eval(), spec)
+    given = {"conv1": first, **({"conv2": last} if last is not None else {})}
+    follows = {
+        p: tuple(PictureCorrelation(k, "edges", v) for k, v in enumerate(vs)) for p, vs in given.items()
+    }
+    seen = [FeatureMaps(place, torch.ones(2, 6, 6)) for place in ("conv1", "conv2")]
+    figure = way.figure(net, seen, follows, {"conv1": "a", "conv2": "a"})
+    return titled(figure) + visible(figure.body) if figure else ""
+
+
 def answering(net: str | None) -> str:
     """The facts of a page of feature maps, of a network with names of classes and of one without."""
     loaded = load(net) if net else small(digits.SPEC)
@@ -319,13 +356,16 @@ def framed(high=(), low=()) -> str:
     return titled(figure, "caption") + alts(figure.body)
 
 
-def examples(of=unit_figures, labels=(3, 3, 3, 3), bottom=False) -> str:
+def examples(of=unit_figures, labels=(3, 3, 3, 3), bottom=False, floor=False) -> str:
     """The title of the strongest inputs, of given classes; of texts without the texts."""
     top = tuple(replace(e, label=k) for e, k in zip(portrait().entry.top, labels, strict=True))
     sizes = torch.full((10,), 3)
     entry = replace(portrait().entry, top=top, class_sizes=sizes)
+    low = [replace(one.example, value=0.0 if floor else k / 10) for k, one in enumerate(portrait().bottom)]
+    lowest = tuple(replace(one, example=e) for one, e in zip(portrait().bottom, low, strict=True))
     with patched((unit_texts, "_line", lambda *_: "")):
-        return titled(of.patches(replace(portrait(), entry=entry), digits.SPEC, "", bottom=bottom))
+        changed = replace(portrait(), entry=entry, bottom=lowest)
+        return titled(of.patches(changed, digits.SPEC, "", bottom=bottom))
 
 
 def ngrams(known: bool) -> str:

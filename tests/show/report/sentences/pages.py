@@ -1,5 +1,6 @@
 """Sentences on runs, feature maps and units, with numbers that make them true and false."""
 
+import torch
 from tests.show.report.sentences import making
 from tests.show.report.sentences.sentence import S
 
@@ -74,6 +75,23 @@ RUNS = [
         {"first": {"accuracies": ()}, "second": {"accuracies": ()}},
     ),
 ]
+
+MAPPED = {"values": torch.ones(2, 4, 4)}, {"values": torch.ones(2)}
+FOLLOWED = (
+    ("light", "bright areas", "亮处 0.90", False),
+    ("dark", "dark areas", "暗处 0.90", False),
+    ("ink", "ink", "笔墨 0.90", True),
+    ("paper", "paper", "纸面 0.90", True),
+    ("edges", "edges", "边缘 0.90", False),
+    ("horizontal", "horizontal edges", "水平边缘 0.90", False),
+    ("vertical", "vertical edges", "竖直边缘 0.90", False),
+    ("diagonal", "diagonal edges", "斜向边缘 0.90", False),
+    ("flat", "flat areas", "平坦处 0.90", False),
+    ("red", "red", "红色 0.90", False),
+    ("green", "green", "绿色 0.90", False),
+    ("yellow", "yellow", "黄色 0.90", False),
+    ("blue", "blue", "蓝色 0.90", False),
+)
 
 LOOK = [
     S(
@@ -175,6 +193,81 @@ LOOK = [
         {"count": 1, "health": True},
         {"count": 1},
     ),
+    S("look.maps.layer", "2 units, maps of 4×4", "特征图 4×4", making.headed, *MAPPED),
+    S("look.maps.limit", "full colour on the", "最深颜色：1", making.headed, *MAPPED),
+    S(
+        "look.maps.values",
+        "3 units with one value each",
+        "3 个单元，各有一个数值",
+        making.headed,
+        {"values": torch.ones(3)},
+        {"values": torch.ones(3, 4, 4)},
+    ),
+    S(
+        "look.maps.zero",
+        "1 is 0 everywhere",
+        "1 个处处为 0",
+        making.headed,
+        {"values": torch.eye(3)[:2, :, None] * torch.tensor([1.0, 0, 0])[:, None]},
+        {"values": torch.ones(2, 4, 4)},
+    ),
+    *(
+        S(
+            f"look.follows.{name}",
+            en,
+            zh,
+            making.following,
+            {"name": "light" if name == "ink" else "dark" if name == "paper" else name, "ink": ink},
+            {"name": "edges" if name != "edges" else "flat", "ink": ink},
+            {"name": name if not ink else "light", "ink": ink, "value": 0.59},
+            *([{"name": name, "ink": not ink}] if name in ("light", "dark") else []),
+        )
+        for name, en, zh, ink in FOLLOWED
+    ),
+    S(
+        "look.way.fewer",
+        "In conv1, 2 of the 2 strongest maps follow brightness, edges or colours of the picture; in conv2 "
+        "1 of 2",
+        "在 conv1 中，最强的 2 张图里有 2 张跟随",
+        making.way_through,
+        {"first": (0.9, 0.9), "last": (0.9, 0.59)},
+        {"first": (0.9, 0.9), "last": (0.9, 0.9)},
+        {"first": (0.9, 0.5), "last": (0.9, 0.9)},
+        {"first": (0.9, 0.9), "last": None},
+    ),
+    S(
+        "look.way.widens",
+        "In conv1, a position of a map sees 3×3 of the 8×8 pixels of the input; in conv2, 5×5.",
+        "看到输入 8×8 像素中的 3×3；在 conv2 中看到5×5。",
+        making.way_through,
+        {"then": 3},
+        {"then": 1},
+        {"then": 4},
+    ),
+    S(
+        "look.way.of",
+        "1 of 2",
+        "2 张中 1 张",
+        making.way_through,
+        {"first": (0.9, 0.9), "last": (0.9, 0.5)},
+        {"first": (0.9, 0.9), "last": (0.9, 0.9)},
+    ),
+    S(
+        "look.way.title",
+        "The way through the layers",
+        "逐层经过",
+        making.way_through,
+        {"first": (0.9, 0.9), "last": (0.9, 0.9)},
+        {"first": (0.9, 0.9), "last": None},
+    ),
+    S(
+        "look.way.all",
+        "all of it",
+        "全部",
+        making.way_through,
+        {"first": (0.9, 0.9), "last": (0.9, 0.9), "side": 8},
+        {"first": (0.9, 0.9), "last": (0.9, 0.9), "side": 7},
+    ),
     S(
         "look.maps.kernels",
         "Their kernels, of 4×3×3×3",
@@ -259,9 +352,19 @@ UNIT = [
     ),
     S(
         "unit.bottom.title",
-        "The other end of its range",
-        "取值范围的另一端",
+        "The other end of its range: down to",
+        "取值范围的另一端：低至",
         making.examples,
+        {"bottom": True},
+        {},
+        {"bottom": True, "floor": True},
+    ),
+    S(
+        "unit.floor.title",
+        "0, the smallest value of 4 inputs or more",
+        "0，至少 4 个输入的最小值都是它",
+        making.examples,
+        {"bottom": True, "floor": True},
         {"bottom": True},
         {},
     ),

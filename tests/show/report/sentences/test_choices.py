@@ -117,6 +117,7 @@ ELSEWHERE = {
         "explain.figure.slider",
     ),
     "tests/show/pages/test_verdicts.py::test_a_sentence_is_said_while_it_is_true": (
+        "explain.verdict.agree",
         "explain.verdict.none",
         "explain.verdict.one",
         "explain.verdict.several",
@@ -198,18 +199,20 @@ ELSEWHERE = {
 }
 """Tests elsewhere that make a sentence false and see it go, with the keys of their sentences."""
 NAMES = (
-    *("atlas.classes", "atlas.labels", "explain.table.chance"),  # heads of lists and of a table
+    *("atlas.classes", "atlas.labels"),  # heads of lists
     *("page.alt.cell", "page.alt.part", "page.alt.unnamed"),  # names of drawings, and of a control
     "look.input.file",
+    "explain.sheet.note",  # how to read it
     *("explain.opacity_one", "unit.histogram.alt", "unit.histogram.made"),
     *("trained.fact.input", "trained.fact.loss", "trained.fact.primary", "trained.fact.validation"),
     *("trained.metric.loss", "trained.metric.lr"),
     *(
         f"{page}.fact.{name}"
         for page in ("unit", "unit_text")
-        for name in ("best", "inactive", "percentile", "state")
+        for name in ("best", "active", "percentile", "state")
     ),
     *("trained.confusion.caption", "trained.tied.caption", "training.confusion.caption"),  # how to read it
+    *(f"explain.fact.{name}" for name in ("passing", "probability", "target")),
     "unit.histogram.title",  # the unit's share of inputs, whatever it is
 )
 """Keys of names, which claim nothing that numbers could make false."""

@@ -1,5 +1,6 @@
 """The table of `explain`."""
 
+from pathlib import Path
 from typing import Any
 
 from convscope.system.printable import printable
@@ -22,9 +23,22 @@ def table(document: dict[str, Any]) -> Any:
     from rich.text import Text
 
     made = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("target", "method", "insertion", "deletion", "drop", "gap", "random weights", "seconds"):
-        made.add_column(head)
-    for entry in document["explanations"]:
+    verdicts = {found["target"]: found for found in document["verdicts"]}
+    judged = ("verdict",) if verdicts else ()
+    right = ("drop", "gap", "seconds")
+    for head in (
+        "target",
+        "method",
+        *judged,
+        "insertion",
+        "deletion",
+        "drop",
+        "gap",
+        "random weights",
+        "seconds",
+    ):
+        made.add_column(head, justify="right" if head in right else "left")
+    for entry in _sorted(document["explanations"], verdicts):
         c = entry["checks"]
         cells = [
             _number(c, "insertion"),
@@ -38,9 +52,34 @@ def table(document: dict[str, Any]) -> Any:
             else ""
         )
         method = f"{entry['method']} at {entry['layer']}" if entry["layer"] else entry["method"]
-        made.add_row(Text(entry["target"]), Text(method), *cells, fades, f"{entry['seconds']:.2f}")
+        verdict = [_verdict(entry, verdicts[entry["target"]])] if verdicts else []
+        made.add_row(Text(entry["target"]), Text(method), *verdict, *cells, fades, f"{entry['seconds']:.2f}")
     words = [_words(entry) for entry in document["explanations"] if "words" in entry]
-    return Group(*(Text(sentence) for sentence in document["said"]), "", *words, made)
+    said = [Text(sentence) for sentence in document["said"]]
+    page = Path(document["out"]) / "index.html"
+    if not page.is_file():
+        return Group(*said, "", *words, made)
+    return Group(*said, "", *words, made, Text(f"The page: {printable(page)}  (open it in a browser)"))
+
+
+def _sorted(entries: list[dict[str, Any]], verdicts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Sort the methods of each target as the page does: the best supported, those that pass, the others."""
+    targets = list(dict.fromkeys(entry["target"] for entry in entries))
+
+    def rank(entry: dict[str, Any]) -> tuple[int, bool, bool, float]:
+        found, name = verdicts[entry["target"]], entry["method"]
+        scores = found["scores"][name].values()
+        place = targets.index(entry["target"])
+        return place, name not in found["best"], name not in found["passing"], -sum(scores)
+
+    return sorted(entries, key=rank) if verdicts else entries
+
+
+def _verdict(entry: dict[str, Any], found: dict[str, Any]) -> str:
+    """Say in words what the comparison says of a method."""
+    if entry["method"] in found["best"]:
+        return "best" if len(found["best"]) == 1 else "among the best"
+    return "passes" if entry["method"] in found["passing"] else "fails a check"
 
 
 def _words(entry: dict[str, Any]) -> Any:

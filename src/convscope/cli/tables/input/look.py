@@ -1,9 +1,11 @@
 """The table of `look`."""
 
 from math import floor, log10
+from pathlib import Path
 from typing import Any
 
 from convscope.system.counting import counted
+from convscope.system.printable import printable
 
 
 def table(document: dict[str, Any]) -> Any:
@@ -25,8 +27,10 @@ def table(document: dict[str, Any]) -> Any:
             f"{listed} of {len(document['layers'])} layers: of each group its last activation. All are in "
             f"{document['page']}, and with --json here."
         )
+    page = printable(Path(document["out"]) / document["page"])
+    said = [*document["said"], f"The page: {page}  (open it in a browser)"]
     if not health:
-        return Group(*layers, *document["said"])
+        return Group(*layers, *said)
     made = Table(box=None, header_style="bold", pad_edge=False)
     for head in ("layer", "units", "dead", "saturated", "redundant", "inactive"):
         made.add_column(head, justify="left" if head == "layer" else "right")
@@ -34,14 +38,14 @@ def table(document: dict[str, Any]) -> Any:
         counts = (entry["units"], len(entry["dead"]), len(entry["saturated"]), len(entry["redundant"]))
         place = entry["place"].replace("[", r"\[")
         made.add_row(place, *(f"{count:,}" for count in counts), f"{entry['inactive_share']:.0%}")
-    return Group(*layers, "", f"Over {counted(health[0]['images'], 'input')}:", made, *document["said"])
+    return Group(*layers, "", f"Over {counted(health[0]['images'], 'input')}:", made, *said)
 
 
 def _layers(layers: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "shape", "all 0", "strongest units (standard deviation over the map, or value)"):
+    for head in ("layer", "shape", "all 0", "strongest units (standard deviation inside the map, or value)"):
         table.add_column(head)
     for layer in (layer for layer in layers if layer["listed"]):
         units = ", ".join(f"{u.get('label', u['unit'])} ({_strength(u)})" for u in layer["strongest"][:5])
@@ -51,6 +55,6 @@ def _layers(layers: list[dict[str, Any]]) -> Any:
 
 def _strength(entry: dict[str, Any]) -> str:
     """Write the number by which a unit is ranked, with three significant digits and without an exponent."""
-    value = entry["degree"] if entry["deviation"] is None else entry["deviation"]
+    value = entry["degree"] if entry["inside"] is None else entry["inside"]
     decimals = 2 - floor(log10(abs(value))) if value else 0
     return f"{round(value, decimals):,.{min(max(decimals, 0), 4)}f}"

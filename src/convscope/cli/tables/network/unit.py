@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from convscope.system.counting import percent_short_of
 from convscope.system.printable import printable
 
 
@@ -19,7 +20,7 @@ def table(document: dict[str, Any]) -> str:
     lines = [
         f"{f'{place} ({label})' if label else place}: peaks up to {document['top'][0]['value']:.4g} "
         f"on {document['images']:,} {'texts' if 'texts' in document else 'inputs'}, "
-        f"not above 0 on {document['inactive_share']:.1%} of them",
+        f"above 0 on {percent_short_of(1 - document['inactive_share'])}% of them",
     ]
     if "ngrams" in document:
         lines += [
@@ -28,7 +29,7 @@ def table(document: dict[str, Any]) -> str:
         ]
     elif document["made"] is not None:
         made = f"the synthetic input: {document['made']['value']:.4g}"
-        lines.append(f"{made}, a higher peak than {document['percentile']:.1f}% of them")
+        lines.append(f"{made}, a higher peak than {percent_short_of(document['percentile'] / 100)}% of them")
     lines += [f"{entry['value']:.4g}  {entry['ngram']}" for entry in document.get("texts", ())]
     for made, name in ((document["made"], "maximise"), (document["made_against"], "minimise")):
         if made is not None and made["no_gradient"]:

@@ -11,9 +11,10 @@ from convscope.graph import SPECTROGRAM
 from convscope.see.attribution import Explanation, MethodComparison
 from convscope.show import tinted
 from convscope.show.images import contact_sheet
-from convscope.show.images.contact_sheet import FAINT, Note, SheetTile, in_rows
+from convscope.show.images.contact_sheet import FAINT, INK, Note, SheetTile, in_rows
 from convscope.show.images.draw import flatten_alpha, with_longer_side
 from convscope.show.images.heatmap import enlarged, overlay, strip
+from convscope.show.pages.explanation import verdicts
 from convscope.show.pages.explanation.axes import axes_of, framed, marks_of
 from convscope.show.pages.explanation.text import said, share_of
 from convscope.show.report.i18n import Text
@@ -163,6 +164,8 @@ def sheet(
 ) -> Image.Image:
     """Draw a contact sheet of one example: the input, then each method's heatmap with its metrics below.
 
+    With a comparison its verdict is the headline, and the methods are in the verdict's order.
+
     Args:
         explanations: of the same examples and targets, by different methods; at least one.
         row: index of the example.
@@ -183,14 +186,22 @@ def sheet(
         is_class = first.task.classes[row] is not None
         text = f"probability {share_of(score)}" if is_class else f"value {score:.4g}"
         tiles.append(SheetTile(scaled(photo, first), name, [text, *([note] if note else [])]))
-    for explanation in explanations:
-        notes = [
+    order = verdicts.order(explanations, row, comparison) if comparison else range(len(explanations))
+    for k in order:
+        explanation, notes = explanations[k], []
+        if comparison is not None:
+            notes.append(Note(said(f"cards.{verdicts.state(comparison, k)}")["en"], INK))
+        notes += [
             Note(text["en"], FAINT if good is None else GOOD if good else BAD)
             for text, good in metric_lines(explanation, row, comparison)
         ]
         tiles.append(SheetTile(heat_picture(explanation, row), explanation.method.title, notes))
     columns = columns or min(len(tiles), 5 if len(tiles) > 8 else 4)
-    return contact_sheet.compose(in_rows(tiles, columns))
+    if comparison is None:
+        return contact_sheet.compose(in_rows(tiles, columns))
+    titles = {e.method.name: e.method.title for e in explanations}
+    title = verdicts.verdict(comparison, titles, len(explanations))["en"]
+    return contact_sheet.compose(in_rows(tiles, columns), title=title, note=said("sheet.note")["en"])
 
 
 def metric_lines(

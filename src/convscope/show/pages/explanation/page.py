@@ -56,10 +56,24 @@ def page(
     first, sections = explanations[0], []
     for row in range(len(first)):
         sections += _sections(explanations, row, comparisons[row] if comparisons else None, sample)
-    facts = [("explain.fact.methods", str(len(explanations)))]
+    facts: list[tuple[str, Markup | str]] = [("explain.fact.methods", str(len(explanations)))]
+    if len(first) == 1:
+        facts += _facts(first, comparisons)
     values = {"net": first.task.net.name, "count": len(explanations), **html.made_with()}
     sections.append(Section("explain.read" if axes_of(first) is None else "explain.read_spectrogram", ()))
     return render(Report(tuple(sections), command, "explain", facts, values, parts=("explain",)))
+
+
+def _facts(first: Explanation, comparisons: Sequence[MethodComparison]) -> list[tuple[str, Markup | str]]:
+    """List what is known of a single example: its probability, and how many maps pass the checks."""
+    found: list[tuple[str, Markup | str]] = []
+    if comparisons:
+        found.append(("explain.fact.passing", str(len(comparisons[0].passing))))
+    if first.task.classes[0] is not None:
+        name = element("span", first.task.target_names[0].split(",")[0], translate="no")
+        found += [("explain.fact.target", name)]
+        found += [("explain.fact.probability", share_of(float(first.probabilities[0])))]
+    return found
 
 
 def _sections(
@@ -103,8 +117,9 @@ def _verdict(
         if comparison is not None
         else ()
     )
-    lines = [first, *why, *rest]
-    words = element("div", *(bilingual_of(line, tag="p") for line in lines), class_="reasons")
+    lines = [bilingual_of(line, tag="p") for line in (first, *why[:-1], *rest)]
+    scale = [bilingual_of(line, tag="p", class_="mini") for line in why[-1:]]
+    words = element("div", *lines, *scale, class_="reasons")
     pictures = element(
         "div", _file(explanations[0], sample), _source(explanations[0], row), *cells, class_="over-row"
     )
@@ -204,15 +219,6 @@ def _slider(label: Text) -> Markup:
     )
 
 
-def _state(comparison: MethodComparison, k: int) -> str:
-    """Return the key of what the comparison says of a method."""
-    if k in comparison.best:
-        return "best" if len(comparison.best) == 1 else "undecided"
-    if not comparison.above_chance[k]:
-        return "chance"
-    return "stays" if comparison.stays[k] else "passes"
-
-
 def _cards(
     explanations: Sequence[Explanation], row: int, comparison: MethodComparison | None, order: Sequence[int]
 ) -> Figure:
@@ -220,7 +226,7 @@ def _cards(
     cards = []
     for k in order:
         e = explanations[k]
-        state = _state(comparison, k) if comparison is not None else ""
+        state = verdicts.state(comparison, k) if comparison is not None else ""
         badge = bilingual(f"explain.cards.{state}", class_=f"badge-{state}") if state else None
         lines = [
             element("li", bilingual_of(text), class_=None if good is None else "good" if good else "bad")
@@ -303,7 +309,7 @@ def _cells(e: Explanation, row: int, comparison: MethodComparison, k: int, first
     cells = [
         element(
             "td",
-            f"{values[k]:.2f}",
+            f"{round(values[k], 2) + 0.0:.2f}",
             class_=None if values[k] - comparison.chance[baseline] > comparison.margin[baseline] else off,
         )
         for baseline, values in comparison.scores.items()

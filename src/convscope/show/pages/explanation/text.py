@@ -77,7 +77,7 @@ def where(heat: ArrayLike, axes: SpectrogramAxes | None = None, *, cropped: bool
     if sum(share for share, _ in ordered if share >= AREA) < NAMED_SHARE:
         return said(f"{keys}.scattered", share=covered, picture=picture)
     if axes is None:
-        named = [said(f"third.{name}") for name in dict.fromkeys(_third(y, x) for y, x in found)]
+        named = [said(f"third.{name}") for name in dict.fromkeys(third(y, x) for y, x in found)]
     else:
         named = [_heard(y, x, axes) for y, x in sorted(found, key=lambda centre: centre[1])]
     listed = {"en": ", ".join(n["en"] for n in named), "zh": "、".join(n["zh"] for n in named)}
@@ -113,8 +113,16 @@ def _areas(hot: NDArray[np.float64]) -> Iterator[tuple[float, tuple[float, float
         yield weights.sum() / cells.sum(), (middle[0] / rows, middle[1] / columns)
 
 
-def _third(y: float, x: float) -> str:
-    """Name the third of the image in which a position lies; TOML keys have no spaces."""
+def third(y: float, x: float) -> str:
+    """Name the third of the image in which a position lies.
+
+    Args:
+        y: share of the height above it, from 0 to 1.
+        x: share of the width to its left.
+
+    Returns:
+        The end of the key of its name, such as `top_left`.
+    """
     return f"{ROWS[min(2, int(3 * y))]}_{COLUMNS[min(2, int(3 * x))]}"
 
 

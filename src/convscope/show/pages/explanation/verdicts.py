@@ -54,7 +54,29 @@ def verdict(comparison: MethodComparison | None, titles: Mapping[str, str], coun
     names = _listed([titles[comparison.methods[k]] for k in best])
     if not best:
         return said("verdict.none", count=count)
-    return said("verdict.one" if len(best) == 1 else "verdict.several", names=names)
+    if len(best) == 1:
+        return said("verdict.one", names=names)
+    pair = _least_alike(comparison, best)
+    agree = comparison.alike[pair[0]][pair[1]] >= SAME_PLACES
+    return said("verdict.agree" if agree else "verdict.several", names=names)
+
+
+def state(comparison: MethodComparison, k: int) -> str:
+    """Return what the comparison says of a method.
+
+    Args:
+        comparison: of one row.
+        k: index of the method.
+
+    Returns:
+        The end of the key of its badge: `best`, `undecided` (one of several that are supported best),
+            `passes`, `chance` or `stays`.
+    """
+    if k in comparison.best:
+        return "best" if len(comparison.best) == 1 else "undecided"
+    if not comparison.above_chance[k]:
+        return "chance"
+    return "stays" if comparison.stays[k] else "passes"
 
 
 def reasons(comparison: MethodComparison, titles: Mapping[str, str], *, in_words: bool = False) -> list[Text]:
@@ -86,7 +108,6 @@ def reasons(comparison: MethodComparison, titles: Mapping[str, str], *, in_words
     ]
     if close:
         lines.append(said("why.close", names=_listed(close)))
-    lines.append(_scale(comparison, in_words=in_words))
     below = [names[k] for k, above in enumerate(comparison.above_chance) if not above]
     if below:
         lines.append(said("why.chance", names=_listed(below), count=len(below)))
@@ -95,7 +116,8 @@ def reasons(comparison: MethodComparison, titles: Mapping[str, str], *, in_words
     ]
     if stay:
         lines.append(said("why.stays", names=_listed(stay), count=len(stay)))
-    return lines + _disagreement(comparison, best if len(best) > 1 else passing, names)
+    lines += _disagreement(comparison, best if len(best) > 1 else passing, names)
+    return [*lines, _scale(comparison, in_words=in_words)]
 
 
 def _scale(comparison: MethodComparison, *, in_words: bool) -> Text:
@@ -120,13 +142,17 @@ def _led(comparison: MethodComparison, best: int, names: Sequence[str]) -> Text:
 
 def _disagreement(comparison: MethodComparison, among: Sequence[int], names: Sequence[str]) -> list[Text]:
     """Say whether heatmaps lie in the same places, by the pair that is least alike."""
-    pairs = list(combinations(among, 2))
-    if not pairs:
+    if len(among) < 2:
         return []
-    a, b = min(pairs, key=lambda pair: comparison.alike[pair[0]][pair[1]])
+    a, b = _least_alike(comparison, among)
     rho = comparison.alike[a][b]
     key = "why.alike" if rho >= SAME_PLACES else "why.apart"
     return [said(key, a=names[a], b=names[b], rho=f"{rho:.2f}")]
+
+
+def _least_alike(comparison: MethodComparison, among: Sequence[int]) -> tuple[int, int]:
+    """Return the two of some methods, at least two, whose heatmaps are least alike."""
+    return min(combinations(among, 2), key=lambda pair: comparison.alike[pair[0]][pair[1]])
 
 
 def _numbers(comparison: MethodComparison, k: int) -> str:

@@ -125,7 +125,7 @@
   function says(i) {
     var box = part("div", "says"), common = data.common[i], leads = leading(i);
     box.appendChild(part("span", "", say("peak", { value: data.peaks[i] })));
-    box.appendChild(part("span", "", say("inactive", { share: data.inactive[i] })));
+    box.appendChild(part("span", "", say("active", { share: String(Math.round(1000 - 10 * data.inactive[i]) / 10) })));
     if (data.classes.length > 1) {
       var most = leads ? say("common", { count: common[1], all: common[2], name: leads }) : say("mixed"), line = part("span", "", most);
       line.title = most; box.appendChild(line);

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from PIL import Image
 from torch import Tensor
 
-from convscope.see.features import FeatureMaps, Filters
+from convscope.see.features import FeatureMaps, Filters, PictureCorrelation
 from convscope.see.units import LayerHealth
 from convscope.show import tinted
 from convscope.show.images import feature_map
@@ -17,6 +17,7 @@ from convscope.show.images.draw import data_uri, lossless_uri
 from convscope.show.images.heatmap import EMBER
 from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import written
+from convscope.show.report.figures.network import way
 from convscope.show.report.i18n import bilingual, spoken
 from convscope.show.svg import element, join, named
 from convscope.worlds import Piece
@@ -34,16 +35,20 @@ HEIGHT = 60.0
 
 @dataclass(frozen=True)
 class Reading:
-    """The texts of an input, along which maps are shown.
+    """What of the input maps can be read beside: its texts, and what of a picture they follow.
 
     Attributes:
         pieces: words or characters; () for an input that is no text.
         spans: by layer, what of the input each position of its maps sees: first position, and the one after
             the last.
+        follows: by layer, which property of the picture the maps that are shown follow.
+        ink: whether the picture is drawn as ink.
     """
 
     pieces: tuple[Piece, ...] = ()
     spans: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
+    follows: Mapping[str, Sequence[PictureCorrelation]] = field(default_factory=dict)
+    ink: bool = False
 
 
 def figure(
@@ -151,15 +156,7 @@ def _row(
 ) -> Markup:
     """Build the row of one layer."""
     limit = limit_of(maps, strongest)
-    words = bilingual(
-        "look.maps.layer",
-        tag="p",
-        class_="mini",
-        name=maps.place,
-        extent="×".join(map(str, maps.maps.shape)),
-        limit=written(_short(limit)),
-        zero_maps=maps.zero_maps,
-    )
+    words = element("div", _heading(maps, limit), class_="mini")
     units = maps.strongest(strongest)
     spans = reading.spans.get(maps.place, ())
     if reading.pieces and len(spans) == maps.maps.shape[-1] and maps.maps.dim() == 2:
@@ -167,17 +164,42 @@ def _row(
         body = element("div", *lines, class_="sentences")
     elif has_maps(maps):
         signed = bool((maps.maps < 0).any())
-        tiles = [_tile(maps, unit, limit, network, signed=signed) for unit in units]
+        follows = {one.unit: one for one in reading.follows.get(maps.place, ()) if one.follows}
+        below = {unit: _followed(one, ink=reading.ink) for unit, one in follows.items()}
+        tiles = [_tile(maps, unit, limit, network, below.get(unit), signed=signed) for unit in units]
         body = element("div", *tiles, class_="sheet", style="--tile:6.2rem")
     else:
         values, names = maps.degrees, [_name(maps, unit, labels) for unit in units]
         bars = [_value(name, float(values[u]), values) for name, u in zip(names, units, strict=True)]
-        body = element("div", *bars, class_="values", translate="no")
+        kind = "values named" if maps.place.startswith("output") and labels else "values"
+        body = element("div", *bars, class_=kind, translate="no")
     shown = _kernels(kernels, units if kernels is not None and len(kernels.weights) == len(maps.maps) else ())
     return element("div", words, _health(health), body, shown, class_="stage")
 
 
-def _tile(maps: FeatureMaps, unit: int, limit: float, network: float, *, signed: bool) -> Markup:
+def _heading(maps: FeatureMaps, limit: float) -> Markup:
+    """Name a layer: how many units and maps of which size, how many are 0, and the layer's scale."""
+    key = "look.maps.layer" if has_maps(maps) else "look.maps.values"
+    extent = "×".join(map(str, maps.maps.shape[1:]))
+    words = [bilingual(key, name=maps.place, units=len(maps.maps), extent=extent)]
+    if maps.zero_maps:
+        words.append(bilingual("look.maps.zero", count=maps.zero_maps))
+    if has_maps(maps):
+        words.append(
+            element("span", bilingual("look.maps.limit", limit=written(_short(limit))), class_="limit")
+        )
+    return join(words)
+
+
+def _followed(one: PictureCorrelation, *, ink: bool) -> Markup:
+    """Name what of the picture a map follows, and how closely."""
+    name = way.name_of(one, ink=ink)
+    return element("small", bilingual(f"look.follows.{name}"), " ", f"{one.value:.2f}")
+
+
+def _tile(
+    maps: FeatureMaps, unit: int, limit: float, network: float, below: Markup | None, *, signed: bool
+) -> Markup:
     """Build the map of one unit, with its share of the layer's and of the network's scale."""
     values = maps.maps[unit].float().cpu().numpy()
     own = feature_map.full_colour(values)
@@ -187,9 +209,11 @@ def _tile(maps: FeatureMaps, unit: int, limit: float, network: float, *, signed:
         drawn = _image(feature_map.coded(values, signed=signed), alt, f"map {'signed' if signed else ''}")
     else:
         drawn = _curve(values, own, alt, signed=signed)
-    words = [element("b", str(unit)), " ", written(_short(own))]
+    scale = element("i", written(_short(own)), class_="signed scale" if signed else "scale")
+    caption = element("span", element("b", str(unit)), scale, class_="caption")
+    place = f"{maps.place}:{unit}"
     return element(
-        "button", drawn, *words, class_="tile", type="button", style=style, data_place=f"{maps.place}:{unit}"
+        "button", drawn, caption, below, class_="tile", type="button", style=style, data_place=place
     )
 
 

@@ -19,6 +19,7 @@ from convscope.show.report.figure import Figure
 from convscope.show.report.figures.matrix import written
 from convscope.show.report.i18n import LANGUAGES, Text, bilingual, label, spoken
 from convscope.show.svg import drawing, element, join, responsive
+from convscope.system.counting import percent_short_of
 from convscope.worlds import render
 
 OLAH = "Chris Olah, Alexander Mordvintsev, Ludwig Schubert, Feature Visualization, Distill (2017)"
@@ -58,7 +59,7 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | Non
     if portrait.maximizing is None or portrait.minimizing is None or portrait.percentile is None:
         return None
     for key, made in (("maximizing", portrait.maximizing), ("minimizing", portrait.minimizing)):
-        shown = _synthetic(made, spec, key)
+        shown = None if made.no_gradient else _synthetic(made, spec, key)
         words = bilingual(f"unit.wanted.{key}", tag="p", class_="mini")
         line = bilingual(
             "unit.wanted.no_gradient" if made.no_gradient else "unit.wanted.value",
@@ -66,12 +67,12 @@ def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | Non
             class_="mini",
             value=number(made.value),
         )
-        heard = input_image.player(made.picture, spec, spoken(f"unit.wanted.{key}"))
+        heard = input_image.player(made.picture, spec, spoken(f"unit.wanted.{key}")) if shown else None
         parts.append(element("div", words, shown, heard, line))
     best, worst = portrait.top[0].example.value, portrait.bottom[0].example.value
     body = element("div", *parts, class_="pair")
     values = {
-        "percentile": f"{portrait.percentile:.1f}",
+        "percentile": percent_short_of(portrait.percentile / 100),
         "best": number(best),
         "worst": number(worst),
         "part": _said("part") if portrait.maximizing.is_part else dict.fromkeys(LANGUAGES, ""),
@@ -94,7 +95,7 @@ def _synthetic(made: SyntheticImage, spec: TensorSpec, key: str) -> Markup:
         tag(input_image.fitted(render(made.crop, spec), width, height), name, "photo"),
         tag(framed, spoken(f"unit.wanted.framed_{key}"), "photo"),
         class_="sheet",
-        style="--tile:5.5rem",
+        style="--tile:7rem",
     )
 
 
@@ -118,11 +119,38 @@ def _said(key: str) -> Text:
     }
 
 
+def is_floor(portrait: UnitReport) -> bool:
+    """Return whether all inputs with the smallest activations have the same one, so that chance chose them.
+
+    Args:
+        portrait: the unit's report.
+
+    Returns:
+        Whether they have, such as 0 after a ReLU; False for a single one.
+    """
+    values = {patch.example.value for patch in portrait.bottom}
+    return len(portrait.bottom) > 1 and len(values) == 1
+
+
+def floor(portrait: UnitReport, command: str) -> Figure:
+    """Build what stands in the place of the smallest activations where all of them are the same.
+
+    Args:
+        portrait: the unit's report.
+        command: reproduces the figure.
+
+    Returns:
+        The figure, which is words alone.
+    """
+    told = {"count": len(portrait.bottom), "value": number(portrait.bottom[0].example.value)}
+    return Figure("unit.floor", Markup(""), command, "", told)
+
+
 def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: bool = False) -> Figure:
     """Build the figure of the real images with the largest (or smallest) activations.
 
     Each is shown as the patch that the unit sees at its extreme, and as the whole image with that patch
-    outlined.
+    outlined. Where several share the smallest activation, as after a ReLU, these are not shown.
 
     Args:
         portrait: the unit's report.
@@ -134,6 +162,8 @@ def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: boo
         The figure.
     """
     chosen = portrait.bottom if bottom else portrait.top
+    if bottom and is_floor(portrait):
+        return floor(portrait, command)
     cells = [_patch(patch, spec, portrait.classes) for patch in chosen]
     tile = 5.5 * input_image.frame(spec, SIDE)[0] / SIDE
     body = element("div", *cells, class_="sheet", style=f"--tile:{tile:g}rem")
@@ -205,7 +235,7 @@ def histogram(portrait: UnitReport, command: str) -> Figure:
         "images": f"{entry.images:,}",
         "mean": number(entry.mean),
         "std": number(entry.std),
-        "inactive": f"{100 * entry.inactive_share:.1f}",
+        "active": percent_short_of(1 - entry.inactive_share),
         "percentile": "—" if portrait.percentile is None else f"{portrait.percentile:.1f}",
     }
     return Figure("unit.histogram", body, command, "—", values)

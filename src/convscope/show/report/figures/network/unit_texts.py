@@ -13,7 +13,7 @@ from convscope.show import tinted
 from convscope.show.images import contact_sheet
 from convscope.show.images.contact_sheet import SheetRow, SheetTile
 from convscope.show.report.figure import Figure
-from convscope.show.report.figures.network.unit import BOROWSKI, number
+from convscope.show.report.figures.network.unit import BOROWSKI, floor, is_floor, number
 from convscope.show.report.i18n import bilingual
 from convscope.show.svg import element, join
 from convscope.worlds import Piece
@@ -79,6 +79,8 @@ def _words(found: BestNgrams) -> Markup:
 def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: bool = False) -> Figure:
     """Build the figure of the texts with the largest (or smallest) values, their n-gram coloured.
 
+    Where several share the smallest value, as after a ReLU, these are not shown.
+
     Args:
         portrait: the unit's report.
         spec: the network's input spec.
@@ -88,6 +90,8 @@ def patches(portrait: UnitReport, spec: TensorSpec, command: str, *, bottom: boo
     Returns:
         The figure.
     """
+    if bottom and is_floor(portrait):
+        return floor(portrait, command)
     chosen = portrait.bottom if bottom else portrait.top
     body = element("div", *(_line(patch, spec, portrait.classes) for patch in chosen))
     values: dict[str, object] = {
@@ -144,7 +148,8 @@ def sheet(portrait: UnitReport, net: Net, note: str) -> Image.Image:
         The sheet in RGB.
     """
     rows = []
-    for k, (name, chosen) in enumerate((("largest", portrait.top), ("smallest", portrait.bottom))):
+    ends = (("largest", portrait.top), ("smallest", portrait.bottom))
+    for k, (name, chosen) in enumerate(ends[: 1 if is_floor(portrait) else 2]):
         found = portrait.ngrams[k] if portrait.ngrams is not None else None
         best = [] if found is None else [found.texts[0], f"{found.values[0]:.3g} by its weights"]
         for first in range(0, len(chosen), 2):
