@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -151,9 +152,7 @@ def neural_dream(folder: Path, file: Path, layer: str, size: int, steps: int = S
         "103.939,116.779,123.68",
     ]
     sys.modules.pop("neural_dream.neural_dream", None)
-    from neural_dream import neural_dream as peer
-
-    return peer
+    return import_module("neural_dream.neural_dream")  # `from neural_dream import` gives the one before
 
 
 def loop_of(peer: ModuleType, clock: Callable[[], float] = time.perf_counter) -> float:

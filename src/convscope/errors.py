@@ -10,7 +10,7 @@
     └── Interrupted         130   stopped by the user, after saving
 
 The number is the exit code of the terminal command. A message states what was expected, what was received,
-and the next step.
+and the next step: `expected a layer of digits; received conv9. Did you mean conv1?`
 """
 
 import difflib
@@ -21,8 +21,10 @@ from collections.abc import Iterable, Mapping, Sequence
 class ConvscopeError(Exception):
     """Base class of every error that this package raises on purpose.
 
+    Its text is what was expected, what was received, and the next step: `expected ...; received .... Hint.`
+
     Args:
-        expected: what would have been right, as one sentence.
+        expected: what would have been right, as a noun with what belongs to it: `a layer of digits`.
         received: what came instead; left out of the message when empty.
         hint: the next step the user can take; left out of the message when empty.
     """
@@ -31,12 +33,13 @@ class ConvscopeError(Exception):
 
     def __init__(self, expected: str, *, received: str = "", hint: str = "") -> None:
         self.expected, self.received, self.hint = expected, received, hint
-        parts = [expected.rstrip(".") + "."]
-        if received:
-            parts.append(f"Received: {received.rstrip('.')}.")
-        if hint:
-            parts.append(hint)
-        super().__init__(" ".join(parts))
+        super().__init__(f"{self.said}. {hint}".rstrip())
+
+    @property
+    def said(self) -> str:
+        """What is wrong, in words: `expected a layer of digits; received conv9`."""
+        expected = f"expected {self.expected.rstrip('.')}"
+        return f"{expected}; received {self.received.rstrip('.')}" if self.received else expected
 
     @property
     def brief(self) -> str:
@@ -84,9 +87,17 @@ class TrainingError(ConvscopeError):
 
 
 class Interrupted(ConvscopeError):
-    """Stopped by the user, after saving."""
+    """Stopped by the user, after saving.
+
+    Its `expected` is a sentence: what was stopped, and what is kept.
+    """
 
     exit_code = 130
+
+    @property
+    def said(self) -> str:
+        """What was stopped, and what is kept."""
+        return self.expected.rstrip(".")
 
 
 MISSPELLED = 1 / 3

@@ -53,7 +53,7 @@ def test_any_exception_is_a_message_and_a_code(convscope, monkeypatch, error, co
     assert "Traceback" not in done.err
     as_json = convscope("doctor", "--json")
     assert as_json.code == code
-    assert set(as_json.json["error"]) == {"expected", "received", "hint", "exit_code"}
+    assert set(as_json.json["error"]) == {"said", "expected", "received", "hint", "exit_code"}
     assert "Traceback" in convscope("doctor", "--debug").err
     monkeypatch.setenv("CONVSCOPE_DEBUG", "1")
     assert "Traceback" in convscope("doctor").err

@@ -119,7 +119,7 @@ def test_text_leaves_out_what_goes_without_saying():
         ("flatten, conv 3 3", 10, "reads channels"),
         ("dense 10", 1, "Put flatten before"),
         ("conv 25 30x30", 1, "a kernel that fits"),
-        ("conv 25 3 groups=2", 1, "divides by groups"),
+        ("conv 25 3 groups=2", 1, "a multiple of groups"),
         ("conv 25 0", 1, "kernel_size"),
         ("conv 25 3 bias=2", 1, "true or false"),
         ("add", 1, "Write: add < NAME NAME"),

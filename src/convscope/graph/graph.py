@@ -171,7 +171,7 @@ def _check_names(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> None:
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise GraphError(
-            "every layer has a name of its own",
+            "a name of its own for every layer",
             received=f"{', '.join(twice)} more than once",
             hint="Give each of these layers another name.",
         )

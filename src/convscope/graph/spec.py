@@ -160,7 +160,7 @@ class TensorSpec:
         self._check_numbers()
         if len(self.mean) not in (1, self.channels) or len(self.std) not in (1, self.channels):
             raise GraphError(
-                "mean and std hold one number, or one for each channel",
+                "mean and std of one number, or of one for each channel",
                 received=f"{self.channels} channels, mean={self.mean}, std={self.std}",
             )
         if min(self.std) <= 0 or not self.value_range[0] < self.value_range[1]:

@@ -11,7 +11,7 @@ from convscope.system.progress import TimeLeft
 SIZES = ((48, 64), (96, 128), (192, 256), (384, 512))
 DEFAULT = (150, 90, 30, 30)
 MEASURED = {
-    "fp32": ((0.067, 0.177, 0.614, 2.60), (1.5, 0.49, 1.58, 6.9), 2.60),
+    "fp32": ((0.067, 0.177, 0.614, 2.453), (1.5, 0.49, 1.58, 5.49), 2.453),
     "bf16": ((0.046, 0.111, 0.358, 1.359), (1.5, 0.41, 1.33, 4.42), 2.84),
 }
 """hed-vgg16, one thread: seconds of processor time of a step at each size, of the first with what is set up

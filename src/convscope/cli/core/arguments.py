@@ -181,7 +181,7 @@ def check_missing(verb: str, given: dict[str, Any], values: dict[str, Any], conf
         command = _written(verb, [word for slot in slots for word in places.get(slot.name, [])], options)
     wanted = " and ".join(f"{slot.words} as {slot.flag}" for slot in flagged)
     raise UsageError(
-        _takes(verb, slots) if len(flagged) < len(missing) else f"{verb} takes {wanted}",
+        _takes(verb, slots) if len(flagged) < len(missing) else f"{verb} with {wanted}",
         received=" and ".join(f"no {slot.words.removeprefix('a ')}" for slot in missing),
         hint=f"Write: {command}" + (_LAYERS if "LAYER" in command.split() else ""),
     )
@@ -433,12 +433,8 @@ def _takes(verb: str, slots: Sequence[_Slot]) -> str:
     """Say what arguments a verb takes, in their order."""
     nouns = [f"{slot.words} or several" if slot.repeats else slot.words for slot in slots]
     if not nouns:
-        return f"{verb} takes no arguments"
-    return (
-        f"{verb} takes {' first, then '.join([nouns[0], ', then '.join(nouns[1:])])}"
-        if nouns[1:]
-        else (f"{verb} takes {nouns[0]} first")
-    )
+        return f"{verb} without arguments"
+    return f"{verb} with {nouns[0]} first{''.join(f', then {noun}' for noun in nouns[1:])}"
 
 
 def _slot(schema: Any, name: str) -> _Slot:

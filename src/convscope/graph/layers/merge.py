@@ -67,7 +67,7 @@ class Concat(Layer):
         """Return the sum of the channels, and the common spatial extent."""
         if len({shape[1:] for shape in shapes}) > 1:
             raise GraphError(
-                "concat joins channels of equal spatial extent",
+                "channels of equal spatial extent, for concat to join",
                 received=" and ".join(map(times, shapes)),
                 hint="Bring the branches to one height and width before: by stride, padding or pooling.",
             )

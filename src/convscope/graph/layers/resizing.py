@@ -151,7 +151,7 @@ class Upsample(Layer):
             wanted = {"linear": "channels x width", "bilinear": "channels x height x width"}
             reads = wanted.get(self.mode, "channels with one or two spatial axes")
             raise GraphError(
-                f"upsample with mode={self.mode} reads {reads}",
+                f"{reads}, for upsample with mode={self.mode} to read",
                 received=times(shape),
                 hint="Choose another mode, or put it before flatten.",
             )

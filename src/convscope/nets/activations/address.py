@@ -69,7 +69,7 @@ class LayerAddress:
             raise PlaceError("an address like layer:unit@y,x", received=repr(text), hint=_EXAMPLES)
         call, unit, position = found["call"], found["unit"], found["position"]
         if call is not None and int(call) == 0:
-            raise PlaceError("calls of a layer are counted from 1", received=repr(text))
+            raise PlaceError("the number of a call of a layer, counted from 1", received=repr(text))
         return cls(
             layer=found["layer"],
             call=None if call is None else int(call),

@@ -192,7 +192,7 @@ def _only_packaged(name: str, weights: str | None, *, ships: bool) -> None:
         return
     has = "'packaged', None" if ships else "None"
     raise UsageError(
-        f"for {name}, weights is {has} or a path to safetensors",
+        f"{has} or a path to safetensors as the weights of {name}",
         received=repr(weights),
         hint="Published weights by name exist for torchvision/... and timm/... only.",
     )
