@@ -34,7 +34,7 @@ def test_which_unit_is_the_last_one(convscope, tmp_path: Path, verb: str) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--config", "nope.toml"), ("nope.toml: there is no such file", "next: Check the path")),
+        (("--config", "nope.toml"), ("no file nope.toml", "next: Check the path")),
         (("--config", "size.toml"), ("digits looks at (1, 28, 28)", "Leave size (--size) out, or give 28")),
         (("--size", "96"), ("digits looks at (1, 28, 28)", "received: (1, 96, 96)")),
     ],

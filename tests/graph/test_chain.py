@@ -129,7 +129,7 @@ def test_text_leaves_out_what_goes_without_saying():
         ("conv 8 3, add < conv1 add1", 23, "a layer before this one"),
         ("conv 8 3 <", 10, "names of layers after <"),
         ("< input", 1, "a layer before <"),
-        ("conv 8 3, add < conv1 input", 11, "joins equal shapes"),
+        ("conv 8 3, add < conv1 input", 11, "equal shapes, or extents"),
         ("conv 25 " + "9" * 5000, 9, "a value for kernel_size"),
         ("dropout 1.5", 1, "p is a number from 0 to 1"),
         ("upsample 2 mode=cubic", 1, "nearest or linear"),

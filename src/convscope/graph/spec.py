@@ -207,7 +207,7 @@ class TensorSpec:
         for name in ("value_range", "mean", "std"):
             values: Any = getattr(self, name)
             if not isinstance(values, tuple) or not values or not all(map(_is_finite, values)):
-                raise GraphError(f"{name} holds finite numbers", received=f"{name}={values!r}")
+                raise GraphError(f"finite numbers in {name}", received=f"{name}={values!r}")
         if len(self.value_range) != 2:
             raise GraphError("a value range of two numbers", received=f"{self.value_range}")
 

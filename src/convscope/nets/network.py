@@ -194,7 +194,7 @@ class Net:
         """
         if len(inputs) != len(self.input_specs):
             raise GraphError(
-                f"{self.name} takes {len(self.input_specs)} input(s)",
+                f"{len(self.input_specs)} input(s) for {self.name}",
                 received=f"{len(inputs)}",
                 hint="Give one batch for each input, in the order of net.input_specs.",
             )
@@ -279,14 +279,14 @@ class Net:
             wanted = " and ".join(str(c.shape) for c in self.input_specs)
             if all(x.shape[1:] == c.shape for x, c in zip(inputs, self.input_specs, strict=True)):
                 raise GraphError(
-                    f"{self.name} runs on what its spec states, {wanted}",
+                    f"a network that runs on what its spec states, {wanted}",
                     received=reason,
                     hint="Correct the spec, or the module, which gets one tensor for each spec.",
                 ) from error
             got = " and ".join(str(tuple(x.shape[1:])) for x in inputs)
             side = "x".join(map(str, dict.fromkeys(self.input_spec.size))) or "inputs of that size"
             raise GraphError(
-                f"{self.name} looks at {wanted}, and takes no other size",
+                f"{wanted}, the only size that {self.name} takes",
                 received=got,
                 hint=f"Leave size (--size) out, or give {side}; nets.with_input_size(net, size) builds the "
                 "network anew for another.",

@@ -414,8 +414,8 @@ def _looks(word: str, place: _Slot | None) -> str:
     wanted = place.noun if place else ""
     if _is_network(word) and place is not None and wanted != "a data set":
         if Path(word).exists():
-            return f'"{word}" is no input but the folder of a saved network'
-        return f'"{word}" is no file but the name of a network'
+            return f'"{word}", which is no input but the folder of a saved network'
+        return f'"{word}", which is no file but the name of a network'
     known = [noun for noun in sorted(CERTAIN - {"a result", "a painting"}) if _is(noun, word)]
     is_what = known[0] if known else "a number" if real_number(word) is not None else ""
     if is_what == "a picture":
@@ -426,7 +426,7 @@ def _looks(word: str, place: _Slot | None) -> str:
         is_what = next((world.thing for world in others if suffix in world.suffixes), is_what)
     if not wanted:
         return f'also "{word}"' + (f", {is_what}" if is_what else "")
-    return f'"{word}"' + (f" is {is_what}" if is_what else "") + f", in the place of {wanted}"
+    return f'"{word}"' + (f", {is_what}," if is_what else "") + f" in the place of {wanted}"
 
 
 def _takes(verb: str, slots: Sequence[_Slot]) -> str:

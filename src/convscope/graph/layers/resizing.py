@@ -92,7 +92,7 @@ class _GlobalPool(Layer):
         if len(shapes[0]) < 2:
             received = times(shapes[0])
             raise GraphError(
-                f"{self.kind} reads channels with at least one spatial axis",
+                f"channels with at least one spatial axis for {self.kind} to read",
                 received=received,
                 hint="Put it before flatten and dense layers.",
             )

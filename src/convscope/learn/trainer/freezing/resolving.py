@@ -276,7 +276,7 @@ def _unit(names: Names, name: str, layer: nn.Module, address: ParameterAddress) 
     unit, source = address.unit or 0, address.source
     if unit >= count:
         raise PlaceError(
-            f"{name} has units 0 to {count - 1}",
+            f"one of the units 0 to {count - 1} of {name}",
             received=str(address),
             hint=f"They are counted from 0: {name}:{count - 1} is the last one.",
         )
