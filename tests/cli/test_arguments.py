@@ -19,10 +19,11 @@ def here(convscope, tmp_path: Path) -> None:
     """Files that are never opened."""
     for name in ("cat.jpg", "wave.jpg", "tone.wav", "game.sgf"):
         (tmp_path / name).write_bytes(b"")
-    for name in ("photographs", "pictures/a", "sounds/a"):
+    for name in ("photographs", "pictures/a", "sounds/a", "texts/a"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "pictures" / "a" / "1.jpg").write_bytes(b"")
     (tmp_path / "sounds" / "a" / "1.wav").write_bytes(b"")
+    (tmp_path / "texts" / "a" / "1.txt").write_bytes(b"")
 
 
 class Accepted(BaseException):
@@ -82,7 +83,10 @@ CASES = [
     ("dream --photo cat.jpg", "photo is an argument, without a flag", "dream cat.jpg"),
     ("train pictures", '"pictures", a data set,', f"train pictures --from {NET}"),
     ("train pictures --epochs 2", "in the place of a network", f"train pictures --from {NET} --epochs 2"),
-    ("train sounds", '"sounds", a data set,', "train lecture-relu sounds"),
+    ("train sounds", '"sounds", a data set,', "train sound-frequency sounds"),
+    ("train texts", '"texts", a data set,', "train kim_cnn texts"),
+    ("look cat.jpg --layer conv1", "an option of convscope look", "look cat.jpg --places conv1"),
+    ("factors cat.jpg --groups 3", "an option of convscope factors", "factors cat.jpg --count 3"),
     ("style add wave.jpg", '"wave.jpg", a picture,', "style add stylebank photographs --style wave.jpg"),
     ("style add stylebank wave.jpg", "a picture,", "style add stylebank photographs --style wave.jpg"),
     ("style train wave.jpg", '"wave.jpg", a picture,', "style train photographs --style wave.jpg"),

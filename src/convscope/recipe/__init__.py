@@ -514,6 +514,12 @@ SETTING_ALIASES = {
     "dataset": "data",
     "colour": "color",
     "config_file": "config",
+    "layer": "places",
+    "layers": "places",
+    "groups": "count",
+    "n_groups": "count",
+    "components": "count",
+    "n_components": "count",
     "dtype": "precision",
 }
 """Other programs' words for settings, for hints."""

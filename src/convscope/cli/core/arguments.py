@@ -25,6 +25,8 @@ MOST_LOOKED_AT = 1000
 """Most files of a folder whose endings are read."""
 OWN = ("chirps", "digits", "go-9x9", "phrases", "ring", "sine", "strokes")
 """Sets that need no folder."""
+NETWORKS = {"sound": "sound-frequency", "text": "kim_cnn"}
+"""Networks that learn from inputs of a kind, where an example is needed."""
 TABLES = (".csv", ".tsv", ".xz", ".zip")
 """Endings of files that are a data set."""
 FLAGGED = ("a network", "a painting", "a layer", "a unit", "a style", "a data set", "a method")
@@ -455,8 +457,18 @@ def _filled(
     for number, slot in enumerate(slots):
         followed = any(other.name in names for other in slots[number + 1 :])
         needed = followed or slot.name in lacking
-        found += places.get(slot.name, [_default(schema, slot)] if needed else [])
+        found += places.get(slot.name, [_fitting(schema, slot, places)] if needed else [])
     return found
+
+
+def _fitting(schema: Any, slot: _Slot, places: dict[str, list[str]]) -> str:
+    """Return an example of an argument that goes with the others: a network for a folder's kind of inputs."""
+    if slot.noun == "a network":
+        kinds = (_kind_within(word) for words in places.values() for word in words if Path(word).exists())
+        fitting = next((NETWORKS[kind] for kind in kinds if kind in NETWORKS), "")
+        if fitting:
+            return fitting
+    return _default(schema, slot)
 
 
 def _nearest_value(schema: Any, slot: _Slot, word: str) -> str:
@@ -506,6 +518,8 @@ def _kind_within(word: str) -> str:
     path = Path(word)
     below = islice(path.rglob("*"), MOST_LOOKED_AT) if path.is_dir() else [path]
     for one in below:
+        if one.suffix.lower() in TEXTS:  # which may hold a position of Go, too
+            return "text"
         for kind, world in WORLDS.items():
             if one.suffix.lower() in world.suffixes:
                 return kind
