@@ -2,12 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from convscope.cli.core import command as commands
 from convscope.cli.core.words import flags_of, verb_of
 from convscope.jobs import JOBS
 from convscope.jobs.registry import VERB_ALIASES, load
@@ -24,29 +22,6 @@ def here(convscope, tmp_path: Path) -> None:
     (tmp_path / "pictures" / "a" / "1.jpg").write_bytes(b"")
     (tmp_path / "sounds" / "a" / "1.wav").write_bytes(b"")
     (tmp_path / "texts" / "a" / "1.txt").write_bytes(b"")
-
-
-class Accepted(BaseException):
-    """Raised where a job would begin: its command line is right."""
-
-
-@pytest.fixture
-def accepted(convscope, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], bool]:
-    """Whether a command line passes the parser, the checks of arguments and the schema; no job is begun."""
-
-    def begun(*_: object, **__: object) -> None:
-        raise Accepted
-
-    monkeypatch.setattr(commands.jobs, "run", begun)
-
-    def call(words: str) -> bool:
-        try:
-            convscope(*shlex.split(words))
-        except Accepted:
-            return True
-        return False
-
-    return call
 
 
 NET = "efficientnet_lite0"
