@@ -205,9 +205,7 @@ def _ours(net: Net, picture: Image.Image, layer: str) -> dict[str, Any]:
     dreamt(net, picture, layer, "auto")  # measures the precision, once for a machine
     started = time.process_time()
     photo = photos.to_tensor_uncropped(picture, net.input_spec)
-    made = cs.see.dream(
-        net, photo, layer, octaves=OCTAVES, octave_scale=SCALE, steps=STEPS, jitter=JITTER
-    )
+    made = cs.see.dream(net, photo, layer, octaves=OCTAVES, octave_scale=SCALE, steps=STEPS, jitter=JITTER)
     image = photos.to_pil(made.image, net.input_spec)
     return {"seconds": time.process_time() - started, "steps": STEPS, "picture": image, "png": _png(image)}
 

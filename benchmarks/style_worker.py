@@ -6,7 +6,7 @@ python -m benchmarks.style_worker convscope 512 5000.0
 python -m benchmarks.style_worker steps 512 12
 python -m benchmarks.style_worker tiles 2048 5.5
 python -m benchmarks.style_worker default 256
-python -m benchmarks.style_worker stopped 256 1000 45.0 100
+python -m benchmarks.style_worker stopped 256 45.0 100
 
 The last two are for the sheet (`scripts/make_peer_sheets.py`): they return pictures too, and count seconds of
 processor time.
@@ -57,6 +57,8 @@ COURSE: dict[str, Any] = {"steps": [200, 100, 60], "scales": 3}
 """Steps at 128, 256 and 512 px."""
 EVERY = 5
 """Steps between two pictures that are kept to be judged afterwards; keeping them does not count."""
+LONGEST = 1000
+"""neural-style's default number of steps."""
 GRID = 16
 """Pixels for each position of relu5_1; tiles are cut at multiples."""
 
@@ -181,26 +183,32 @@ def neural_style(side: int, iterations: int) -> dict[str, Any]:
     }
 
 
-def stopped(side: int, iterations: int, seconds: float, weight: float) -> dict[str, Any]:
-    """A whole run with a weight of style, and how its picture was after seconds of processor time."""
-    started, steps, early = 0.0, 0, None
-    with _their_program(side, iterations, "-style_weight", str(weight)) as (theirs, out):
+class _Enough(Exception):
+    """Ends another program's loop."""
+
+
+def stopped(side: int, seconds: float, weight: float) -> dict[str, Any]:
+    """neural-style's picture after seconds of processor time, with a weight of style."""
+    started, steps, found = 0.0, 0, {}
+    with _their_program(side, LONGEST, "-style_weight", str(weight)) as (theirs, _):
         plain_smoothness = theirs.TVLoss.forward
 
         def noted(self: Any, image: Tensor) -> Tensor:
-            nonlocal started, steps, early
+            nonlocal started, steps, found
             if isinstance(image, nn.Parameter):  # not the photograph or the painting
                 started = started or time.process_time()
-                if early is None and time.process_time() - started >= seconds:
-                    picture = theirs.deprocess(image.detach().clone())
-                    early = _shown(pil_to_tensor(picture).float() / 255, time.process_time() - started, steps)
+                spent = time.process_time() - started
+                if spent >= seconds:
+                    picture = pil_to_tensor(theirs.deprocess(image.detach().clone())).float() / 255
+                    found = _shown(picture, spent, steps)
+                    raise _Enough
                 steps += 1
             return plain_smoothness(self, image)
 
         theirs.TVLoss.forward = noted
-        theirs.main()
-        whole = _shown(_opened(out), time.process_time() - started, iterations)
-    return {"early": early, "whole": whole}
+        with contextlib.suppress(_Enough):
+            theirs.main()
+    return found
 
 
 def default(side: int) -> dict[str, Any]:

@@ -13,8 +13,6 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
 from PIL import Image
 
 from benchmarks import peers
@@ -22,33 +20,29 @@ from convscope.show.images import contact_sheet
 from convscope.show.images.contact_sheet import SheetRow, SheetTile
 
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
-SIDE, ITERATIONS = 256, 1000
-"""Longer side of what is painted, and neural-style's default number of steps."""
-STRONG = 10_000.0
-"""A weight of style with which neural-style paints with these weights, too; its default is 100."""
+SIDE = 256
+"""Longer side in pixels of what is painted."""
+WEIGHTS = {100.0: "its default weight of style", 10_000.0: "100 times that weight"}
+"""What neural-style is asked for: with these weights of the network its default hardly paints."""
 
 
 def style() -> Image.Image:
-    """Return the sheet of style transfer: a row of ours, rows of neural-style with two weights."""
+    """Return the sheet of style transfer: photograph and painting, then ours and neural-style's."""
     ours = peers.beside("benchmarks.style_worker", "default", str(SIDE))
-    print("convscope", _facts(ours))
-    rows = [
-        SheetRow(
-            [
-                _style_tile(ours, "convscope, its default"),
-                SheetTile(_opened(ours["photograph"]), "the photograph"),
-                SheetTile(_opened(ours["painting"]), "the painting"),
-            ],
-            "convscope",
-        )
-    ]
-    for weight, name in ((100.0, "its default weight of style"), (STRONG, f"{STRONG / 100:g} times that weight")):
-        words = ("stopped", str(SIDE), str(ITERATIONS), f"{ours['seconds']:.6f}", str(weight))
-        found = peers.beside("benchmarks.style_worker", *words)
-        tiles = [_style_tile(found["early"], "stopped after our seconds"), _style_tile(found["whole"], "whole run")]
-        print("neural-style", weight, *(_facts(found[key]) for key in ("early", "whole")), sep="\n  ")
-        rows.append(SheetRow(tiles, "neural-style 0.5.7", [name]))
-    return contact_sheet.compose(rows, title="The same photograph and painting, the same network", gap=14)
+    made = {"convscope, its default": ours}
+    for weight, name in WEIGHTS.items():
+        words = ("stopped", str(SIDE), f"{ours['seconds']:.6f}", str(weight))
+        made[f"neural-style, {name}"] = peers.beside("benchmarks.style_worker", *words)
+    tiles = []
+    for name, one in made.items():
+        facts = [f"{one['steps']} steps, {one['seconds']:.0f} s"]
+        if seen := one["seen"]:
+            facts += [f"from the photograph {seen['apart']:.2f}", f"style missing {seen['missing']:.2f}"]
+        print(name, *facts, sep=", ")
+        tiles.append(SheetTile(_opened(one["png"]), name, facts))
+    given = [SheetTile(_opened(ours[key]), f"the {key}") for key in ("photograph", "painting")]
+    title = "The same photograph, painting, network and seconds"
+    return contact_sheet.compose([SheetRow(given), SheetRow(tiles)], title=title, gap=14)
 
 
 def dream() -> Image.Image:
@@ -56,22 +50,15 @@ def dream() -> Image.Image:
     found = peers.beside("benchmarks.dream_worker", "sheet")
     tiles = [SheetTile(_opened(found["photograph"]), "the picture")]
     for name, made in found["made"].items():
-        facts = [f"{made['steps']} steps at each size, {made['seconds']:.1f} s", f"energy {made['energy']:.1f} times"]
+        facts = [
+            f"{made['steps']} steps at each size, {made['seconds']:.1f} s",
+            f"energy {made['energy']:.1f} times",
+        ]
         print(name, *facts)
         tiles.append(SheetTile(_opened(made["png"]), name, facts))
     return contact_sheet.compose(
         [SheetRow(tiles[:2]), SheetRow(tiles[2:])], title="The same picture, network and layer", gap=14
     )
-
-
-def _style_tile(made: dict[str, Any], name: str) -> SheetTile:
-    return SheetTile(_opened(made["png"]), name, _facts(made))
-
-
-def _facts(made: dict[str, Any]) -> list[str]:
-    seen = made["seen"]
-    facts = [f"{made['steps']} steps, {made['seconds']:.0f} s"]
-    return [*facts, f"content {seen['apart']:.2f}, style {seen['missing']:.2f}"] if seen else facts
 
 
 def _opened(png: str) -> Image.Image:

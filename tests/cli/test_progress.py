@@ -55,7 +55,9 @@ def test_time_left_is_shown_and_what_takes_long_is_said_at_the_beginning(monkeyp
 
     Shell().follow(Steps())
     err = capsys.readouterr().err
-    assert err.count("This will take about 2 min 10 s on this machine.") == 1  # not 10 min, of a slow first step
+    assert (
+        err.count("This will take about 2 min 10 s on this machine.") == 1
+    )  # not 10 min, of a slow first step
     assert err.count("This will take") == 1
     assert err.splitlines()[-1] == "style 100%  at 1.0"
     with progress.plain("x") as bar:

@@ -179,5 +179,7 @@ def _check_names(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> None:
         for source in node.inputs:
             if source not in counts:
                 raise GraphError(
-                    f"a layer of this graph for {node.name} to read", received=source, hint=nearest(source, counts)
+                    f"a layer of this graph for {node.name} to read",
+                    received=source,
+                    hint=nearest(source, counts),
                 )

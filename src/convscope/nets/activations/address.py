@@ -143,7 +143,9 @@ def check_selection(
     unit = _unit(place, labels, shape[0] if shape else 0)
     if unit is not None and (not shape or unit >= shape[0]):
         layer = place.layer_text
-        units = f"one of the units 0 to {shape[0] - 1} of {layer}" if shape else f"a unit, which {layer} has not"
+        units = (
+            f"one of the units 0 to {shape[0] - 1} of {layer}" if shape else f"a unit, which {layer} has not"
+        )
         last = f"They are counted from 0: {place.layer_text}:{shape[0] - 1} is the last one." if shape else ""
         hint = last or "Choose another layer: convscope describe lists them."
         raise PlaceError(units, received=str(place), hint=hint)

@@ -100,7 +100,9 @@ def resolve(
     if place.call is not None and place.call > len(calls):
         times = "once" if len(calls) == 1 else f"{len(calls)} times"
         raise PlaceError(
-            f"a call of {place.layer}, which runs {times}", received=str(place), hint=f"Leave the number out: {place.layer}"
+            f"a call of {place.layer}, which runs {times}",
+            received=str(place),
+            hint=f"Leave the number out: {place.layer}",
         )
     parts = calls[(place.call or len(calls)) - 1]
     shape = _part(place, parts)

@@ -228,5 +228,7 @@ def _unknown(name: str) -> UsageError:
     elif close.startswith("Did"):
         hint = close
     else:
-        hint = f"There are: {', '.join((*ZOO, LITE))}, torchvision/<name>, timm/<name>, {HUB}..., or a folder."
+        hint = (
+            f"There are: {', '.join((*ZOO, LITE))}, torchvision/<name>, timm/<name>, {HUB}..., or a folder."
+        )
     return UsageError("the name of a network, or the folder of a saved one", received=repr(name), hint=hint)

@@ -94,7 +94,9 @@ def test_a_link_is_what_the_answer_to_one_input_map_depends_on(kind):
             if weights:
                 assert same(selected(layer, f"layer:{unit},{source}"), weights)
             else:
-                with pytest.raises(PlaceError, match=f"one of the input maps .* which unit {unit} of layer reads"):
+                with pytest.raises(
+                    PlaceError, match=f"one of the input maps .* which unit {unit} of layer reads"
+                ):
                     resolve(network, f"layer:{unit},{source}")
 
 
