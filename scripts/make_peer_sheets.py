@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python scripts/make_peer_sheets.py style dream
 
 Writes `docs/pictures/style-beside-neural-style.webp` and `docs/pictures/dream-beside-neural-dream.webp`, and
-prints what is written below their tiles. Peers and convscope see with the same network, `hed-vgg16`; what counts
-are seconds of processor time from opened pictures to the finished one. The sheet of units is a part of
+prints what is written below their tiles. Peers and convscope see with the same network, `hed-vgg16`; what
+counts are seconds of processor time from opened pictures to the finished one. The sheet of units is a part of
 `benchmarks/visualize.py`.
 """
 
@@ -13,9 +13,10 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from PIL import Image
 
 from benchmarks import peers
+from PIL import Image
+
 from convscope.show.images import contact_sheet
 from convscope.show.images.contact_sheet import SheetRow, SheetTile
 
@@ -46,7 +47,7 @@ def style() -> Image.Image:
 
 
 def dream() -> Image.Image:
-    """Return the sheet of dreams: the photograph, ours, and neural-dream in the same time and with our steps."""
+    """Return the sheet of dreams: the picture, ours, and neural-dream's, in our time and with our steps."""
     found = peers.beside("benchmarks.dream_worker", "sheet")
     tiles = [SheetTile(_opened(found["photograph"]), "the picture")]
     for name, made in found["made"].items():

@@ -13,8 +13,8 @@ Item = TypeVar("Item")
 LEAST_SECONDS = 1.0
 """Time since the first step below which nothing is estimated."""
 AGREEING, LATEST = 0.1, 15.0
-"""Share of the remaining time by which estimates that agree differ at most, and seconds after which one is taken
-that does not."""
+"""Share of the remaining time by which estimates that agree differ at most, and seconds after which one is
+taken that does not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,8 @@ class Progress(Generic[T_co]):
 class TimeLeft:
     """Estimate the remaining time of a computation from how far it is, at its average speed so far.
 
-    The first fraction counts as done before: an index that goes on, a training that is resumed. The first step
-    takes longer than others (kernels are chosen, memory is taken), and does not count once others have run.
+    The first fraction counts as done before: an index that goes on, a training that is resumed. The first
+    step takes longer than others (kernels are chosen, memory is taken); it does not count once others have run.
     """
 
     def __init__(self) -> None:
@@ -83,8 +83,8 @@ class Settled:
             left: the remaining seconds.
 
         Returns:
-            True if the end that it predicts is that of `LEAST_SECONDS` ago or more, within `AGREEING` of what is
-            left, or if `LATEST` seconds have passed since the first.
+            True if the end that it predicts is that of `LEAST_SECONDS` ago or more, within `AGREEING` of what
+            is left, or if `LATEST` seconds have passed since the first.
         """
         now = time.monotonic()
         self.began = now if self.began is None else self.began

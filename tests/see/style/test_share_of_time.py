@@ -56,4 +56,4 @@ def test_shares_grow_to_one_whatever_the_course() -> None:
             for step in range(count + 1)
         ]
         assert shares == sorted(shares)
-        assert 0 < shares[0] and shares[-1] == 1
+        assert shares[0] > 0 and shares[-1] == 1

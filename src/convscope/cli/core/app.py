@@ -176,8 +176,8 @@ def run(words: Sequence[str]) -> int:
     Every exception becomes a message and an exit code; a traceback is printed only with `--debug`.
 
     Args:
-        words: arguments of the command line, without the program's name; help is printed if there are none, and
-            by `help` before a verb.
+        words: arguments of the command line, without the program's name; help is printed if there are none,
+            and by `help` before a verb.
 
     Returns:
         0 done, 1 failure, 2 usage, 3 bad input, 4 something missing, 130 interrupted.
