@@ -42,7 +42,7 @@ class TimeLeft:
     """Estimate the remaining time of a computation from how far it is, at its average speed so far.
 
     The first fraction counts as done before: an index that goes on, a training that is resumed. The first
-    step takes longer than others (kernels are chosen, memory is taken); it does not count once others have run.
+    step takes longer (kernels are chosen, memory is taken); it does not count once others have run.
     """
 
     def __init__(self) -> None:
