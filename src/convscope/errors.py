@@ -114,8 +114,8 @@ def nearest(
 
     Case, hyphens, underscores and spaces do not count, so that `Grad-CAM` is `gradcam`. What is written alike
     comes first, then the name of which the wrong one is the last part (`resnet18` of `torchvision/resnet18`),
-    then other words for the same, then names with a number more (`conv2` for `conv`), then names in which it is
-    a whole word (`owl` of `great grey owl`), then similar spellings.
+    then other words for the same, then names with a number more (`conv2` for `conv`), then names in which it
+    is a whole word (`owl` of `great grey owl`), then similar spellings.
 
     Args:
         name: the wrong name.

@@ -354,7 +354,7 @@ def wrap(
         raise UsageError(
             "a TensorSpec for each input",
             received=repr(spec),
-            hint="For example: wrap(module, TensorSpec((3, 224, 224), mean=..., std=...))",
+            hint=f"As torchvision's networks of photographs: wrap(module, {EXAMPLE_SPEC}).",
         )
     if not all(isinstance(o, OutputSpec) for o in outputs) or (outputs and classes):
         raise UsageError(
@@ -380,6 +380,10 @@ def wrap(
         graph if isinstance(graph, Graph) else None,
         called,
     )
+
+
+EXAMPLE_SPEC = "TensorSpec((3, 224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))"
+"""What to wrap a network with that was trained as torchvision's are, for hints."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
