@@ -130,8 +130,8 @@ def visualize(
     Args:
         net: any network, or its name.
         *places: `conv2:17` (a channel), `conv2:17@5,5` (a neuron), `conv2:*` (every channel of a layer),
-            `conv2` (the energy of a layer), `output:3` (a logit), a sum (`conv2:17 - 0.3*conv2:7`), or lists of
-            these.
+            `conv2` (the energy of a layer), `output:3` (a logit), or a sum: `conv2:17 - 0.3*conv2:7`; lists
+            of these as well.
         start: `noise`, `zeros` (the middle of the value range), or one image, or one for each result, as
             `worlds.open_inputs` takes them.
         photographs: likewise, images whose mean spectrum `canvas="maco"` holds fixed.
