@@ -30,7 +30,7 @@ CASES = [
     (f"dream {NET} cat.jpg", "expected dream with a picture first", f"dream cat.jpg --net {NET}"),
     (f"dream cat.jpg {NET}", f'also "{NET}"', f"dream cat.jpg --net {NET}"),
     ("dream cat.jpg resnet18", 'also "resnet18"', "dream cat.jpg --net torchvision/resnet18"),
-    ("dream 3", '"3" is a number', "dream photo.jpg"),
+    ("dream 3", '"3", a number,', "dream photo.jpg"),
     ("dream cat.jpg blocks.4 --steps 2", 'also "blocks.4"', "dream cat.jpg --layer blocks.4 --steps 2"),
     ("dream cat.jpg wave.jpg", "with a picture first, and no more", "dream cat.jpg"),
     ("explain cat.jpg goldfish", 'also "goldfish"', "explain cat.jpg --target goldfish"),
