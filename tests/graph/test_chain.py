@@ -116,7 +116,7 @@ def test_text_leaves_out_what_goes_without_saying():
         ("input = relu", 1, "a name of its own"),
         ("3x = relu", 1, "a name of letters"),
         ("a =", 4, "a kind of layer"),
-        ("flatten, conv 3 3", 10, "channels x height x width"),
+        ("flatten, conv 3 3", 10, "channels x width for conv1d to read"),
         ("dense 10", 1, "Put flatten before"),
         ("conv 25 30x30", 1, "a kernel that fits"),
         ("conv 25 3 groups=2", 1, "a multiple of groups"),

@@ -230,7 +230,7 @@ def test_damaged_files_never_crash(seed, changes):
 
 
 def test_illegal_moves_are_named():
-    with pytest.raises(DataError, match="move 3 is not"):
+    with pytest.raises(DataError, match="a legal move 3"):
         read_sgf(b"(;SZ[9];B[ee];W[cc];B[ee])").board()
     board = read_sgf(b"(;SZ[9];B[ee];W[cc];B[ee])").board(2)
     assert len(board.history) == 2
