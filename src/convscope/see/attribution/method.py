@@ -122,6 +122,7 @@ class Method(BaseModel, ABC):
             raise UsageError(
                 f"settings of {name} that fit ({problems})",
                 received=", ".join(f"{place} = {str(e['input'])[:80]!r}" for place, e in places),
+                hint=f"It has {', '.join(known) or 'no settings'}.",
             ) from None
 
     def settings(self) -> dict[str, Any]:
