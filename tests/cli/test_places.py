@@ -35,7 +35,10 @@ def test_which_unit_is_the_last_one(convscope, tmp_path: Path, verb: str) -> Non
     ("words", "said"),
     [
         (("--config", "nope.toml"), ("no file nope.toml", "next: Check the path")),
-        (("--config", "size.toml"), ("(1, 28, 28), the only size that digits takes", "Leave size (--size) out, or give 28")),
+        (
+            ("--config", "size.toml"),
+            ("(1, 28, 28), the only size that digits takes", "Leave size (--size) out, or give 28"),
+        ),
         (("--size", "96"), ("(1, 28, 28), the only size that digits takes", "received (1, 96, 96)")),
     ],
 )
