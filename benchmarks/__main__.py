@@ -96,10 +96,7 @@ def main(names: list[str]) -> int:
         try:
             result = result_of(name, choices, named=bool(names))
         except MissingError as error:
-            print(
-                f"error: {error.expected}\n  received: {error.received}\n  next: {error.hint}",
-                file=sys.stderr,
-            )
+            print(f"error: {error.said}\n  next: {error.hint}", file=sys.stderr)
             code = error.exit_code
             continue
         write(name, result, facts, time.monotonic() - started)

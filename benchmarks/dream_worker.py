@@ -1,11 +1,21 @@
-"""The measurements of `benchmarks.dream`, in one process with neural-dream, taken in turns."""
+"""The measurements of `benchmarks.dream`, in one process with neural-dream, taken in turns.
 
+python -m benchmarks.dream_worker
+python -m benchmarks.dream_worker sheet
+
+The second is for the sheet (`scripts/make_peer_sheets.py`): it returns pictures, and counts seconds of
+processor time.
+"""
+
+import base64
 import contextlib
 import io
 import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +24,7 @@ import torch
 from PIL import Image
 
 import convscope as cs
+from benchmarks.style_measures import DATA
 from convscope.graph.spec import TensorSpec
 from convscope.nets import Net
 from convscope.worlds.images import photos
@@ -21,6 +32,8 @@ from convscope.worlds.images import photos
 OCTAVES, SCALE, STEPS, JITTER = 4, 1.4, 10, 32
 ROUNDS = 2
 SIZES = {"vgg16": (240, 320), "googlenet": (240, 320)}
+PICTURE, SIDE = "hokusai_great_wave_c1831.jpg", 384
+"""What the sheet's dreams are of, and its longer side in pixels."""
 
 
 def main() -> None:
@@ -100,7 +113,7 @@ def dreamt(net: Net, picture: Image.Image, layer: str, precision: str) -> float:
     return time.perf_counter() - started
 
 
-def neural_dream(folder: Path, file: Path, layer: str, size: int) -> ModuleType:
+def neural_dream(folder: Path, file: Path, layer: str, size: int, steps: int = STEPS) -> ModuleType:
     """Their program, which reads its arguments when it is imported."""
     sys.argv = [
         "neural-dream",
@@ -120,7 +133,7 @@ def neural_dream(folder: Path, file: Path, layer: str, size: int) -> ModuleType:
         "-octave_scale",
         str(1 / SCALE),
         "-octave_iter",
-        str(STEPS),
+        str(steps),
         "-num_iterations",
         "1",
         "-jitter",
@@ -139,22 +152,20 @@ def neural_dream(folder: Path, file: Path, layer: str, size: int) -> ModuleType:
         "103.939,116.779,123.68",
     ]
     sys.modules.pop("neural_dream.neural_dream", None)
-    from neural_dream import neural_dream as peer
-
-    return peer
+    return import_module("neural_dream.neural_dream")  # `from neural_dream import` gives the one before
 
 
-def loop_of(peer: ModuleType) -> float:
+def loop_of(peer: ModuleType, clock: Callable[[], float] = time.perf_counter) -> float:
     """Of their octaves alone: neither loading the network nor saving the picture."""
     marks: dict[str, float] = {}
     sizes, ends = peer.octave_calc, peer.maybe_print
 
     def begin(*words: Any) -> Any:
-        marks["begin"] = time.perf_counter()
+        marks["begin"] = clock()
         return sizes(*words)
 
     def end(*words: Any) -> Any:
-        marks.setdefault("end", time.perf_counter())
+        marks.setdefault("end", clock())
         return ends(*words)
 
     peer.octave_calc, peer.maybe_print = begin, end
@@ -166,5 +177,59 @@ def loop_of(peer: ModuleType) -> float:
     return marks["end"] - marks["begin"]
 
 
+def sheet() -> None:
+    """One picture, dreamt by both with the same steps, and by the peer with as many as take our time."""
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(_sheet(Path(folder))))
+
+
+def _sheet(folder: Path) -> dict[str, Any]:
+    with Image.open(DATA / "paintings" / PICTURE) as opened:
+        picture = opened.convert("RGB")
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    picture.save(folder / "photo.png")
+    net, file, layer, theirs = vgg16(folder)
+    made = {"convscope": _ours(net, picture, layer)}
+    made["neural-dream, our steps"] = _theirs(net, folder, file, theirs, STEPS)
+    whole, ours = (made[name]["seconds"] for name in ("neural-dream, our steps", "convscope"))
+    few = max(1, round(STEPS * ours / whole))
+    if few < STEPS:
+        made["neural-dream, our seconds"] = _theirs(net, folder, file, theirs, few)
+    before = _energy(net, picture, layer)
+    for one in made.values():
+        one["energy"] = _energy(net, one.pop("picture"), layer) / before
+    return {"photograph": _png(picture), "made": made}
+
+
+def _ours(net: Net, picture: Image.Image, layer: str) -> dict[str, Any]:
+    dreamt(net, picture, layer, "auto")  # measures the precision, once for a machine
+    started = time.process_time()
+    photo = photos.to_tensor_uncropped(picture, net.input_spec)
+    made = cs.see.dream(net, photo, layer, octaves=OCTAVES, octave_scale=SCALE, steps=STEPS, jitter=JITTER)
+    image = photos.to_pil(made.image, net.input_spec)
+    return {"seconds": time.process_time() - started, "steps": STEPS, "picture": image, "png": _png(image)}
+
+
+def _theirs(net: Net, folder: Path, file: Path, layer: str, steps: int) -> dict[str, Any]:
+    peer = neural_dream(folder, file, layer, SIDE, steps)
+    seconds = loop_of(peer, time.process_time)
+    with Image.open(folder / "out.png") as opened:
+        image = opened.convert("RGB")
+    return {"seconds": seconds, "steps": steps, "picture": image, "png": _png(image)}
+
+
+@torch.no_grad()
+def _energy(net: Net, picture: Image.Image, layer: str) -> float:
+    """Mean square of the layer's activations for a picture as it is saved: what both raise."""
+    photo = photos.to_tensor_uncropped(picture, net.input_spec)
+    return float(next(iter(cs.nets.record(net, photo[None], [layer]).values())).square().mean())
+
+
+def _png(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
 if __name__ == "__main__":
-    main()
+    sheet() if sys.argv[1:] == ["sheet"] else main()

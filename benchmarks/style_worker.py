@@ -5,16 +5,23 @@ python -m benchmarks.style_worker pystiche 512 12
 python -m benchmarks.style_worker convscope 512 5000.0
 python -m benchmarks.style_worker steps 512 12
 python -m benchmarks.style_worker tiles 2048 5.5
+python -m benchmarks.style_worker default 256
+python -m benchmarks.style_worker stopped 256 45.0 100
+
+The last two are for the sheet (`scripts/make_peer_sheets.py`): they return pictures too, and count seconds of
+processor time.
 """
 
+import base64
 import contextlib
+import io
 import json
 import resource
 import sys
 import tempfile
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -50,6 +57,8 @@ COURSE: dict[str, Any] = {"steps": [200, 100, 60], "scales": 3}
 """Steps at 128, 256 and 512 px."""
 EVERY = 5
 """Steps between two pictures that are kept to be judged afterwards; keeping them does not count."""
+LONGEST = 1000
+"""neural-style's default number of steps."""
 GRID = 16
 """Pixels for each position of relu5_1; tiles are cut at multiples."""
 
@@ -119,38 +128,40 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def neural_style(side: int, iterations: int) -> dict[str, Any]:
-    """Its own program with its own defaults, VGG16's file holding our network's weights."""
-    moments: list[float] = []
+@contextlib.contextmanager
+def _their_program(side: int, iterations: int, *more: str) -> Iterator[tuple[Any, Path]]:
+    """neural-style with its own defaults, VGG16's file holding our network's weights; its picture's file."""
     with tempfile.TemporaryDirectory() as folder:
         weights, out = Path(folder, "vgg16-hed.pth"), Path(folder, "out.png")
         torch.save(_numbered(cs.load("hed-vgg16")), weights)
-        sys.argv = [
-            "neural-style",
-            "-gpu",
-            "c",
-            "-model_file",
-            str(weights),
-            "-disable_check",
-            "-image_size",
-            str(side),
-            "-content_image",
-            str(DATA / "paintings" / CONTENT),
-            "-seed",
-            "0",
-            "-style_image",
-            str(DATA / "paintings" / PAINTING),
-            "-output_image",
-            str(out),
-            "-num_iterations",
-            str(iterations),
-            "-save_iter",
-            "0",
-            "-print_iter",
-            "0",
-        ]
+        settings = {
+            "gpu": "c",
+            "model_file": str(weights),
+            "image_size": str(side),
+            "content_image": str(DATA / "paintings" / CONTENT),
+            "seed": "0",
+            "style_image": str(DATA / "paintings" / PAINTING),
+            "output_image": str(out),
+            "num_iterations": str(iterations),
+            "save_iter": "0",
+            "print_iter": "0",
+        }
+        words = [word for name, value in settings.items() for word in (f"-{name}", value)]
+        sys.argv = ["neural-style", "-disable_check", *words, *more]
         import neural_style.neural_style as theirs  # pyright: ignore[reportMissingImports]
 
+        yield theirs, out
+
+
+def _opened(file: Path) -> Tensor:
+    with Image.open(file) as image:
+        return pil_to_tensor(image.convert("RGB")).float() / 255
+
+
+def neural_style(side: int, iterations: int) -> dict[str, Any]:
+    """A whole run, as it comes."""
+    moments: list[float] = []
+    with _their_program(side, iterations) as (theirs, out):
         plain_smoothness = theirs.TVLoss.forward
 
         def noted(self: Any, image: Tensor) -> Tensor:
@@ -160,8 +171,7 @@ def neural_style(side: int, iterations: int) -> dict[str, Any]:
         theirs.TVLoss.forward = noted
         theirs.main()
         ended, most = time.perf_counter(), peak()
-        with Image.open(out) as image:
-            made = pil_to_tensor(image.convert("RGB")).float() / 255
+        made = _opened(out)
     looks = moments[-iterations:]
     return {
         "seconds": ended - looks[0],
@@ -171,6 +181,54 @@ def neural_style(side: int, iterations: int) -> dict[str, Any]:
         "size": list(made.shape[1:]),
         "seen": looked_at(made),
     }
+
+
+class _Enough(Exception):
+    """Ends another program's loop."""
+
+
+def stopped(side: int, seconds: float, weight: float) -> dict[str, Any]:
+    """neural-style's picture after seconds of processor time, with a weight of style."""
+    started, steps, found = 0.0, 0, {}
+    with _their_program(side, LONGEST, "-style_weight", str(weight)) as (theirs, _):
+        plain_smoothness = theirs.TVLoss.forward
+
+        def noted(self: Any, image: Tensor) -> Tensor:
+            nonlocal started, steps, found
+            if isinstance(image, nn.Parameter):  # not the photograph or the painting
+                started = started or time.process_time()
+                spent = time.process_time() - started
+                if spent >= seconds:
+                    picture = pil_to_tensor(theirs.deprocess(image.detach().clone())).float() / 255
+                    found = _shown(picture, spent, steps)
+                    raise _Enough
+                steps += 1
+            return plain_smoothness(self, image)
+
+        theirs.TVLoss.forward = noted
+        with contextlib.suppress(_Enough):
+            theirs.main()
+    return found
+
+
+def default(side: int) -> dict[str, Any]:
+    """The verb's default from opened pictures to a painted one."""
+    net, content, painting = cs.load("hed-vgg16"), picture(CONTENT, side), picture(PAINTING, side)
+    started = time.process_time()
+    made = cs.see.style_transfer(net, content, painting)
+    shown = _shown(made.image, time.process_time() - started, sum(made.steps))
+    return {**shown, "photograph": _png(content), "painting": _png(painting)}
+
+
+def _shown(made: Tensor, seconds: float, steps: int) -> dict[str, Any]:
+    """A picture with values from 0 to 1 for the sheet, and what the onlooker says of it."""
+    return {"png": _png(made), "seconds": seconds, "steps": steps, "seen": looked_at(made)}
+
+
+def _png(image: Tensor) -> str:
+    file = io.BytesIO()
+    to_pil_image((image * 255).round().byte()).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def looked_at(made: Tensor) -> dict[str, float]:
@@ -349,6 +407,8 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "convscope": convscope,
     "steps": steps,
     "tiles": tiles,
+    "default": default,
+    "stopped": stopped,
 }
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ def test_without_the_data_each_benchmark_says_so(tmp_path: Path) -> None:
     assert done.returncode == 4, done.stderr
     assert "Traceback" not in done.stderr
     for name in NEEDING:
-        assert f"error: the data of the benchmark {name}\n  received: nothing at {tmp_path}" in done.stderr
+        assert (
+            f"error: expected the data of the benchmark {name}; received nothing at {tmp_path}" in done.stderr
+        )
     assert done.stderr.count("next: Set CONVSCOPE_TEST_DATA") == len(NEEDING)
 
 

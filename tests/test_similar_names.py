@@ -33,6 +33,11 @@ def test_what_is_written_alike_is_alone_and_a_typing_error_still_found():
     assert similar("", ["a"]) == [] and similar("--", ["a"]) == []
 
 
+def test_a_name_that_lacks_its_number_is_found_before_similar_ones():
+    assert similar("conv", ["pool1", "conv10", "conv2", "convnext"])[:2] == ["conv2", "conv10"]
+    assert similar("resnet", ["timm/test_resnet", "torchvision/resnet18"])[0] == "torchvision/resnet18"
+
+
 @pytest.mark.parametrize(
     ("wrong", "names", "meant"),
     [

@@ -10,7 +10,7 @@
     └── Interrupted         130   stopped by the user, after saving
 
 The number is the exit code of the terminal command. A message states what was expected, what was received,
-and the next step.
+and the next step: `expected a layer of digits; received conv9. Did you mean conv1?`
 """
 
 import difflib
@@ -21,8 +21,10 @@ from collections.abc import Iterable, Mapping, Sequence
 class ConvscopeError(Exception):
     """Base class of every error that this package raises on purpose.
 
+    Its text is what was expected, what was received, and the next step: `expected ...; received .... Hint.`
+
     Args:
-        expected: what would have been right, as one sentence.
+        expected: what would have been right, as a noun with what belongs to it: `a layer of digits`.
         received: what came instead; left out of the message when empty.
         hint: the next step the user can take; left out of the message when empty.
     """
@@ -30,13 +32,15 @@ class ConvscopeError(Exception):
     exit_code = 1
 
     def __init__(self, expected: str, *, received: str = "", hint: str = "") -> None:
-        self.expected, self.received, self.hint = expected, received, hint
-        parts = [expected.rstrip(".") + "."]
-        if received:
-            parts.append(f"Received: {received.rstrip('.')}.")
-        if hint:
-            parts.append(hint)
-        super().__init__(" ".join(parts))
+        self.expected, self.hint = expected, hint
+        self.received = re.sub(r"^\[Errno -?\d+\] ", "", received)
+        super().__init__(f"{self.said}. {hint}".rstrip())
+
+    @property
+    def said(self) -> str:
+        """What is wrong, in words: `expected a layer of digits; received conv9`."""
+        expected = f"expected {self.expected.rstrip('.')}"
+        return f"{expected}; received {self.received.rstrip('.')}" if self.received else expected
 
     @property
     def brief(self) -> str:
@@ -84,9 +88,17 @@ class TrainingError(ConvscopeError):
 
 
 class Interrupted(ConvscopeError):
-    """Stopped by the user, after saving."""
+    """Stopped by the user, after saving.
+
+    Its `expected` is a sentence: what was stopped, and what is kept.
+    """
 
     exit_code = 130
+
+    @property
+    def said(self) -> str:
+        """What was stopped, and what is kept."""
+        return self.expected.rstrip(".")
 
 
 MISSPELLED = 1 / 3
@@ -102,8 +114,8 @@ def nearest(
 
     Case, hyphens, underscores and spaces do not count, so that `Grad-CAM` is `gradcam`. What is written alike
     comes first, then the name of which the wrong one is the last part (`resnet18` of `torchvision/resnet18`),
-    then other words for the same, then names in which it is a whole word (`owl` of `great grey owl`), then
-    similar spellings.
+    then other words for the same, then names with a number more (`conv2` for `conv`), then names in which it
+    is a whole word (`owl` of `great grey owl`), then similar spellings.
 
     Args:
         name: the wrong name.
@@ -120,7 +132,7 @@ def nearest(
     if close:
         return f"Did you mean {' or '.join(close)}?"
     shown = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
-    return f"There is: {shown}." if names else ""
+    return f"There {'is' if len(names) == 1 else 'are'}: {shown}." if names else ""
 
 
 def similar(
@@ -148,7 +160,7 @@ def similar(
         return same
     close = difflib.get_close_matches(wanted, [*plain, *also], n=6, cutoff=cutoff)
     found = [name for word in close for name in plain.get(word, [also.get(word, "")])]
-    return list(dict.fromkeys([*_containing(wrong, names), *found]))
+    return list(dict.fromkeys([*_numbered(wanted, names), *_containing(wrong, names), *found]))
 
 
 def misspelled(name: str, names: Iterable[str], *, aliases: Mapping[str, str] | None = None) -> list[str]:
@@ -210,6 +222,16 @@ def _edits(one: str, other: str) -> int:
             row.append(cost)
         before, last = last, row
     return last[-1]
+
+
+def _numbered(wanted: str, names: Sequence[str]) -> list[str]:
+    """Return the names whose last part is a wrong one and a number, which it lacks: the smallest first."""
+    found = []
+    for name in names:
+        match = re.fullmatch(rf"{re.escape(wanted)}(\d{{1,9}})", _plain(name.rpartition("/")[2]))
+        if match and wanted[-1:].isalpha():
+            found.append((int(match[1]), name))
+    return [name for _, name in sorted(found, key=lambda entry: entry[0])]
 
 
 def _containing(wrong: str, names: Sequence[str]) -> list[str]:

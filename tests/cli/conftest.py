@@ -1,4 +1,5 @@
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from convscope.cli.core import app
+from convscope.cli.core import command as commands
 
 
 @dataclass
@@ -33,5 +35,28 @@ def convscope(
         code = app.run([str(word) for word in words])
         captured = capsys.readouterr()
         return Done(code, captured.out, captured.err)
+
+    return call
+
+
+class Accepted(BaseException):
+    """Raised where a job would begin: its command line is right."""
+
+
+@pytest.fixture
+def accepted(convscope, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], bool]:
+    """Whether a command line passes the parser, the checks of arguments and the schema; no job is begun."""
+
+    def begun(*_: object, **__: object) -> None:
+        raise Accepted
+
+    def call(words: str) -> bool:
+        with monkeypatch.context() as patch:
+            patch.setattr(commands.jobs, "run", begun)
+            try:
+                convscope(*shlex.split(words))
+            except Accepted:
+                return True
+        return False
 
     return call

@@ -2,12 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from convscope.cli.core import command as commands
 from convscope.cli.core.words import flags_of, verb_of
 from convscope.jobs import JOBS
 from convscope.jobs.registry import VERB_ALIASES, load
@@ -19,73 +17,54 @@ def here(convscope, tmp_path: Path) -> None:
     """Files that are never opened."""
     for name in ("cat.jpg", "wave.jpg", "tone.wav", "game.sgf"):
         (tmp_path / name).write_bytes(b"")
-    for name in ("photographs", "pictures/a", "sounds/a"):
+    for name in ("photographs", "pictures/a", "sounds/a", "texts/a"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "pictures" / "a" / "1.jpg").write_bytes(b"")
     (tmp_path / "sounds" / "a" / "1.wav").write_bytes(b"")
-
-
-class Accepted(BaseException):
-    """Raised where a job would begin: its command line is right."""
-
-
-@pytest.fixture
-def accepted(convscope, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], bool]:
-    """Whether a command line passes the parser, the checks of arguments and the schema; no job is begun."""
-
-    def begun(*_: object, **__: object) -> None:
-        raise Accepted
-
-    monkeypatch.setattr(commands.jobs, "run", begun)
-
-    def call(words: str) -> bool:
-        try:
-            convscope(*shlex.split(words))
-        except Accepted:
-            return True
-        return False
-
-    return call
+    (tmp_path / "texts" / "a" / "1.txt").write_bytes(b"")
 
 
 NET = "efficientnet_lite0"
 CASES = [
-    ("dream", "dream takes a picture first", "dream photo.jpg"),
-    (f"dream {NET} cat.jpg", "dream takes a picture first", f"dream cat.jpg --net {NET}"),
+    ("dream", "expected dream with a picture first", "dream photo.jpg"),
+    (f"dream {NET} cat.jpg", "expected dream with a picture first", f"dream cat.jpg --net {NET}"),
     (f"dream cat.jpg {NET}", f'also "{NET}"', f"dream cat.jpg --net {NET}"),
     ("dream cat.jpg resnet18", 'also "resnet18"', "dream cat.jpg --net torchvision/resnet18"),
-    ("dream 3", '"3" is a number', "dream photo.jpg"),
+    ("dream 3", '"3", a number,', "dream photo.jpg"),
     ("dream cat.jpg blocks.4 --steps 2", 'also "blocks.4"', "dream cat.jpg --layer blocks.4 --steps 2"),
-    ("dream cat.jpg wave.jpg", "takes a picture first, and no more", "dream cat.jpg"),
+    ("dream cat.jpg wave.jpg", "with a picture first, and no more", "dream cat.jpg"),
     ("explain cat.jpg goldfish", 'also "goldfish"', "explain cat.jpg --target goldfish"),
     ("explain cat.jpg rise --compare", 'also "rise"', "explain cat.jpg --method rise --compare"),
     ("style cat.jpg wave.jpg lbfgs", "also", "style cat.jpg --style wave.jpg --optimizer lbfgs"),
     ("style cat.jpg wave.jpg", 'also "wave.jpg"', "style cat.jpg --style wave.jpg"),
     ("style cat.jpg", "no painting", "style cat.jpg --style painting.jpg"),
-    ("unit digits conv2:3", "takes a data set as --data", "unit digits conv2:3 --data digits"),
+    ("unit digits conv2:3", "with a data set as --data", "unit digits conv2:3 --data digits"),
     ("unit digits --data digits", "no unit", "unit digits output:3 --data digits"),
     ("unit digits conv2:3 photographs", 'also "photographs"', "unit digits conv2:3 --data photographs"),
     ("unit conv2:3 digits", "a network first, then a unit", "unit digits conv2:3 --data digits"),
     ("units digits", "no data set", "units digits --data digits"),
     ("visualize output:3 digits", "in the place of a network", "visualize digits output:3"),
-    ("visualize cat.jpg output:3", '"cat.jpg" is a picture', f"visualize {NET} output:3"),
-    ("visualize tone.wav output:3", '"tone.wav" is a sound', f"visualize {NET} output:3"),
-    ("visualize game.sgf output:3", '"game.sgf" is a Go position', f"visualize {NET} output:3"),
+    ("visualize cat.jpg output:3", '"cat.jpg", a picture,', f"visualize {NET} output:3"),
+    ("visualize tone.wav output:3", '"tone.wav", a sound,', f"visualize {NET} output:3"),
+    ("visualize game.sgf output:3", '"game.sgf", a Go position,', f"visualize {NET} output:3"),
     ("visualize digits", "no unit", "visualize digits output:3"),
-    ("describe cat.jpg", "describe takes a network first", f"describe {NET}"),
+    ("describe cat.jpg", "describe with a network first", f"describe {NET}"),
     ("train digits lecture-relu", "in the place of a data set", "train lecture-relu digits"),
-    ("train lecture photographs --from digits", '"lecture" is a network', "train photographs --from digits"),
-    ("train cat.jpg --from digits", '"cat.jpg" is a picture', "train digits --from digits"),
-    ("data check", "takes a folder of pictures first", "data check FOLDER"),
+    ("train lecture photographs --from digits", '"lecture", a network,', "train photographs --from digits"),
+    ("train cat.jpg --from digits", '"cat.jpg", a picture,', "train digits --from digits"),
+    ("data check", "with a folder of pictures first", "data check FOLDER"),
     ("dream cat.jpg --network digits", "Did you mean --net?", "dream cat.jpg --net digits"),
     ("dream cat.jpg --learning-rate=2", "Did you mean --lr?", "dream cat.jpg --lr 2"),
     ("dream --photo cat.jpg", "photo is an argument, without a flag", "dream cat.jpg"),
-    ("train pictures", '"pictures" is a data set', f"train pictures --from {NET}"),
+    ("train pictures", '"pictures", a data set,', f"train pictures --from {NET}"),
     ("train pictures --epochs 2", "in the place of a network", f"train pictures --from {NET} --epochs 2"),
-    ("train sounds", '"sounds" is a data set', "train lecture-relu sounds"),
-    ("style add wave.jpg", '"wave.jpg" is a picture', "style add stylebank photographs --style wave.jpg"),
-    ("style add stylebank wave.jpg", "is a picture", "style add stylebank photographs --style wave.jpg"),
-    ("style train wave.jpg", '"wave.jpg" is a picture', "style train photographs --style wave.jpg"),
+    ("train sounds", '"sounds", a data set,', "train sound-frequency sounds"),
+    ("train texts", '"texts", a data set,', "train kim_cnn texts"),
+    ("look cat.jpg --layer conv1", "an option of convscope look", "look cat.jpg --places conv1"),
+    ("factors cat.jpg --groups 3", "an option of convscope factors", "factors cat.jpg --count 3"),
+    ("style add wave.jpg", '"wave.jpg", a picture,', "style add stylebank photographs --style wave.jpg"),
+    ("style add stylebank wave.jpg", "a picture,", "style add stylebank photographs --style wave.jpg"),
+    ("style train wave.jpg", '"wave.jpg", a picture,', "style train photographs --style wave.jpg"),
     ("style train photographs", "no painting", "style train photographs --style painting.jpg"),
     ("describe resnet 50", "a name in 2 words", "describe torchvision/resnet50"),
     ("dream cat.jpg resnet 50", 'also "resnet"', "dream cat.jpg --net torchvision/resnet50"),

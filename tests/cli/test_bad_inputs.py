@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -324,10 +325,17 @@ def verify_refused(done, codes: set[int]) -> None:
 
 
 @pytest.mark.parametrize(("verb", "words", "codes"), CASES, ids=lambda v: repr(v)[:60])
-def test_bad_input_is_refused_with_a_next_step(convscope, monkeypatch, junk, verb, words, codes) -> None:
+def test_bad_input_is_refused_with_a_next_step(
+    convscope, accepted, monkeypatch, junk, verb, words, codes
+) -> None:
     monkeypatch.chdir(junk)
     before = contents(junk)
-    verify_refused(convscope(*verb.split(), *words, "--quiet"), codes)
+    done = convscope(*verb.split(), *words, "--quiet")
+    verify_refused(done, codes)
+    for command in re.findall(r"Write: convscope (.*?)(?: with one of the layers .*)?$", done.err, re.M):
+        assert accepted(command), command
+    for command in re.findall(r"See: convscope (.*--help)$", done.err, re.M):
+        assert convscope(*command.split()).code == 0, command
     assert contents(junk) == before, "something was written, or overwritten"
 
 

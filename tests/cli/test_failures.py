@@ -53,7 +53,7 @@ def test_any_exception_is_a_message_and_a_code(convscope, monkeypatch, error, co
     assert "Traceback" not in done.err
     as_json = convscope("doctor", "--json")
     assert as_json.code == code
-    assert set(as_json.json["error"]) == {"expected", "received", "hint", "exit_code"}
+    assert set(as_json.json["error"]) == {"said", "expected", "received", "hint", "exit_code"}
     assert "Traceback" in convscope("doctor", "--debug").err
     monkeypatch.setenv("CONVSCOPE_DEBUG", "1")
     assert "Traceback" in convscope("doctor").err
@@ -76,3 +76,11 @@ def test_every_error_of_the_tree_has_a_documented_code() -> None:
     assert {kind.exit_code for kind in below(ConvscopeError)} <= {1, 2, 3, 4, 130}
     assert "130 interrupted" in str(app.run.__doc__)
     assert JOBS
+
+
+def test_an_error_says_what_was_expected_and_what_was_received_in_one_sentence() -> None:
+    wrong = DataError("a layer of digits", received="conv9", hint="Did you mean conv2?")
+    assert str(wrong) == "expected a layer of digits; received conv9. Did you mean conv2?"
+    assert str(MissingError("weights.")) == "expected weights."
+    assert Interrupted("stopped; saved in runs/x").said == "stopped; saved in runs/x"
+    assert DataError("a file", received="[Errno 2] No such file").received == "No such file"

@@ -112,9 +112,9 @@ def test_network_first(convscope, here: Path, monkeypatch, words: tuple[str, ...
 
 
 OLD = [
-    ("digits", '"digits" is no file but the name of a network'),
-    ("torchvision/resnet18", '"torchvision/resnet18" is no file but the name of a network'),
-    ("runs/mine", '"runs/mine" is no input but the folder of a saved network'),
+    ("digits", '"digits", which is no file but the name of a network'),
+    ("torchvision/resnet18", '"torchvision/resnet18", which is no file but the name of a network'),
+    ("runs/mine", '"runs/mine", which is no input but the folder of a saved network'),
 ]
 
 

@@ -34,9 +34,12 @@ def test_which_unit_is_the_last_one(convscope, tmp_path: Path, verb: str) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--config", "nope.toml"), ("nope.toml: there is no such file", "next: Check the path")),
-        (("--config", "size.toml"), ("digits looks at (1, 28, 28)", "Leave size (--size) out, or give 28")),
-        (("--size", "96"), ("digits looks at (1, 28, 28)", "received: (1, 96, 96)")),
+        (("--config", "nope.toml"), ("no file nope.toml", "next: Check the path")),
+        (
+            ("--config", "size.toml"),
+            ("(1, 28, 28), the only size that digits takes", "Leave size (--size) out, or give 28"),
+        ),
+        (("--size", "96"), ("(1, 28, 28), the only size that digits takes", "received (1, 96, 96)")),
     ],
 )
 def test_settings_that_do_not_fit(convscope, tmp_path: Path, words: tuple[str, ...], said) -> None:

@@ -10,7 +10,7 @@ from convscope import jobs
 from convscope.cli.core import progress
 from convscope.cli.core.shell import Shell
 from convscope.see.visualization import VisualizeRecipe
-from convscope.system.progress import Progress, TimeLeft, duration
+from convscope.system.progress import Progress, Settled, TimeLeft, duration
 
 
 def test_plain_lines_come_every_few_seconds_and_the_last_always(monkeypatch, capsys) -> None:
@@ -28,17 +28,25 @@ def test_plain_lines_come_every_few_seconds_and_the_last_always(monkeypatch, cap
 
 
 def test_time_left_is_shown_and_what_takes_long_is_said_at_the_beginning(monkeypatch, capsys) -> None:
-    times = iter([100.0, 130.0, 130.5])
-    monkeypatch.setattr(convscope.system.progress.time, "monotonic", lambda: next(times, 130.5))
+    clock = [100.0]
+    monkeypatch.setattr(convscope.system.progress.time, "monotonic", lambda: clock[0])
     estimate = TimeLeft()
     assert estimate(0.25) is None  # done before: an index that goes on
+    clock[0] = 130.0
     assert estimate(0.5) == pytest.approx(60.0)  # half a minute for a quarter of it
+    clock[0] = 132.0
+    assert estimate(0.75) == pytest.approx(2.0)  # two seconds for a quarter: the first one does not count
+    settled = Settled()
+    assert not settled(500.0)
+    clock[0] = 150.0
+    assert settled(900.0)  # later than it should be said
 
     class Steps:
         recipe, document, ended = SimpleNamespace(verb="style"), None, False
-        steps = iter([(0.0, None), (0.01, 130.0), (0.5, 60.0), (1.0, 0.0)])
+        steps = iter([(0.0, None), (0.01, 600.0), (0.01, 133.0), (0.01, 132.0), (0.5, 60.0), (1.0, 0.0)])
 
         def __next__(self):
+            clock[0] += 2
             fraction, left = next(self.steps, (None, None))
             self.ended = fraction is None
             if self.ended:
@@ -47,7 +55,10 @@ def test_time_left_is_shown_and_what_takes_long_is_said_at_the_beginning(monkeyp
 
     Shell().follow(Steps())
     err = capsys.readouterr().err
-    assert err.count("This will take about 2 min 10 s on this machine.") == 1
+    assert (
+        err.count("This will take about 2 min 10 s on this machine.") == 1
+    )  # not 10 min, of a slow first step
+    assert err.count("This will take") == 1
     assert err.splitlines()[-1] == "style 100%  at 1.0"
     with progress.plain("x") as bar:
         bar.update(0.5, "half", 61.0)

@@ -88,14 +88,14 @@ def test_outputs_are_what_nobody_reads():
     [
         ((relu("a", "x"), relu("a", "x")), (), "a more than once"),
         ((relu("x", "x"),), (), "x more than once"),
-        ((relu("a", "y"),), (), "a reads a layer of this graph"),
+        ((relu("a", "y"),), (), "a layer of this graph for a to read"),
         ((relu("a", "b"), relu("b", "a")), (), "without cycles"),
         ((relu("a", "a"),), (), "without cycles"),
         ((relu("conv1", "x"),), ("conv",), "Did you mean conv1"),
         ((), (), "at least one layer"),
-        ((Node("a", ReLU(), ()),), (), "relu reads 1 input"),
-        ((Node("a", ReLU(), ("x", "x")),), (), "relu reads 1 input"),
-        ((Node("a", Add(), ("x",)),), (), "add reads 2 or more"),
+        ((Node("a", ReLU(), ()),), (), "1 input(s) for relu to read"),
+        ((Node("a", ReLU(), ("x", "x")),), (), "1 input(s) for relu to read"),
+        ((Node("a", Add(), ("x",)),), (), "2 or more input(s) for add to read"),
         ((Node("a", Conv2d(3, 9), ("x",)),), (), "a: conv2d: a kernel that fits"),
     ],
 )
@@ -113,10 +113,10 @@ def test_inputs_have_positive_extent(shape):
 
 def test_joins_state_what_does_not_fit():
     nodes = (Node("small", Conv2d(2, 3), ("x",)), Node("both", Add(), ("small", "x")))
-    with pytest.raises(GraphError, match=r"both: add joins equal shapes.*2x6x6 and 1x8x8"):
+    with pytest.raises(GraphError, match=r"both: equal shapes.*2x6x6 and 1x8x8"):
         _ = Graph({"x": (1, 8, 8)}, nodes).shapes
     nodes = (nodes[0], Node("both", Concat(), ("small", "x")))
-    with pytest.raises(GraphError, match="concat joins channels"):
+    with pytest.raises(GraphError, match="channels of equal spatial extent, for concat to join"):
         _ = Graph({"x": (1, 8, 8)}, nodes).shapes
     with pytest.raises(GraphError, match=r"the name of a layer.*Did you mean small"):
         Graph({"x": (1, 8, 8)}, nodes[:1])["smal"]
@@ -142,14 +142,14 @@ FOREIGN = {"name": "a", "kind": "foreign", "inputs": ["x"]}
     [
         ({"format": "convscope.graph/9"}, "in the format"),
         ({"more": 1}, "a field of a graph"),
-        ({"inputs": {"x": "1x8"}}, "is a list"),
+        ({"inputs": {"x": "1x8"}}, "a list as"),
         ({"inputs": {"x": [0]}}, "positive extent"),
-        ({"layers": [5]}, "a layer is an object"),
+        ({"layers": [5]}, "an object as a layer"),
         ({"layers": [{**LAYER, "kind": "rulu"}]}, "Did you mean relu"),
         ({"layers": [{**LAYER, "options": {"p": 1}}]}, "an option of relu"),
         ({"layers": [{**LAYER, "kind": "dense"}]}, "dense with out_features"),
         ({"layers": [{**LAYER, "kind": "dense", "options": {"out_features": "9"}}]}, "a whole number from 1"),
-        ({"layers": [{**LAYER, "inputs": [5]}]}, "is a text"),
+        ({"layers": [{**LAYER, "inputs": [5]}]}, "a text as"),
         ({"layers": [{**LAYER, "sources": []}]}, "a field of a layer"),
         ({"layers": [{"name": "a"}]}, "a layer with kind"),
         ({"layers": [{**FOREIGN, "options": {"path": 5, "shape": [3]}}]}, "path"),
@@ -160,7 +160,7 @@ FOREIGN = {"name": "a", "kind": "foreign", "inputs": ["x"]}
         ({"layers": [{**FOREIGN, "options": {"path": "f", "shape": [3], "reads": [[{"up": 0}]]}}]}, "reads"),
         ({"layers": [{**FOREIGN, "options": {"path": "f", "shape": [3], "products": 0.5}}]}, "products"),
         ({"outputs": ["b"]}, "outputs that name layers"),
-        ({"outputs": [None]}, "is a text"),
+        ({"outputs": [None]}, "a text as"),
     ],
 )
 def test_documents_that_are_no_graphs(change, words):

@@ -149,5 +149,5 @@ def test_lenet_5():
 
 def test_a_layer_that_does_not_fit_is_named():
     conv = chain("1x28x28", "conv 25 3x3").nodes[0]
-    with pytest.raises(GraphError, match="conv1: conv2d reads channels x height x width"):
+    with pytest.raises(GraphError, match="conv1: channels x height x width for conv2d to read"):
         _ = Graph({"input": (1250,)}, (conv,)).shapes

@@ -221,9 +221,9 @@ class Two(nn.Module):
 def test_a_partly_broken_request_names_the_broken_one() -> None:
     net = wrap(Two().eval(), SPEC, name="two")
     for places in (["good:1", "bad:2", "good:0"], ["good:1 - 0.3*bad:2"]):
-        with pytest.raises(UsageError, match="Received: bad:2 of two"):
+        with pytest.raises(UsageError, match="received bad:2 of two"):
             see.visualize(net, *places, steps=4)
-    with pytest.raises(UsageError, match="Received: bad of two"):
+    with pytest.raises(UsageError, match="received bad of two"):
         see.caricature(net, photo(), "good", "bad", steps=4)
     made = see.visualize(
         net, "join:1", "join:6", steps=4

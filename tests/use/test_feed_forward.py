@@ -171,7 +171,7 @@ def test_names_are_found_or_the_nearest_are_told(tmp_path):
     assert style_named("night", STYLES) == "starry-night"
     with pytest.raises(UsageError, match="scream"):
         style_named("screem", STYLES)
-    with pytest.raises(UsageError, match="There is: great-wave"):
+    with pytest.raises(UsageError, match="There are: great-wave"):
         style_named("a", STYLES)
     Image.new("L", (9, 9)).save(tmp_path / "sky.png")
     assert region_of(f"{tmp_path}/sky.png:wave", STYLES).style == "great-wave"

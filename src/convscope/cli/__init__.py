@@ -32,9 +32,16 @@ def _broken(error: ImportError, words: list[str]) -> int:
         "every package that convscope needs",
         "Install again: pip install --force-reinstall convscope",
     )
+    said = f"expected {expected}; received {error}"
     if "--json" in words:
-        fields = {"expected": expected, "received": str(error), "hint": hint, "exit_code": 4}
+        fields = {
+            "said": said,
+            "expected": expected,
+            "received": str(error),
+            "hint": hint,
+            "exit_code": 4,
+        }
         print(json.dumps({"error": fields}, indent=2))
     else:
-        print(f"error: {expected}\n  received: {error}\n  next: {hint}", file=sys.stderr)
+        print(f"error: {said}\n  next: {hint}", file=sys.stderr)
     return 4

@@ -83,7 +83,7 @@ def _nodes(part: Branch, shapes: Mapping[str, Shape]) -> list[Node]:
     for name in part.inputs:
         if name not in shapes:
             raise GraphError(
-                f"the branch {part.name} reads an input, or a branch before it: {', '.join(shapes)}",
+                f"an input, or a branch before {part.name}, for it to read: {', '.join(shapes)}",
                 received=name,
                 hint=nearest(name, shapes),
             )

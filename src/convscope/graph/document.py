@@ -90,4 +90,4 @@ def _check(what: str, value: Any, kind: type) -> None:
     """Check that a value is of a type; `what` names it in the error."""
     if not isinstance(value, kind):
         wanted = {dict: "an object", list: "a list", str: "a text"}[kind]
-        raise GraphError(f"{what} is {wanted}", received=repr(value)[:80])
+        raise GraphError(f"{wanted} as {what}", received=repr(value)[:80])

@@ -131,7 +131,7 @@ def _check_arity(node: Node) -> None:
             str(fewest) if fewest == most else f"{fewest} or more" if most is None else f"{fewest} to {most}"
         )
         raise GraphError(
-            f"{node.layer.kind} reads {wanted} input(s)",
+            f"{wanted} input(s) for {node.layer.kind} to read",
             received=", ".join(node.inputs) or "none",
             hint="In a chain each layer reads the one before it; branches need a Graph.",
         )
@@ -171,7 +171,7 @@ def _check_names(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> None:
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise GraphError(
-            "every layer has a name of its own",
+            "a name of its own for every layer",
             received=f"{', '.join(twice)} more than once",
             hint="Give each of these layers another name.",
         )
@@ -179,5 +179,7 @@ def _check_names(inputs: tuple[str, ...], nodes: tuple[Node, ...]) -> None:
         for source in node.inputs:
             if source not in counts:
                 raise GraphError(
-                    f"{node.name} reads a layer of this graph", received=source, hint=nearest(source, counts)
+                    f"a layer of this graph for {node.name} to read",
+                    received=source,
+                    hint=nearest(source, counts),
                 )

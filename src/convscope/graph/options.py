@@ -25,13 +25,13 @@ def wrong(layer: Any, name: str, expected: str) -> GraphError:
     Args:
         layer: the layer.
         name: the option, whose value the error shows.
-        expected: what it should be, to follow "is".
+        expected: what it should be, as a noun.
 
     Returns:
         The error, to be raised.
     """
     value = getattr(layer, name)
-    return GraphError(f"{layer.kind}: {name} is {expected}", received=f"{name}={value!r}")
+    return GraphError(f"{layer.kind}: {expected} as {name}", received=f"{name}={value!r}")
 
 
 def whole(layer: Any, *names: str, least: int = 1) -> None:
@@ -99,7 +99,7 @@ def choice(layer: Any, name: str, allowed: Iterable[str]) -> None:
     value = getattr(layer, name)
     if value not in allowed:
         raise GraphError(
-            f"{layer.kind}: {name} is {' or '.join(allowed)}",
+            f"{layer.kind}: {' or '.join(allowed)} as {name}",
             received=f"{name}={value!r}",
             hint=nearest(str(value), allowed),
         )

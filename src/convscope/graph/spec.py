@@ -160,7 +160,7 @@ class TensorSpec:
         self._check_numbers()
         if len(self.mean) not in (1, self.channels) or len(self.std) not in (1, self.channels):
             raise GraphError(
-                "mean and std hold one number, or one for each channel",
+                "mean and std of one number, or of one for each channel",
                 received=f"{self.channels} channels, mean={self.mean}, std={self.std}",
             )
         if min(self.std) <= 0 or not self.value_range[0] < self.value_range[1]:
@@ -207,7 +207,7 @@ class TensorSpec:
         for name in ("value_range", "mean", "std"):
             values: Any = getattr(self, name)
             if not isinstance(values, tuple) or not values or not all(map(_is_finite, values)):
-                raise GraphError(f"{name} holds finite numbers", received=f"{name}={values!r}")
+                raise GraphError(f"finite numbers in {name}", received=f"{name}={values!r}")
         if len(self.value_range) != 2:
             raise GraphError("a value range of two numbers", received=f"{self.value_range}")
 

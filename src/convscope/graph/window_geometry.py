@@ -149,7 +149,7 @@ def spatial(layer: Layer, rank: int, shape: Shape) -> tuple[int, Shape]:
     """
     if len(shape) != rank + 1:
         hint = f"Write {layer.kind[:-2]}{len(shape) - 1}d." if len(shape) in (2, 3) and rank else ""
-        raise GraphError(f"{layer.kind} reads {AXES[rank]}", received=times(shape), hint=hint)
+        raise GraphError(f"{AXES[rank]} for {layer.kind} to read", received=times(shape), hint=hint)
     return shape[0], shape[1:]
 
 

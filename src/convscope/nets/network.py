@@ -194,7 +194,7 @@ class Net:
         """
         if len(inputs) != len(self.input_specs):
             raise GraphError(
-                f"{self.name} takes {len(self.input_specs)} input(s)",
+                f"{len(self.input_specs)} input(s) for {self.name}",
                 received=f"{len(inputs)}",
                 hint="Give one batch for each input, in the order of net.input_specs.",
             )
@@ -279,14 +279,14 @@ class Net:
             wanted = " and ".join(str(c.shape) for c in self.input_specs)
             if all(x.shape[1:] == c.shape for x, c in zip(inputs, self.input_specs, strict=True)):
                 raise GraphError(
-                    f"{self.name} runs on what its spec states, {wanted}",
+                    f"a network that runs on what its spec states, {wanted}",
                     received=reason,
                     hint="Correct the spec, or the module, which gets one tensor for each spec.",
                 ) from error
             got = " and ".join(str(tuple(x.shape[1:])) for x in inputs)
             side = "x".join(map(str, dict.fromkeys(self.input_spec.size))) or "inputs of that size"
             raise GraphError(
-                f"{self.name} looks at {wanted}, and takes no other size",
+                f"{wanted}, the only size that {self.name} takes",
                 received=got,
                 hint=f"Leave size (--size) out, or give {side}; nets.with_input_size(net, size) builds the "
                 "network anew for another.",
@@ -354,7 +354,7 @@ def wrap(
         raise UsageError(
             "a TensorSpec for each input",
             received=repr(spec),
-            hint="For example: wrap(module, TensorSpec((3, 224, 224), mean=..., std=...))",
+            hint=f"As torchvision's networks of photographs: wrap(module, {EXAMPLE_SPEC}).",
         )
     if not all(isinstance(o, OutputSpec) for o in outputs) or (outputs and classes):
         raise UsageError(
@@ -380,6 +380,10 @@ def wrap(
         graph if isinstance(graph, Graph) else None,
         called,
     )
+
+
+EXAMPLE_SPEC = "TensorSpec((3, 224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))"
+"""What to wrap a network with that was trained as torchvision's are, for hints."""
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -310,7 +310,7 @@ class Recipe(BaseModel):
             return _as_fields(values, cls.model_fields)
         except FileNotFoundError:
             raise DataError(
-                "a file with settings", received=f"{path}: there is no such file", hint="Check the path."
+                "a file with settings", received=f"no file {path}", hint="Check the path."
             ) from None
         except (OSError, ValueError) as error:
             raise DataError(
@@ -453,9 +453,12 @@ def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
     """Return one of pydantic's errors in words."""
     fields = _inner_fields(error["loc"], fields)
     name = next((str(part) for part in reversed(error["loc"]) if str(part) in fields), "")
-    where = ".".join(
-        str(part).rstrip("_") for part in error["loc"]
-    )  # `from_` is `from` in files, and `--from`
+    place = [str(part).rstrip("_") for part in error["loc"]]  # `from_` is `from` in files, and `--from`
+    if len(place) > 1 and isinstance(error["loc"][-1], int):  # one of several values
+        number = int(place.pop()) + 1
+        where = f"value {number} of {'.'.join(place)}" if number > 1 else ".".join(place)
+    else:
+        where = ".".join(place)
     shown = name.rstrip("_")
     own = error["msg"].removeprefix("Value error, ") if error["type"] == "value_error" else ""
     conflict = error.get("ctx", {}).get("error")
@@ -469,8 +472,8 @@ def _complaint(error: Any, fields: "dict[str, FieldInfo]") -> _Complaint:
     if error["type"] == "extra_forbidden":
         names = [field.rstrip("_") for field in fields]
         return _Complaint(
-            "settings that there are",
-            f"{where} is no setting",
+            "the name of a setting",
+            where,
             settings_hint(where, names, aliases=SETTING_ALIASES),
         )
     value = error["input"]
@@ -511,6 +514,12 @@ SETTING_ALIASES = {
     "dataset": "data",
     "colour": "color",
     "config_file": "config",
+    "layer": "places",
+    "layers": "places",
+    "groups": "count",
+    "n_groups": "count",
+    "components": "count",
+    "n_components": "count",
     "dtype": "precision",
 }
 """Other programs' words for settings, for hints."""

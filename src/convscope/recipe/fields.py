@@ -257,7 +257,12 @@ def limits(field: Any) -> list[str]:
     """
     found = [(word, getattr(rule, key, None)) for rule in field.metadata for key, word in LIMITS.items()]
     ordered = sorted(found, key=lambda entry: list(LIMITS.values()).index(entry[0]))
-    return [f"{word} {most:g}" for word, most in ordered if most is not None and abs(most) < 2**53]
+    return [f"{word} {_number(most)}" for word, most in ordered if most is not None and abs(most) < 2**53]
+
+
+def _number(value: float) -> str:
+    """Return a limit as it is read best: whole numbers in groups of three digits."""
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
 def _lengths(field: Any, form: Form) -> list[str]:

@@ -12,6 +12,9 @@ T_co = TypeVar("T_co", covariant=True)
 Item = TypeVar("Item")
 LEAST_SECONDS = 1.0
 """Time since the first step below which nothing is estimated."""
+AGREEING, LATEST = 0.1, 15.0
+"""Share of the remaining time by which estimates that agree differ at most, and seconds after which one is
+taken that does not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +41,13 @@ class Progress(Generic[T_co]):
 class TimeLeft:
     """Estimate the remaining time of a computation from how far it is, at its average speed so far.
 
-    The first fraction counts as done before: an index that goes on, a training that is resumed.
+    The first fraction counts as done before: an index that goes on, a training that is resumed. The first
+    step takes longer (kernels are chosen, memory is taken); it does not count once others have run.
     """
 
     def __init__(self) -> None:
         self.began: tuple[float, float] | None = None
+        self.warm: tuple[float, float] | None = None
 
     def __call__(self, fraction: float) -> float | None:
         """Note how far the computation is.
@@ -55,8 +60,39 @@ class TimeLeft:
         """
         now = time.monotonic()
         self.began = self.began or (now, fraction)
-        seconds, done = now - self.began[0], fraction - self.began[1]
+        if self.warm is None and fraction > self.began[1]:
+            self.warm = now, fraction
+        since = self.began
+        if self.warm and now - self.warm[0] >= LEAST_SECONDS and fraction > self.warm[1]:
+            since = self.warm
+        seconds, done = now - since[0], fraction - since[1]
         return seconds * (1 - fraction) / done if seconds >= LEAST_SECONDS and done > 0 else None
+
+
+class Settled:
+    """Tell when estimates of a remaining time agree, so that one can be announced."""
+
+    def __init__(self) -> None:
+        self.began: float | None = None
+        self.before: tuple[float, float] | None = None
+
+    def __call__(self, left: float) -> bool:
+        """Note an estimate.
+
+        Args:
+            left: the remaining seconds.
+
+        Returns:
+            True if the end that it predicts is that of `LEAST_SECONDS` ago or more, within `AGREEING` of what
+            is left, or if `LATEST` seconds have passed since the first.
+        """
+        now = time.monotonic()
+        self.began = now if self.began is None else self.began
+        agrees = False
+        if self.before is None or now - self.before[0] >= LEAST_SECONDS:
+            agrees = self.before is not None and abs(now + left - self.before[1]) <= AGREEING * left
+            self.before = now, now + left
+        return agrees or now - self.began >= LATEST
 
 
 def duration(seconds: float) -> str:

@@ -20,6 +20,7 @@ AGAIN = 0.05
 EXPECTED, HINT = "stopped before a result was saved", "Run the same command again."
 DOCUMENT = f"""{{
   "error": {{
+    "said": "{EXPECTED}",
     "expected": "{EXPECTED}",
     "received": "",
     "hint": "{HINT}",

@@ -74,7 +74,7 @@ def test_a_list_is_chosen_and_its_address_is_handed_on(open_page: Open) -> None:
     assert shown_units(page) == [3, 8, 9]
     page.get_by_label("Units", exact=True).fill("3, 80")
     page.keyboard.press("Enter")
-    page.get_by_role("alert").get_by_text("conv2 has units 0 to 49").wait_for()
+    page.get_by_role("alert").get_by_text("one of the units 0 to 49 of conv2").wait_for()
 
 
 def test_the_keyboard_reaches_units_that_are_not_in_the_page_yet(open_page: Open) -> None:

@@ -97,4 +97,4 @@ def test_a_name_that_there_is_not_is_refused():
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     )
-    assert done.returncode == 2 and "lenet5" in done.stderr and "Received: lenet" in done.stderr
+    assert done.returncode == 2 and "lenet5" in done.stderr and "received lenet" in done.stderr

@@ -288,7 +288,7 @@ def test_positions_follow_the_size_of_the_input():
 def test_a_size_the_network_cannot_take():
     net = wrap(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), TensorSpec((1, 2, 2)), name="small")
     before = condition(net)
-    with pytest.raises(GraphError, match="small looks at"):
+    with pytest.raises(GraphError, match="the only size that small takes"):
         record(net, torch.rand(1, 1, 3, 3), ["1"])
     assert_untouched(net, before)
 

@@ -83,7 +83,7 @@ def test_a_name_no_module_can_bear(name):
 
 def test_foreign_layers_are_not_built():
     graph = Graph({"input": (2,)}, (Node("roll", LAYERS["foreign"]("torch.roll", (2,)), ("input",)),))
-    with pytest.raises(GraphError, match="roll can be described, not built"):
+    with pytest.raises(GraphError, match="a network without roll, which can be described but not built"):
         build(graph)
 
 

@@ -223,7 +223,7 @@ def test_a_method_is_frozen_data_with_words(name):
     assert kind.__doc__
     assert kind.model_config["frozen"]
     assert all(field.description for key, field in kind.model_fields.items() if key != "name")
-    with pytest.raises(UsageError, match="settings of"):
+    with pytest.raises(UsageError, match="a setting of"):
         get_method(name, nonsense=1)
 
 

@@ -149,9 +149,9 @@ def test_a_class_without_a_readable_picture_does_not_stop_a_run(tmp_path):
 def test_all_truncated(tmp_path):
     tree(tmp_path, {"a/x.png": truncated(), "b/y.png": truncated()})
     folder = ImageFolder(tmp_path, spec=SMALL)
-    with pytest.raises(DataError, match="2 truncated"):
+    with pytest.raises(DataError, match=r"2 files \(truncated\)"):
         folder.pixels([0])
-    with pytest.raises(DataError, match="2 truncated"):
+    with pytest.raises(DataError, match=r"2 files \(truncated\)"):
         folder.readable()
 
 

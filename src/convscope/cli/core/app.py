@@ -176,12 +176,15 @@ def run(words: Sequence[str]) -> int:
     Every exception becomes a message and an exit code; a traceback is printed only with `--debug`.
 
     Args:
-        words: arguments of the command line, without the program's name; help is printed if there are none.
+        words: arguments of the command line, without the program's name; help is printed if there are none,
+            and by `help` before a verb.
 
     Returns:
         0 done, 1 failure, 2 usage, 3 bad input, 4 something missing, 130 interrupted.
     """
     words = list(words) or ["--help"]
+    if words[0] == "help":
+        words = [*words[1:], "--help"]
     terminal.prepare()
     terminal.show_notes()
     try:

@@ -25,6 +25,8 @@ MOST_LOOKED_AT = 1000
 """Most files of a folder whose endings are read."""
 OWN = ("chirps", "digits", "go-9x9", "phrases", "ring", "sine", "strokes")
 """Sets that need no folder."""
+NETWORKS = {"sound": "sound-frequency", "text": "kim_cnn"}
+"""Networks that learn from inputs of a kind, where an example is needed."""
 TABLES = (".csv", ".tsv", ".xz", ".zip")
 """Endings of files that are a data set."""
 FLAGGED = ("a network", "a painting", "a layer", "a unit", "a style", "a data set", "a method")
@@ -181,7 +183,7 @@ def check_missing(verb: str, given: dict[str, Any], values: dict[str, Any], conf
         command = _written(verb, [word for slot in slots for word in places.get(slot.name, [])], options)
     wanted = " and ".join(f"{slot.words} as {slot.flag}" for slot in flagged)
     raise UsageError(
-        _takes(verb, slots) if len(flagged) < len(missing) else f"{verb} takes {wanted}",
+        _takes(verb, slots) if len(flagged) < len(missing) else f"{verb} with {wanted}",
         received=" and ".join(f"no {slot.words.removeprefix('a ')}" for slot in missing),
         hint=f"Write: {command}" + (_LAYERS if "LAYER" in command.split() else ""),
     )
@@ -414,8 +416,8 @@ def _looks(word: str, place: _Slot | None) -> str:
     wanted = place.noun if place else ""
     if _is_network(word) and place is not None and wanted != "a data set":
         if Path(word).exists():
-            return f'"{word}" is no input but the folder of a saved network'
-        return f'"{word}" is no file but the name of a network'
+            return f'"{word}", which is no input but the folder of a saved network'
+        return f'"{word}", which is no file but the name of a network'
     known = [noun for noun in sorted(CERTAIN - {"a result", "a painting"}) if _is(noun, word)]
     is_what = known[0] if known else "a number" if real_number(word) is not None else ""
     if is_what == "a picture":
@@ -426,19 +428,15 @@ def _looks(word: str, place: _Slot | None) -> str:
         is_what = next((world.thing for world in others if suffix in world.suffixes), is_what)
     if not wanted:
         return f'also "{word}"' + (f", {is_what}" if is_what else "")
-    return f'"{word}"' + (f" is {is_what}" if is_what else "") + f", in the place of {wanted}"
+    return f'"{word}"' + (f", {is_what}," if is_what else "") + f" in the place of {wanted}"
 
 
 def _takes(verb: str, slots: Sequence[_Slot]) -> str:
     """Say what arguments a verb takes, in their order."""
     nouns = [f"{slot.words} or several" if slot.repeats else slot.words for slot in slots]
     if not nouns:
-        return f"{verb} takes no arguments"
-    return (
-        f"{verb} takes {' first, then '.join([nouns[0], ', then '.join(nouns[1:])])}"
-        if nouns[1:]
-        else (f"{verb} takes {nouns[0]} first")
-    )
+        return f"{verb} without arguments"
+    return f"{verb} with {nouns[0]} first{''.join(f', then {noun}' for noun in nouns[1:])}"
 
 
 def _slot(schema: Any, name: str) -> _Slot:
@@ -459,8 +457,18 @@ def _filled(
     for number, slot in enumerate(slots):
         followed = any(other.name in names for other in slots[number + 1 :])
         needed = followed or slot.name in lacking
-        found += places.get(slot.name, [_default(schema, slot)] if needed else [])
+        found += places.get(slot.name, [_fitting(schema, slot, places)] if needed else [])
     return found
+
+
+def _fitting(schema: Any, slot: _Slot, places: dict[str, list[str]]) -> str:
+    """Return an example of an argument that goes with the others: a network for a folder's kind of inputs."""
+    if slot.noun == "a network":
+        kinds = (_kind_within(word) for words in places.values() for word in words if Path(word).exists())
+        fitting = next((NETWORKS[kind] for kind in kinds if kind in NETWORKS), "")
+        if fitting:
+            return fitting
+    return _default(schema, slot)
 
 
 def _nearest_value(schema: Any, slot: _Slot, word: str) -> str:
@@ -510,6 +518,8 @@ def _kind_within(word: str) -> str:
     path = Path(word)
     below = islice(path.rglob("*"), MOST_LOOKED_AT) if path.is_dir() else [path]
     for one in below:
+        if one.suffix.lower() in TEXTS:  # which may hold a position of Go, too
+            return "text"
         for kind, world in WORLDS.items():
             if one.suffix.lower() in world.suffixes:
                 return kind

@@ -28,7 +28,7 @@ def debugging(words: Sequence[str]) -> bool:
 
 
 def show(error: ConvscopeError, words: Sequence[str] = ()) -> int:
-    """Print an error: up to three lines on stderr, or with `--json` one document on stdout.
+    """Print an error: two lines on stderr, or with `--json` one document on stdout.
 
     If `debugging` is true, the traceback is printed on stderr first.
 
@@ -46,13 +46,11 @@ def show(error: ConvscopeError, words: Sequence[str] = ()) -> int:
     if debugging(words):
         terminal.tell("".join(traceback.format_exception(error)).rstrip("\n"))
     if wants_json(words):
-        fields = {**error.to_json(), "hint": hint, "exit_code": error.exit_code}
+        fields = {"said": error.said, **error.to_json(), "hint": hint, "exit_code": error.exit_code}
         terminal.answer(as_json({"error": fields}))
         return error.exit_code
     word = "stopped" if isinstance(error, Interrupted) else "fault" if isinstance(error, Fault) else "error"
-    lines = [f"{word}: {printable(error.expected)}"]
-    lines += [f"  received: {printable(error.received)}"] if error.received else []
-    terminal.tell("\n".join([*lines, f"  next: {printable(hint)}"]))
+    terminal.tell(f"{word}: {printable(error.said)}\n  next: {printable(hint)}")
     return error.exit_code
 
 
@@ -91,4 +89,5 @@ def _from_terminal(error: BaseException, words: Sequence[str]) -> ConvscopeError
         close = nearest(option, [flag for flag in flags if flag.startswith("--")], most=1)
         close = close if close.startswith("Did") else ""
         return UsageError(f"an option of {path}", received=option, hint=f"{close} See: {path} --help".strip())
-    return UsageError(str(message()).rstrip("."), hint=f"See: {path} --help")
+    received = str(message()).rstrip(".")
+    return UsageError(f"arguments that {path} can read", received=received, hint=f"See: {path} --help")

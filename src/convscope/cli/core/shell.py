@@ -12,7 +12,7 @@ from convscope.cli.core.progress import shown
 from convscope.jobs import Document, Job
 from convscope.jobs.output.results import as_json
 from convscope.system.printable import printable
-from convscope.system.progress import duration
+from convscope.system.progress import Settled, duration
 
 LONG = 20.0
 """Seconds from which on the time that a job will take is said at its beginning."""
@@ -50,7 +50,7 @@ class Shell:
     def follow(self, job: Job) -> Document | None:
         """Run a job to its end, and show its progress on stderr.
 
-        What takes longer than `LONG` seconds is said as soon as its time can be estimated. Ctrl-C stops the
+        What takes longer than `LONG` seconds is said as soon as estimates of its time agree. Ctrl-C stops the
         job wherever it comes, also between two steps: the job then saves what it has.
 
         Args:
@@ -63,13 +63,13 @@ class Shell:
             Interrupted: it was stopped.
             ConvscopeError: whatever it raises.
         """
-        announced = False
+        announced, settled = False, Settled()
         with shown(job.recipe.verb, quiet=self.quiet) as bar:
             while not job.ended:
                 try:
                     step = next(job, None)
                     if step is not None and step.message:
-                        if not announced and step.left is not None:
+                        if not announced and step.left is not None and settled(step.left):
                             announced = True
                             self._announce(step.left)
                         bar.update(step.fraction, step.message, step.left)

@@ -181,7 +181,7 @@ class Maxout(Layer):
         channels = shapes[0][0]
         if channels % self.pieces:
             raise GraphError(
-                "maxout: channels divide by pieces",
+                "channels that are a multiple of pieces, for maxout",
                 received=f"channels={channels}, pieces={self.pieces}",
                 hint=f"Let the layer before have a multiple of {self.pieces} channels.",
             )

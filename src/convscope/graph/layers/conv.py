@@ -27,7 +27,7 @@ def check_filters(layer: Any) -> None:
     flag(layer, "bias")
     if layer.out_channels % layer.groups:
         raise GraphError(
-            f"{layer.kind}: out_channels divides by groups",
+            f"{layer.kind}: out_channels that are a multiple of groups",
             received=f"out_channels={layer.out_channels}, groups={layer.groups}",
             hint=f"Choose a multiple of {layer.groups}, or other groups.",
         )
@@ -49,7 +49,7 @@ def grouped_channels(layer: Any, shape: Shape) -> int:
     channels, _ = spatial(layer, layer.rank, shape)
     if channels % layer.groups:
         raise GraphError(
-            f"{layer.kind}: in_channels divides by groups",
+            f"{layer.kind}: in_channels that are a multiple of groups",
             received=f"in_channels={channels}, groups={layer.groups}",
             hint="Try groups=1.",
         )

@@ -27,7 +27,9 @@ def features(layer: Layer, shape: Shape) -> int:
     """
     if len(shape) != 1:
         raise GraphError(
-            f"{layer.kind} reads a vector of features", received=times(shape), hint="Put flatten before."
+            f"a vector of features for {layer.kind} to read",
+            received=times(shape),
+            hint="Put flatten before.",
         )
     return shape[0]
 

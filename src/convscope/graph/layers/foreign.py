@@ -88,7 +88,7 @@ class Foreign(Layer):
         if [len(axes) for axes in self.reads] != [max(len(shape) - 1, 0) for shape in shapes]:
             received = f"{self.path}: {self.reads}"
             raise GraphError(
-                "foreign: reads has a window for each spatial axis of each input", received=received
+                "foreign: reads with a window for each spatial axis of each input", received=received
             )
         return self.reads
 

@@ -22,7 +22,7 @@ class _Pointwise(Layer):
         fits = len({len(shape) for shape in shapes}) == 1
         if not fits or any(len({*axis} - {1}) > 1 for axis in zip(*shapes, strict=True)):
             raise GraphError(
-                f"{self.kind} joins equal shapes, or extents of 1 that can be repeated",
+                f"equal shapes, or extents of 1 that can be repeated, for {self.kind} to join",
                 received=" and ".join(map(times, shapes)),
                 hint="Bring the branches to one shape before: by stride, padding or a 1x1 convolution.",
             )
@@ -67,7 +67,7 @@ class Concat(Layer):
         """Return the sum of the channels, and the common spatial extent."""
         if len({shape[1:] for shape in shapes}) > 1:
             raise GraphError(
-                "concat joins channels of equal spatial extent",
+                "channels of equal spatial extent, for concat to join",
                 received=" and ".join(map(times, shapes)),
                 hint="Bring the branches to one height and width before: by stride, padding or pooling.",
             )

@@ -147,7 +147,7 @@ class LRN(Elementwise):
         """Return the shape of the input, which must have a spatial axis."""
         if len(shapes[0]) < 2:
             raise GraphError(
-                "lrn reads channels with at least one spatial axis",
+                "channels with at least one spatial axis for lrn to read",
                 received=times(shapes[0]),
                 hint="Put it before flatten and dense layers.",
             )

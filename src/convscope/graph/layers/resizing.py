@@ -92,7 +92,7 @@ class _GlobalPool(Layer):
         if len(shapes[0]) < 2:
             received = times(shapes[0])
             raise GraphError(
-                f"{self.kind} reads channels with at least one spatial axis",
+                f"channels with at least one spatial axis for {self.kind} to read",
                 received=received,
                 hint="Put it before flatten and dense layers.",
             )
@@ -151,7 +151,7 @@ class Upsample(Layer):
             wanted = {"linear": "channels x width", "bilinear": "channels x height x width"}
             reads = wanted.get(self.mode, "channels with one or two spatial axes")
             raise GraphError(
-                f"upsample with mode={self.mode} reads {reads}",
+                f"{reads}, for upsample with mode={self.mode} to read",
                 received=times(shape),
                 hint="Choose another mode, or put it before flatten.",
             )

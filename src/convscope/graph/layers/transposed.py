@@ -33,7 +33,7 @@ class _ConvTranspose(Layer):
         per_axis(self, self.rank, "padding", "output_padding", least=0)
         extra = zip(numbers(self.output_padding), numbers(self.stride), numbers(self.dilation), strict=True)
         if any(more >= max(stride, dilation) for more, stride, dilation in extra):
-            raise wrong(self, "output_padding", "smaller than stride or dilation")
+            raise wrong(self, "output_padding", "numbers smaller than stride or dilation")
 
     def _axes(self) -> list[tuple[int, ...]]:
         """Return kernel, stride, padding, output padding and dilation of each axis."""

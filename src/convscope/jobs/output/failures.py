@@ -10,6 +10,11 @@ REPORT = "This is a fault of convscope, not yours. Please report it with the com
 class Fault(ConvscopeError):
     """An exception that the program does not handle: a defect of convscope, to be reported."""
 
+    @property
+    def said(self) -> str:
+        """The exception."""
+        return self.received
+
 
 def explained(error: BaseException) -> ConvscopeError:
     """Convert an exception that was not raised on purpose to an error of this package.
@@ -21,7 +26,7 @@ def explained(error: BaseException) -> ConvscopeError:
         The error with a hint for a known cause (operating system, torch), else a `Fault`.
     """
     received = f"{type(error).__name__}: {_first_line(error)}"
-    surprise = Fault("an answer, not a surprise", received=received, hint=REPORT)
+    surprise = Fault("an answer without a fault of the program", received=received, hint=REPORT)
     friendly = _from_system(error) or _from_torch(error) or surprise
     friendly.__cause__ = error
     return friendly

@@ -39,7 +39,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         require_regular(path)
     except FileNotFoundError:
-        raise DataError(WRONG, received=f"{path} does not exist", hint="Check the path.") from None
+        raise DataError(WRONG, received=f"{path}, which does not exist", hint="Check the path.") from None
     except (OSError, ValueError) as error:
         raise DataError(WRONG, received=str(error), hint="Check the path.") from None
     values = _values(path)

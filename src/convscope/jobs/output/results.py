@@ -38,7 +38,7 @@ def free(out: Path) -> Path:
     """
     try:
         if os.path.lexists(out) and not (out.is_dir() and _is_empty(out)):
-            raise UsageError("--out names something that does not exist yet", received=str(out), hint=ANOTHER)
+            raise UsageError("an --out that does not exist yet", received=str(out), hint=ANOTHER)
         above = _within(out)
         writable = "\0" not in str(out) and above.is_dir() and os.access(above, os.W_OK | os.X_OK)
     except (OSError, ValueError) as error:
@@ -180,7 +180,7 @@ def write_document(out: Path, document: dict[str, Any]) -> None:
     free(out)
     if out.is_dir() or not out.name:
         raise UsageError(
-            "--out names a file for this verb", received=f"the folder {out}", hint="Add a file name."
+            "an --out that is a file, for this verb", received=f"the folder {out}", hint="Add a file name."
         )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -202,7 +202,7 @@ def write_file(out: Path, text: str) -> None:
     """
     free(out)
     if out.is_dir() or not out.name:
-        raise UsageError("--out names a file", received=f"the folder {out}", hint="Add a file name.")
+        raise UsageError("an --out that is a file", received=f"the folder {out}", hint="Add a file name.")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with create_file(out) as part:

@@ -271,7 +271,7 @@ def unit_numbers(text: str, layer: str, count: int) -> list[int]:
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last < count:
             hint = f"For example: ?units={count - 1}"
-            raise PlaceError(f"{layer} has units 0 to {count - 1}", received=part, hint=hint)
+            raise PlaceError(f"one of the units 0 to {count - 1} of {layer}", received=part, hint=hint)
         found |= dict.fromkeys(range(first, min(last, first + MAX_UNITS) + 1))
         if len(found) > MAX_UNITS:
             hint = f"Name some of the {count:,}: ?units=0-{MAX_UNITS - 1}"

@@ -149,7 +149,7 @@ def read_recipe(path: Path) -> NamedRecipe:
     texts = {name: _text(values, name, path) for name in TEXTS}
     published = values.get("published", [])
     if not isinstance(published, list):
-        raise DataError(f"published as a list of tables, in {path}", received=type(published).__name__)
+        raise DataError(f"a list of tables as published, in {path}", received=type(published).__name__)
     keys = tuple(PublishedResult.__dataclass_fields__)
     results = [_table(entry, "published", keys, path) for entry in published]
     settings, reduced = (_settings(values, part, path) for part in ("settings", "reduced"))

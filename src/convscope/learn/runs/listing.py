@@ -280,7 +280,7 @@ def _folders(top: Path) -> Iterator[Path]:
     """Yield a folder and those below it, but none inside a run, and no links."""
     try:
         if not top.is_dir():
-            raise NotADirectoryError(f"{top} is no folder" if os.path.lexists(top) else f"no {top}")
+            raise NotADirectoryError(f"{top} is no folder" if os.path.lexists(top) else f"no folder {top}")
         os.scandir(top).close()
     except (OSError, ValueError) as error:
         raise DataError(

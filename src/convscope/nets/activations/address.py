@@ -69,7 +69,7 @@ class LayerAddress:
             raise PlaceError("an address like layer:unit@y,x", received=repr(text), hint=_EXAMPLES)
         call, unit, position = found["call"], found["unit"], found["position"]
         if call is not None and int(call) == 0:
-            raise PlaceError("calls of a layer are counted from 1", received=repr(text))
+            raise PlaceError("the number of a call of a layer, counted from 1", received=repr(text))
         return cls(
             layer=found["layer"],
             call=None if call is None else int(call),
@@ -142,22 +142,25 @@ def check_selection(
     """
     unit = _unit(place, labels, shape[0] if shape else 0)
     if unit is not None and (not shape or unit >= shape[0]):
-        units = f"units 0 to {shape[0] - 1}" if shape else "no units"
+        layer = place.layer_text
+        units = (
+            f"one of the units 0 to {shape[0] - 1} of {layer}" if shape else f"a unit, which {layer} has not"
+        )
         last = f"They are counted from 0: {place.layer_text}:{shape[0] - 1} is the last one." if shape else ""
         hint = last or "Choose another layer: convscope describe lists them."
-        raise PlaceError(f"{place.layer_text} has {units}", received=str(place), hint=hint)
+        raise PlaceError(units, received=str(place), hint=hint)
     if place.position is not None:
         size = shape[1:]
         if len(place.position) != len(size) or any(p >= s for p, s in zip(place.position, size, strict=True)):
             extent = (
-                " x ".join(map(str, size)) + " positions, counted from 0"
+                f"one of the {' x '.join(map(str, size))} positions of {place.layer_text}, counted from 0"
                 if size
-                else "no positions, only units"
+                else f"a unit of {place.layer_text} without a position: it has none"
             )
             last = ",".join(str(count - 1) for count in size)
             unit_of = f"{place.layer_text}:{place.unit}" if place.unit is not None else place.layer_text
             hint = f"The last one is {unit_of}@{last}." if size else f"Leave it out: {unit_of}"
-            raise PlaceError(f"{place.layer_text} has {extent}", received=str(place), hint=hint)
+            raise PlaceError(extent, received=str(place), hint=hint)
     return replace(place, unit=unit)
 
 

@@ -100,7 +100,9 @@ def resolve(
     if place.call is not None and place.call > len(calls):
         times = "once" if len(calls) == 1 else f"{len(calls)} times"
         raise PlaceError(
-            f"{place.layer} runs {times}", received=str(place), hint=f"Leave the number out: {place.layer}"
+            f"a call of {place.layer}, which runs {times}",
+            received=str(place),
+            hint=f"Leave the number out: {place.layer}",
         )
     parts = calls[(place.call or len(calls)) - 1]
     shape = _part(place, parts)
@@ -435,7 +437,7 @@ class Recorder:
             at = (place.layer, self._call(place))
             if at not in self.outputs:
                 raise PlaceError(
-                    f"{place.layer} runs for these inputs",
+                    f"a layer that runs for these inputs, which {place.layer} does not",
                     received=f"{place}, which was not passed",
                     hint="This network chooses its way by its inputs.",
                 )
@@ -475,7 +477,7 @@ def _submodule(module: nn.Module, name: str) -> nn.Module | None:
 def _part(place: LayerAddress, parts: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
     if not parts:
         raise PlaceError(
-            f"{place.layer} returns a tensor",
+            f"a tensor from {place.layer}",
             received=f"{place}, which returns none",
             hint="Choose another layer: convscope describe NETWORK lists them.",
         )

@@ -142,7 +142,7 @@ def _constructor(path: str) -> type[nn.Module]:
 def _module(graph: Graph, node: Node) -> nn.Module:
     if node.layer.kind == "foreign":
         raise GraphError(
-            f"{node.name} can be described, not built",
+            f"a network without {node.name}, which can be described but not built",
             received=str(node.layer),
             hint="It was read by watching another module run; keep using that module.",
         )

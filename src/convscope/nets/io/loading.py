@@ -13,7 +13,7 @@ from convscope.errors import UsageError, nearest
 from convscope.graph.spec import OutputSpec
 from convscope.nets.io.graph_module import build
 from convscope.nets.io.weights import load_weights, read_weights
-from convscope.nets.network import Net, Source
+from convscope.nets.network import EXAMPLE_SPEC, Net, Source
 from convscope.nets.zoo import ZOO
 from convscope.nets.zoo.entry import ZooEntry
 
@@ -47,6 +47,10 @@ def load(
         MissingError: a download failed, or a package is not installed; the hint says what to do.
         DataError: the folder or file is damaged, or its weights do not fit.
     """
+    if not isinstance(ref, str | PathLike):
+        if isinstance(ref, nn.Module):
+            as_net(ref)  # says how to wrap it
+        raise _no_name(ref)
     name = fspath(ref)
     file = _file(weights)
     wanted = None if file or weights is None else str(weights)
@@ -82,9 +86,13 @@ def as_net(net: NetLike) -> Net:
         raise UsageError(
             "a network with a specification of its input",
             received=f"the module {type(net).__name__}",
-            hint="Wrap it: convscope.wrap(module, convscope.TensorSpec((3, 224, 224), mean=..., std=...)).",
+            hint=f"If it was trained as torchvision's are: convscope.wrap(module, convscope.{EXAMPLE_SPEC}).",
         )
-    raise UsageError(
+    raise _no_name(net)
+
+
+def _no_name(net: object) -> UsageError:
+    return UsageError(
         "a network: its name, its folder, or what load and wrap return",
         received=type(net).__name__,
         hint="For example: convscope.load('digits'); convscope nets lists the names.",
@@ -192,7 +200,7 @@ def _only_packaged(name: str, weights: str | None, *, ships: bool) -> None:
         return
     has = "'packaged', None" if ships else "None"
     raise UsageError(
-        f"for {name}, weights is {has} or a path to safetensors",
+        f"{has} or a path to safetensors as the weights of {name}",
         received=repr(weights),
         hint="Published weights by name exist for torchvision/... and timm/... only.",
     )
@@ -223,10 +231,14 @@ def _with_weights(source: Source, weights: str) -> Source:
 
 def _unknown(name: str) -> UsageError:
     close = nearest(name, list_networks())
-    if name and _exists(Path(name)):
+    if name and _exists(Path(name)) and Path(name).is_file():
+        hint = "That is a file: the network comes first, then the picture."
+    elif name and _exists(Path(name)):
         hint = f"That folder holds no {DESCRIPTION}: it is no saved network."
     elif close.startswith("Did"):
         hint = close
     else:
-        hint = f"There is: {', '.join((*ZOO, LITE))}, torchvision/<name>, timm/<name>, {HUB}..., or a folder."
+        hint = (
+            f"There are: {', '.join((*ZOO, LITE))}, torchvision/<name>, timm/<name>, {HUB}..., or a folder."
+        )
     return UsageError("the name of a network, or the folder of a saved one", received=repr(name), hint=hint)

@@ -161,5 +161,5 @@ class FactorsRecipe(OnInput):
     @classmethod
     def _some(cls, images: list[str]) -> list[str]:
         if not images:
-            raise ValueError("name one picture or more")
+            raise ValueError("one picture or more")
         return images

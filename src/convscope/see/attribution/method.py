@@ -19,6 +19,8 @@ Baseline = Literal["mean", "low", "blur"]
 the range (black); `blur`: the input blurred. Behind a layer, `mean` is the layer's output for that mean,
 which is silence for a sound, and `low` the lowest value of its output.
 """
+ARGUMENTS = ("method", "target", "wrt", "checks", "boxes")
+"""What `explain` takes beside a method's settings, for hints."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +115,14 @@ class Method(BaseModel, ABC):
             places = [(".".join(map(str, e["loc"])), e) for e in error.errors()]
             problems = "; ".join(f"{place}: {e['msg']}" for place, e in places)
             unknown = next((place for place, e in places if e["type"] == "extra_forbidden"), "")
+            name = values.get("name") or cls.__name__
+            if unknown:
+                hint = settings_hint(unknown, [*known, *ARGUMENTS])
+                raise UsageError(f"a setting of {name}", received=unknown, hint=hint) from None
             raise UsageError(
-                f"settings of {values.get('name') or cls.__name__} that fit ({problems})",
+                f"settings of {name} that fit ({problems})",
                 received=", ".join(f"{place} = {str(e['input'])[:80]!r}" for place, e in places),
-                hint=settings_hint(unknown, known) if unknown else "",
+                hint=f"It has {', '.join(known) or 'no settings'}.",
             ) from None
 
     def settings(self) -> dict[str, Any]:

@@ -58,7 +58,9 @@ def filters(net: NetLike, place: str | LayerAddress, *, show: Show = "auto") -> 
     weights = _weights(net, place)
     if place.unit is not None:
         if not isinstance(place.unit, int) or place.unit >= len(weights):
-            raise PlaceError(f"{place.layer_text} has filters 0 to {len(weights) - 1}", received=str(place))
+            raise PlaceError(
+                f"one of the filters 0 to {len(weights) - 1} of {place.layer_text}", received=str(place)
+            )
         weights = weights[place.unit : place.unit + 1]
     chosen = show if show != "auto" else "colour" if _is_first_rgb_layer(net, place, weights) else "each"
     if chosen == "colour" and weights.shape[1] != 3:

@@ -1,5 +1,7 @@
 """Choose the precision of style transfer's arithmetic, measured once for a network and a machine."""
 
+from collections.abc import Sequence
+
 from convscope.nets import Net
 from convscope.nets.inference.execution import Precision
 from convscope.see.optimize.execution import fastest_precision
@@ -9,7 +11,7 @@ from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.style.recipe import StyleRecipe
 
 SMALL = 8e6
-"""Pixels times steps below which nothing is measured, and fp32 is used."""
+"""Pixels times steps, at all scales together, below which nothing is measured, and fp32 is used."""
 SIZE = (160, 160)
 """Size of the images with which precisions are timed."""
 TIMED = OptimizerConfig(
@@ -18,7 +20,9 @@ TIMED = OptimizerConfig(
 """Optimizer settings with which precisions are timed."""
 
 
-def choose_precision(net: Net, goal: Objective, recipe: StyleRecipe, finest: tuple[int, int]) -> Precision:
+def choose_precision(
+    net: Net, goal: Objective, recipe: StyleRecipe, sizes: Sequence[tuple[int, int]]
+) -> Precision:
     """Choose the precision: as the recipe says, else the faster one.
 
     For little work fp32 is used without measuring.
@@ -27,14 +31,14 @@ def choose_precision(net: Net, goal: Objective, recipe: StyleRecipe, finest: tup
         net: the network.
         goal: the objective; layers that it reads are used for timing.
         recipe: its precision and steps are used.
-        finest: height and width of the finest scale.
+        sizes: height and width at each scale, from coarse to fine.
 
     Returns:
         `fp32` or `bf16`.
     """
     if recipe.precision != "auto":
         return recipe.precision
-    if recipe.steps_at(99) * max(finest) ** 2 < SMALL:
+    if sum(recipe.steps_at(k) * h * w for k, (h, w) in enumerate(sizes)) < SMALL:
         return "fp32"
     wanted = sum((layer(place) for place in goal.places), Objective())
     return fastest_precision(net, wanted, TIMED, size=SIZE)

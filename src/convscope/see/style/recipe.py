@@ -109,7 +109,7 @@ class StyleRecipe(OnInput):
     @classmethod
     def _counts(cls, steps: list[int]) -> list[int]:
         if any(not 0 <= step <= 1_000_000 for step in steps):
-            raise ValueError("steps are 0 to 1,000,000")
+            raise ValueError("0 to 1,000,000")
         return steps
 
     @model_validator(mode="after")

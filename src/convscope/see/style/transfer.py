@@ -34,6 +34,7 @@ from convscope.see.style import color
 from convscope.see.style.precision import choose_precision
 from convscope.see.style.problem import WHOLE, ScaleObjective, StyleProblem, resized, tiles_for
 from convscope.see.style.recipe import StyleRecipe
+from convscope.see.style.share_of_time import share_of_time
 from convscope.system.progress import Progress, last_result
 from convscope.worlds import InputLike, name_of
 
@@ -112,6 +113,11 @@ class _Run:
         self.used = used_bytes(problem.net.device)
         self.changed = False
         self.root = None if recipe.color == "luminance" else problem.colour_root
+
+    def exact_steps(self, scale: int) -> int:
+        """Return how many of a scale's steps, its last ones, are in float32 where the others are not."""
+        last = scale == len(self.sizes) - 1
+        return round(EXACT * self.recipe.steps_at(scale)) if last and self.precision != "fp32" else 0
 
     def params(self, scale_objective: ScaleObjective) -> ImageParameterization:
         """Return the parameters at this size: the best image so far with content detail, or the start."""
@@ -323,27 +329,25 @@ def iter_style_transfer(problem: StyleProblem) -> Iterator[Progress[StyleResult]
     """
     recipe = problem.recipe
     run = _Run(problem, recipe)
-    pixels = [recipe.steps_at(k) * h * w for k, (h, w) in enumerate(problem.sizes)]
+    counts = [recipe.steps_at(scale) for scale in range(len(problem.sizes))]
     with retain_heap():
         for scale, size in enumerate(problem.sizes):
             run.scale_objective = scale_objective = problem.scale_objective(size)
             run.score = float("-inf")
-            last = scale == len(problem.sizes) - 1
-            for step in _optimize_scale(run, scale_objective, scale, last):
-                steps = recipe.steps_at(scale)
-                here = sum(pixels[:scale]) + pixels[scale] * step / max(steps, 1)
-                fraction = here / sum(pixels) if sum(pixels) else 1.0
-                words = f"{size[1]}x{size[0]}, step {step} of {steps}, score {run.score:.4g}"
+            for step in _optimize_scale(run, scale_objective, scale):
+                words = f"{size[1]}x{size[0]}, step {step} of {counts[scale]}, score {run.score:.4g}"
+                exact = run.exact_steps(len(counts) - 1)
+                fraction = share_of_time(problem.sizes, counts, exact, scale, step)
                 yield Progress(fraction, words, run.result)
 
 
-def _optimize_scale(run: _Run, scale_objective: ScaleObjective, scale: int, last: bool) -> Iterator[int]:
+def _optimize_scale(run: _Run, scale_objective: ScaleObjective, scale: int) -> Iterator[int]:
     """Run the steps at one size in the fast precision, and the last of the finest scale in float32."""
     recipe, net = run.recipe, run.problem.net
     steps = recipe.steps_at(scale)
     if run.precision is None:
-        run.precision = choose_precision(net, scale_objective.goal, recipe, run.sizes[-1])
-    exact = round(EXACT * steps) if last and run.precision != "fp32" else 0
+        run.precision = choose_precision(net, scale_objective.goal, recipe, run.sizes)
+    exact = run.exact_steps(scale)
     config = OptimizerConfig(lr=recipe.lr or RATES[recipe.optimizer], optimizer=recipe.optimizer)
     taken = 0
     for part, quick in ((steps - exact, True), (exact, False)):

@@ -154,7 +154,7 @@ class VisualizeRecipe(OnNetwork):
     @classmethod
     def _positive(cls, size: list[int]) -> list[int]:
         if any(not 1 <= extent <= MOST_SIDE for extent in size):
-            raise ValueError(f"sizes are 1 to {MOST_SIDE:,}")
+            raise ValueError(f"1 to {MOST_SIDE:,}")
         return size
 
     @field_validator("save_steps", mode="before")
@@ -171,7 +171,7 @@ class VisualizeRecipe(OnNetwork):
     @classmethod
     def _ordered(cls, film: list[int]) -> list[int]:
         if any(not 0 <= step <= 1_000_000 for step in film):
-            raise ValueError("steps are 0 to 1,000,000")
+            raise ValueError("0 to 1,000,000")
         return sorted(set(film))
 
     @model_validator(mode="after")

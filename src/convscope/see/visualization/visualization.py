@@ -117,7 +117,7 @@ class Visualization(Result):
 
 def visualize(
     net: NetLike,
-    *places: str | LayerAddress,
+    *places: str | LayerAddress | Sequence[str | LayerAddress],
     start: InputLike | Sequence[InputLike] = "noise",
     photographs: InputLike | Sequence[InputLike] | None = None,
     **recipe: object,
@@ -130,7 +130,8 @@ def visualize(
     Args:
         net: any network, or its name.
         *places: `conv2:17` (a channel), `conv2:17@5,5` (a neuron), `conv2:*` (every channel of a layer),
-            `conv2` (the energy of a layer), `output:3` (a logit), or a sum: `conv2:17 - 0.3*conv2:7`.
+            `conv2` (the energy of a layer), `output:3` (a logit), or a sum: `conv2:17 - 0.3*conv2:7`; lists
+            of these as well.
         start: `noise`, `zeros` (the middle of the value range), or one image, or one for each result, as
             `worlds.open_inputs` takes them.
         photographs: likewise, images whose mean spectrum `canvas="maco"` holds fixed.
@@ -149,7 +150,8 @@ def visualize(
     net = as_net(net)
     given = None if isinstance(start, str) and not PurePath(start).suffix else start
     begin = {"start": start} if given is None else {}
-    named = {"net": net.name, "places": [str(place) for place in places]}
+    every = [one for place in places for one in (place if isinstance(place, list | tuple) else [place])]
+    named = {"net": net.name, "places": [str(place) for place in every]}
     wanted = VisualizeRecipe.parse({**named, **begin, **recipe})
     course = iter_visualize(net, wanted, start=given, photographs=photographs)
     with frozen(net.module):

@@ -99,7 +99,7 @@ _QUIET = threading.Lock()
 """Held while warnings are silenced, which is a state of the whole process."""
 
 
-NO_FILE = "there is no such file"
+NO_FILE = "no such file"
 SOUND_FILE = "a sound file"
 SOUND_HINT = "Choose a network of sounds, such as --net spoken-digits: convscope nets sound lists them."
 

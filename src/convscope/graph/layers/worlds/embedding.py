@@ -103,7 +103,7 @@ class MaxOverTime(Layer):
         wanted = (length + 2 * self.padding - kernel) // self.stride + 1
         if len(maps) != 2 or kernel < 1 or wanted != maps[1]:
             raise GraphError(
-                f"{self.kind} reads maps of channels by time, and the tokens that they were made of",
+                f"maps of channels by time, and the tokens that they were made of, for {self.kind} to read",
                 received=f"{times(maps)}, and {length} tokens, in windows of {kernel}",
                 hint="Give kernel_size, stride and padding of a map's window in tokens.",
             )
@@ -141,7 +141,7 @@ def tokens(layer: Layer, shape: Shape) -> int:
     """
     if len(shape) != 1:
         raise GraphError(
-            f"{layer.kind} reads tokens, which have one axis",
+            f"tokens, which have one axis, for {layer.kind} to read",
             received=times(shape),
             hint="Give it the network's input of indices.",
         )

@@ -26,7 +26,7 @@ class PositionBias(Layer):
         """Return the input's shape."""
         if len(shapes[0]) < 2:
             raise GraphError(
-                "positionbias reads maps: channels and positions",
+                "maps (channels and positions), for positionbias to read",
                 received=times(shapes[0]),
                 hint="Put it before flatten.",
             )

@@ -276,7 +276,7 @@ def _unit(names: Names, name: str, layer: nn.Module, address: ParameterAddress) 
     unit, source = address.unit or 0, address.source
     if unit >= count:
         raise PlaceError(
-            f"{name} has units 0 to {count - 1}",
+            f"one of the units 0 to {count - 1} of {name}",
             received=str(address),
             hint=f"They are counted from 0: {name}:{count - 1} is the last one.",
         )
@@ -311,7 +311,7 @@ def _check_link(layout: UnitLayout, name: str, layer: nn.Module, address: Parame
     if source not in reads:
         first = ", ".join(map(str, reads[:12])) + (f", ... {reads[-1]}" if len(reads) > 12 else "")
         raise PlaceError(
-            f"unit {unit} of {name} reads the input maps {first}",
+            f"one of the input maps {first}, which unit {unit} of {name} reads",
             received=str(address),
             hint=f"For example: {name}:{unit},{reads[0]}" if reads else "",
         )
@@ -351,7 +351,7 @@ def check_shared(module: nn.Module, selection: Selection) -> None:
         masks = [selection.get(name, False) for name in shared]
         if not all(_same(masks[0], mask) for mask in masks[1:]):
             raise UsageError(
-                f"all layers that share a parameter: {', '.join(shared)} are one tensor",
+                f"all layers that share a parameter, {', '.join(shared)}, which are one tensor",
                 received=f"only {', '.join(chosen)}" if len(chosen) < len(shared) else "other units of each",
                 hint="Name the others in the same call.",
             )

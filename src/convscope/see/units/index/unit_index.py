@@ -222,7 +222,7 @@ class UnitIndex(Result):
         place, rows, layer = LayerAddress.parse(place), self.rows(place), self.layer(place)
         if not isinstance(place.unit, int) or not 0 <= place.unit < layer.units:
             raise PlaceError(
-                f"{layer.place} has units 0 to {layer.units - 1}",
+                f"one of the units 0 to {layer.units - 1} of {layer.place}",
                 received=str(place),
                 hint=f"For example: {layer.place}:{layer.units - 1}",
             )

@@ -84,7 +84,7 @@ class SgfGame:
                 board.play(move.point, move.colour)
             except IllegalMove as error:
                 raise DataError(
-                    f"legal moves; move {number} is not",
+                    f"a legal move {number}",
                     received=error.received,
                     hint=f"The position before it: @{number - 1}",
                 ) from None

@@ -20,17 +20,26 @@ from typing_extensions import override
 
 from convscope.errors import DataError, UsageError, nearest
 from convscope.graph.spec import TensorSpec
+from convscope.system.counting import counted
 from convscope.system.threads import cores
 from convscope.worlds.caching.fingerprint import files_fingerprint
 from convscope.worlds.caching.pixel_cache import PixelCache
 from convscope.worlds.dataset import Indices, Problem, checked
 from convscope.worlds.images import photos
 from convscope.worlds.images.datasets.labelled import LabelledImages, Picture, gathered
-from convscope.worlds.images.decode import PhotoError, decode, read_bytes, read_start, stored_size
+from convscope.worlds.images.decode import (
+    SOUND_FILE,
+    PhotoError,
+    decode,
+    read_bytes,
+    read_start,
+    stored_size,
+)
 from convscope.worlds.images.fit import placement
 from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads, list_folder
 from convscope.worlds.world import Placement
 
+SOUND_SET = "Choose a network of sounds, such as sound-frequency: convscope nets sound lists them."
 CACHE_BYTES = 2**29
 """Bytes; decoded images are kept when all of them fit into this: 512 MiB, 3,500 of 3x224x224."""
 PAGE = 4096
@@ -131,7 +140,7 @@ class ImageFolder(LabelledImages):
             raise DataError(
                 f"pictures in {listing.root / split}",
                 received=_summary(self.problems) or "no file in any class folder",
-                hint=LAYOUT,
+                hint=SOUND_SET if _are_sounds(self.problems) else LAYOUT,
             )
 
     @property
@@ -441,4 +450,9 @@ def _unlistable(folder: Path) -> Problem:
 
 def _summary(problems: tuple[Problem, ...]) -> str:
     kinds = [problem.kind for problem in problems]
-    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    return ", ".join(f"{counted(kinds.count(kind), 'file')} ({kind})" for kind in dict.fromkeys(kinds))
+
+
+def _are_sounds(problems: tuple[Problem, ...]) -> bool:
+    """Return whether all files are sounds."""
+    return bool(problems) and all(problem.reason.endswith(SOUND_FILE) for problem in problems)

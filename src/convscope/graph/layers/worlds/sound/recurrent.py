@@ -86,7 +86,7 @@ class LSTM(Layer):
     def _features(self, shape: Shape) -> int:
         if len(shape) not in (2, 3):
             raise GraphError(
-                "lstm reads channels x time, or channels x height x time",
+                "channels x time, or channels x height x time, for lstm to read",
                 received=times(shape),
                 hint="Put it before flatten.",
             )

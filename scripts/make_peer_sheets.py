@@ -1,0 +1,78 @@
+"""Draw pictures of convscope beside those of its peers, from the same photograph, in the same time.
+
+    OMP_NUM_THREADS=1 python scripts/make_peer_sheets.py style dream
+
+Writes `docs/pictures/style-beside-neural-style.webp` and `docs/pictures/dream-beside-neural-dream.webp`, and
+prints what is written below their tiles. Peers and convscope see with the same network, `hed-vgg16`; what
+counts are seconds of processor time from opened pictures to the finished one. The sheet of units is a part of
+`benchmarks/visualize.py`.
+"""
+
+import base64
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import peers
+from PIL import Image
+
+from convscope.show.images import contact_sheet
+from convscope.show.images.contact_sheet import SheetRow, SheetTile
+
+PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
+SIDE = 256
+"""Longer side in pixels of what is painted."""
+WEIGHTS = {100.0: "its default weight of style", 10_000.0: "100 times that weight"}
+"""What neural-style is asked for: with these weights of the network its default hardly paints."""
+
+
+def style() -> Image.Image:
+    """Return the sheet of style transfer: photograph and painting, then ours and neural-style's."""
+    ours = peers.beside("benchmarks.style_worker", "default", str(SIDE))
+    made = {"convscope, its default": ours}
+    for weight, name in WEIGHTS.items():
+        words = ("stopped", str(SIDE), f"{ours['seconds']:.6f}", str(weight))
+        made[f"neural-style, {name}"] = peers.beside("benchmarks.style_worker", *words)
+    tiles = []
+    for name, one in made.items():
+        facts = [f"{one['steps']} steps, {one['seconds']:.0f} s"]
+        if seen := one["seen"]:
+            facts += [f"from the photograph {seen['apart']:.2f}", f"style missing {seen['missing']:.2f}"]
+        print(name, *facts, sep=", ")
+        tiles.append(SheetTile(_opened(one["png"]), name, facts))
+    given = [SheetTile(_opened(ours[key]), f"the {key}") for key in ("photograph", "painting")]
+    title = "The same photograph, painting, network and seconds"
+    return contact_sheet.compose([SheetRow(given), SheetRow(tiles)], title=title, gap=14)
+
+
+def dream() -> Image.Image:
+    """Return the sheet of dreams: the picture, ours, and neural-dream's, in our time and with our steps."""
+    found = peers.beside("benchmarks.dream_worker", "sheet")
+    tiles = [SheetTile(_opened(found["photograph"]), "the picture")]
+    for name, made in found["made"].items():
+        facts = [
+            f"{made['steps']} steps at each size, {made['seconds']:.1f} s",
+            f"energy {made['energy']:.1f} times",
+        ]
+        print(name, *facts)
+        tiles.append(SheetTile(_opened(made["png"]), name, facts))
+    return contact_sheet.compose(
+        [SheetRow(tiles[:2]), SheetRow(tiles[2:])], title="The same picture, network and layer", gap=14
+    )
+
+
+def _opened(png: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+
+
+SHEETS: dict[str, tuple[str, Callable[[], Image.Image]]] = {
+    "style": ("style-beside-neural-style.webp", style),
+    "dream": ("dream-beside-neural-dream.webp", dream),
+}
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:] or SHEETS:
+        file, drawn = SHEETS[wanted]
+        drawn().save(PICTURES / file, quality=86)
+        print("wrote", PICTURES / file)
