@@ -88,7 +88,10 @@ def main(names: list[str]) -> int:
         known = (*names, *BENCHMARKS[names[0]].choices())
     unknown = {*names, *choices} - set(known)
     if unknown:
-        print(f"There is: {', '.join(known)}. Received: {', '.join(sorted(unknown))}", file=sys.stderr)
+        print(
+            f"error: expected one of: {', '.join(known)}; received {', '.join(sorted(unknown))}",
+            file=sys.stderr,
+        )
         return 2
     facts, missed, code = environment(), [], 0
     for name in names or list(BENCHMARKS):

@@ -151,6 +151,7 @@ NO_INPUTS = {
     "see.visualization.VisualizationRun": "what `iter_visualize` runs on the images that it has read",
     "see.units.overrepresented": "takes labels of images",
     "see.activation_sum": "takes feature maps",
+    "see.picture_correlations": "takes feature maps, and the input that they were made of",
     "see.direction": "takes a vector over channels",
     "see.dot_cosine_match": "takes activations",
     "see.normalized_l2": "takes activations",

@@ -29,6 +29,7 @@ NO_RESULTS = {
     "BatchSource": "batches of a training",
     "DataError": "what stands for an image that cannot be read",
     "Field": "a part of a description",
+    "PictureCorrelation": "a part of what a page says of a map",
     "GraphModule": "a module",
     "Head": "a layer of a network",
     "NamedRecipe": "settings of a training, with their source",

@@ -11,7 +11,7 @@ from tests.nets.io.test_hub import FILES, Hub
 
 from convscope import nets
 
-SETTINGS = {"verb": "train", "data": "/home/anna/photos"}
+SETTINGS = {"verb": "train", "data": "/data/photos"}
 
 
 @pytest.fixture

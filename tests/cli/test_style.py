@@ -113,7 +113,7 @@ def test_a_preview_lies_beside_the_result_while_it_is_painted(convscope, photo, 
     [
         (("--net", "torchvision/vgg11", "--weights", "none"), 4, "--untrained"),
         (("--style-layer", "relu9_1"), 2, "relu9_1"),
-        (("--style-weight", "1", "--style-weight", "2"), 2, "received: style_weight 1, 2 for 1 painting"),
+        (("--style-weight", "1", "--style-weight", "2"), 2, "received style_weight 1, 2 for 1 painting"),
         (("--mask", "nowhere.png"), 3, "nowhere.png"),
         (("--guide", "nowhere.png"), 2, "style guide"),
         (("--net", "digits"), 2, "in colour"),

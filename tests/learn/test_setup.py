@@ -142,7 +142,7 @@ def test_a_class_without_a_text_or_a_sound_is_refused_and_named(tmp_path, kind, 
     for split in splits:
         (data / split / "middle").mkdir()
     where = " in train" if "train" in splits else ""
-    said = rf"at least one {kind} of each class to learn from\. Received: middle: none{where}\. "
+    said = rf"at least one {kind} of each class to learn from; received middle: none{where}\. "
     for content in (None, "notes.pdf", *(["empty.txt"] if kind == "text" else [])):
         if content is not None:
             (data / splits[0] / "middle" / content).touch()

@@ -157,8 +157,8 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], type[ConvscopeError], str]] = 
     "a dict": (FromDict, GraphError, "one tensor for each spec"),
     "a KeyError": (lambda: Then(lambda x: {}["key"]), GraphError, "runs on what its spec states"),
     "an AttributeError": (lambda: Then(lambda x: x.nowhere), GraphError, "its spec states"),
-    "nothing": (lambda: Then(lambda x: None), PlaceError, "returns a tensor"),
-    "a number": (lambda: Then(lambda x: float(x.mean())), PlaceError, "returns a tensor"),
+    "nothing": (lambda: Then(lambda x: None), PlaceError, "which returns"),
+    "a number": (lambda: Then(lambda x: float(x.mean())), PlaceError, "which returns"),
     "complex values": (lambda: Then(lambda x: torch.complex(x, x)), PlaceError, "view_as_real"),
     "sparse values": (lambda: Then(lambda x: x.flatten(1).to_sparse()), PlaceError, "to_dense"),
 }

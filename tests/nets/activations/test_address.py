@@ -48,7 +48,7 @@ def test_addresses_of_the_design(text, place):
     "text", ["", ":", "a:", "a@", "a@1;2", "#1", "a#0", "a#x", "a[", "a[]", "a b", "a@-1", "a@1,"]
 )
 def test_what_is_no_address_is_refused(text):
-    with pytest.raises(PlaceError, match="Received"):
+    with pytest.raises(PlaceError, match="received"):
         LayerAddress.parse(text)
 
 

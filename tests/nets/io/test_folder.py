@@ -123,7 +123,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_a_description_that_is_wrong(folder, change):
     rewrite(folder, change)
-    with pytest.raises(DataError, match="Received"):
+    with pytest.raises(DataError, match="received"):
         open_folder(folder)
 
 

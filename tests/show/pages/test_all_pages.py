@@ -32,7 +32,7 @@ from convscope.worlds.datasets import digits
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 WORDS = re.compile(r"\b[A-Za-z]{2,} +[A-Za-z]{2,} +[A-Za-z]{2,}")
-VOID = {"meta", "link", "img", "input", "br", "hr"}
+VOID = {"meta", "link", "img", "input", "br", "hr", "wbr"}
 SILENT = {"script", "style", "pre", "code", "noscript", "datalist"}
 """Elements whose text nobody reads as a sentence."""
 

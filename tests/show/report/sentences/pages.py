@@ -227,7 +227,7 @@ LOOK = [
     S(
         "look.way.fewer",
         "In conv1, 2 of the 2 strongest maps follow brightness, edges or colours of the picture; in conv2 "
-        "1 of 2",
+        "1 of the 2",
         "在 conv1 中，最强的 2 张图里有 2 张跟随",
         making.way_through,
         {"first": (0.9, 0.9), "last": (0.9, 0.59)},
