@@ -105,7 +105,7 @@ def _check_places(
     place, word = wrong[0]
     extra = " ".join(word for slot, word in wrong if slot is None)
     takes = f"{_takes(verb, slots)}, and no more" if slots and extra else _takes(verb, slots)
-    joined = _joined(arguments)
+    joined = _with_whole_names(schema, slots, arguments, flagged)
     if joined != arguments and next(_misplaced(slots, joined), None) is None:
         raise UsageError(
             takes,
@@ -483,6 +483,19 @@ def _nearest_value(schema: Any, slot: _Slot, word: str) -> str:
     value = schema.model_fields[slot.name]
     instead = "" if not value.is_required() and not value.default else _default(schema, slot)
     return close[0] if close else instead
+
+
+def _with_whole_names(
+    schema: Any, slots: Sequence[_Slot], arguments: list[str], flagged: set[str]
+) -> list[str]:
+    """Join names that are divided (`torchvision/ resnet18`), unless an argument would be missing for that."""
+
+    def lacks(words: Sequence[str]) -> bool:
+        named = {slot.name for slot, _ in zip(slots, words, strict=False)}
+        return bool(schema.missing(dict.fromkeys(named | flagged, True)))
+
+    joined = _joined(arguments)
+    return arguments if lacks(joined) and not lacks(arguments) else joined
 
 
 def _joined(words: Sequence[str]) -> list[str]:
