@@ -56,7 +56,7 @@ class Goal:
     """Variables of the processes of both contenders."""
 
 
-GOALS = {"99.0%": Goal(0.99, 36_000, 1, {}), "99.2%": Goal(0.992, 48_000, 2, HELD)}
+GOALS = {"99.0%": Goal(0.99, 36_000, 1, {}), "99.2%": Goal(0.992, 60_000, 1, HELD)}
 
 
 def data() -> tuple[Any, Any]:
