@@ -80,7 +80,7 @@ def write(name: str, result: Result, facts: dict[str, Any], seconds: float) -> N
     RESULTS.mkdir(exist_ok=True)
     command = f"python -m benchmarks {name}"
     document = {"command": command, "seconds": round(seconds), "environment": facts, **asdict(result)}
-    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1, default=sorted) + "\n")
     about = ", ".join(f"{key} {value}" for key, value in facts.items())
     foot = f"\n`{command}` took {seconds:.0f} s. Median (least to most). {about}.\n"
     (RESULTS / f"{name}.md").write_text(result.markdown() + foot)

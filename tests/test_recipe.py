@@ -255,9 +255,11 @@ def test_a_rule_names_both_settings_their_values_and_the_next_step() -> None:
 
     with pytest.raises(UsageError) as caught:
         Some.parse({"a": 2, "c": 3})
-    assert "a (2) has an effect only with --b given, and --b is left out. Try c." in caught.value.received
     assert (
-        "c (3) has an effect only with --d of 2 or more or --b x or y, and --d is left out"
+        "a (2), which has an effect only with --b given, and --b is left out. Try c." in caught.value.received
+    )
+    assert (
+        "c (3), which has an effect only with --d of 2 or more or --b x or y, and --d is left out"
         in caught.value.received
     )
     for good in ({"a": 2, "b": "z"}, {"c": 2}, {"c": 3, "d": [1, 2]}, {"c": 3, "b": "y"}, {"a": 1, "c": 0}):

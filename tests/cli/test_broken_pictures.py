@@ -46,22 +46,22 @@ def damaged(path: Path) -> None:
 
 BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "empty": ("a.jpg", holding(b""), "an empty file"),
-    "text": ("b.jpg", holding(b"Dear diary, this is no picture.\n"), "not a picture: text"),
-    "Chinese text": ("c.png", holding("这不是图片，只是一些文字。".encode()), "not a picture: text"),
-    "truncated JPEG": ("d.jpg", cut, "truncated after 3 kB"),
-    "truncated PNG": ("e.png", cut, "truncated after 3 kB"),
-    "truncated BMP": ("f.bmp", cut, "truncated after 3 of 12.8 kB"),
-    "HTML": ("g.jpg", holding(b"<!DOCTYPE html>\n<html>404</html>"), "not a picture: a web page"),
-    "folder": ("h.jpg", Path.mkdir, "not a file: a folder"),
+    "text": ("b.jpg", holding(b"Dear diary, this is no picture.\n"), "no picture: text"),
+    "Chinese text": ("c.png", holding("这不是图片，只是一些文字。".encode()), "no picture: text"),
+    "truncated JPEG": ("d.jpg", cut, "a file cut off after 3 kB"),
+    "truncated PNG": ("e.png", cut, "a file cut off after 3 kB"),
+    "truncated BMP": ("f.bmp", cut, "a file cut off after 3 of 12.8 kB"),
+    "HTML": ("g.jpg", holding(b"<!DOCTYPE html>\n<html>404</html>"), "no picture: a web page"),
+    "folder": ("h.jpg", Path.mkdir, "no file: a folder"),
     "broken link": ("i.jpg", lambda path: path.symlink_to("gone.jpg"), "a link to a file that is not there"),
-    "bomb": ("j.png", bomb, "too large: 3,600,000,000 pixels; the limit is 120,000,000"),
-    "archive": ("k.webp", holding(b"PK\3\4" + bytes(40)), "not a picture: a ZIP archive"),
-    "zeros": ("l.jpg", holding(bytes(4000)), "not a picture: nothing but zeros"),
-    "noise": ("m.jpg", holding(bytes(range(128, 250))), "not a picture: data of an unknown kind"),
-    "sound": ("n.jpg", holding(b"fLaC" + bytes(90)), "not a picture: a sound file"),
-    "video": ("o.jpg", holding(b"\0\0\0 ftypisom" + bytes(90)), "not a picture: a video"),
-    "PDF": ("p.jpg", holding(b"%PDF-1.7" + bytes(90)), "not supported: a PDF file"),
-    "damaged": ("q.png", damaged, "damaged: "),
+    "bomb": ("j.png", bomb, "a file too large: 3,600,000,000 pixels; the limit is 120,000,000"),
+    "archive": ("k.webp", holding(b"PK\3\4" + bytes(40)), "no picture: a ZIP archive"),
+    "zeros": ("l.jpg", holding(bytes(4000)), "no picture: nothing but zeros"),
+    "noise": ("m.jpg", holding(bytes(range(128, 250))), "no picture: data of an unknown kind"),
+    "sound": ("n.jpg", holding(b"fLaC" + bytes(90)), "no picture: a sound file"),
+    "video": ("o.jpg", holding(b"\0\0\0 ftypisom" + bytes(90)), "no picture: a video"),
+    "PDF": ("p.jpg", holding(b"%PDF-1.7" + bytes(90)), "an unsupported file: a PDF file"),
+    "damaged": ("q.png", damaged, "a damaged file: "),
 }
 """Kind of a broken file -> its name, what makes it, and what is said of it."""
 
@@ -119,7 +119,7 @@ def test_where_no_picture_can_be_read_each_still_has_its_row(convscope, tmp_path
     (tmp_path / "b.jpg").write_text("text")
     done = convscope("classify", tmp_path / "a.jpg", tmp_path / "b.jpg", *NET, "--json")
     assert done.code == 3
-    assert [one["error"] for one in done.json["answers"]] == ["an empty file", "not a picture: text"]
+    assert [one["error"] for one in done.json["answers"]] == ["an empty file", "no picture: text"]
 
 
 def test_data_check_says_the_same(convscope, folder: Path) -> None:

@@ -74,7 +74,7 @@ def test_every_rule_of_a_training_is_tried() -> None:
 def test_names_and_values_are_shown_as_the_user_writes_them() -> None:
     with pytest.raises(UsageError) as caught:
         ClassificationRecipe.parse(PROBE | {"augment": ["shift", "flip"]})
-    assert "augment (shift, flip) has an effect" in caught.value.received
+    assert "augment (shift, flip), which has an effect" in caught.value.received
     with pytest.raises(UsageError) as caught:
         ClassificationRecipe.parse({"form": 3})
     assert "Did you mean from?" in caught.value.hint

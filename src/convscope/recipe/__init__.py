@@ -132,7 +132,8 @@ class OnlyWith:
             f"{flag_of(name)} is {_value_in_words(getattr(recipe, name))}" for name, _ in self.others
         )
         hint = f" {self.hint}" if self.hint else ""
-        return f"{self.field} ({_value_in_words(value)}) has an effect only with {needed}, and {now}.{hint}"
+        chosen = f"{self.field} ({_value_in_words(value)})"
+        return f"{chosen}, which has an effect only with {needed}, and {now}.{hint}"
 
 
 @dataclass(frozen=True)

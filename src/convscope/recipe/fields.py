@@ -47,6 +47,7 @@ UnitName = Annotated[str, Takes("a unit", "output:3")]
 DataName = Annotated[str, Takes("a data set", "digits")]
 StyleName = Annotated[str, Takes("a style", "wave")]
 FolderName = Annotated[str, Takes("a folder of pictures", "photographs")]
+HubName = Annotated[str, Takes("a name on the Hub", "OWNER/NAME")]
 ResultFile = Annotated[str, Takes("a result", "runs/picture.png")]
 
 

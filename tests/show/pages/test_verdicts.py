@@ -66,7 +66,7 @@ TIED = {**LEADS, "mean": (0.5, 0.7, 0.2)}
             {"blur": (0.25, 0.02, 0.08), "mean": (0.8, 0.02, 0.02)},
         ),
         (
-            "lie in much the same places",
+            "the maps that remain are alike",
             LEADS,
             {**LEADS, "alike": APART},
         ),

@@ -322,6 +322,8 @@ def _fits(noun: str, word: str) -> bool:
         return is_method(word)
     if noun in CERTAIN:
         return _is(noun, word) or (noun == "a picture" and _is_sentence(word))
+    if noun == "a name on the Hub" and word.startswith("hf://"):  # it may name a network that is there
+        return True
     return not noun or not _is_certain(word)
 
 

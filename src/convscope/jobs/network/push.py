@@ -18,7 +18,7 @@ from convscope.errors import UsageError
 from convscope.jobs.job import Steps, finished
 from convscope.jobs.output.workspace import Workspace
 from convscope.recipe import Recipe
-from convscope.recipe.fields import NetworkName
+from convscope.recipe.fields import HubName, NetworkName
 from convscope.system.progress import Progress
 
 
@@ -29,7 +29,7 @@ class PushRecipe(Recipe):
     positional: ClassVar[tuple[str, ...]] = ("net", "address")
 
     net: NetworkName = Field(min_length=1, description="the network: a run's folder, or a name")
-    address: str = Field(
+    address: HubName = Field(
         min_length=1,
         description="where it goes: owner/name, made where it is not there, or owner/name@branch",
     )

@@ -186,7 +186,7 @@ class Classification(Task):
         if self.tta and net.input_spec.kind != "image":
             raise UsageError(
                 "tta with a network of images, which are shifted and mirrored",
-                received=f"{net.name}, a network of {net.input_spec.kind}",
+                received=f"{net.name}, whose input is of the kind {net.input_spec.kind}",
                 hint="Leave out --tta.",
             )
         return net

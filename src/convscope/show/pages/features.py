@@ -438,6 +438,8 @@ def _tiles(layer: FeatureMaps, strongest: int, net: Net, follows: way.Follows) -
     found = {one.unit: way.name_of(one, ink=ink) for one in follows.get(layer.place, ()) if one.follows}
     words = {unit: plain(f"look.follows.{name}") for unit, name in found.items()}
     return [
-        SheetTile(input_image.fitted(image, SIDE), notes=[f"{unit} {words.get(unit, '')}".rstrip()])
+        SheetTile(
+            input_image.fitted(image, SIDE), notes=[f"{unit}: {words[unit]}" if unit in words else f"{unit}"]
+        )
         for image, unit in zip(images, units, strict=True)
     ]

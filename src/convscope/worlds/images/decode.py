@@ -45,13 +45,13 @@ HINTS = {
 
 KINDS = tuple(HINTS)
 _BEGINNINGS = {
-    "not a file": "not a file: ",
-    "unreadable": "cannot be read: ",
-    "not an image": "not a picture: ",
-    "unsupported": "not supported: ",
-    "corrupt": "damaged: ",
-    "truncated": "truncated after ",
-    "too large": "too large: ",
+    "not a file": "no file: ",
+    "unreadable": "an unreadable file: ",
+    "not an image": "no picture: ",
+    "unsupported": "an unsupported file: ",
+    "corrupt": "a damaged file: ",
+    "truncated": "a file cut off after ",
+    "too large": "a file too large: ",
 }
 """How the sentence begins that says what is wrong with a file; the others are their details."""
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")

@@ -295,7 +295,7 @@ EXPLAIN = [
         {},
     ),
     S("explain.cards.best", "best supported", "最受支持", making.badges, LEADS, TIED, {}),
-    S("explain.cards.undecided", "level with the best", "与最佳持平", making.badges, TIED, LEADS, {}),
+    S("explain.cards.undecided", "among the best", "并列最佳", making.badges, TIED, LEADS, {}),
     S(
         "explain.cards.passes",
         "passes the checks",

@@ -78,8 +78,8 @@ def _sorted(entries: list[dict[str, Any]], verdicts: dict[str, Any]) -> list[dic
 def _verdict(entry: dict[str, Any], found: dict[str, Any]) -> str:
     """Say in words what the comparison says of a method."""
     if entry["method"] in found["best"]:
-        return "best" if len(found["best"]) == 1 else "among the best"
-    return "passes" if entry["method"] in found["passing"] else "fails a check"
+        return "best supported" if len(found["best"]) == 1 else "among the best"
+    return "passes the checks" if entry["method"] in found["passing"] else "fails a check"
 
 
 def _words(entry: dict[str, Any]) -> Any:

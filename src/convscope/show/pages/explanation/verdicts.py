@@ -8,7 +8,7 @@ from convscope.show.pages.explanation import text
 from convscope.show.pages.explanation.text import said
 from convscope.show.report.i18n import LANGUAGES, Text
 
-SAME_PLACES = 0.5
+ALIKE = 0.5
 """Rank correlation on a coarse grid from which on two heatmaps count as alike."""
 
 
@@ -57,7 +57,7 @@ def verdict(comparison: MethodComparison | None, titles: Mapping[str, str], coun
     if len(best) == 1:
         return said("verdict.one", names=names)
     pair = _least_alike(comparison, best)
-    agree = comparison.alike[pair[0]][pair[1]] >= SAME_PLACES
+    agree = comparison.alike[pair[0]][pair[1]] >= ALIKE
     return said("verdict.agree" if agree else "verdict.several", names=names)
 
 
@@ -141,12 +141,12 @@ def _led(comparison: MethodComparison, best: int, names: Sequence[str]) -> Text:
 
 
 def _disagreement(comparison: MethodComparison, among: Sequence[int], names: Sequence[str]) -> list[Text]:
-    """Say whether heatmaps lie in the same places, by the pair that is least alike."""
+    """Say whether heatmaps are alike on a coarse grid, by the pair that is least alike."""
     if len(among) < 2:
         return []
     a, b = _least_alike(comparison, among)
     rho = comparison.alike[a][b]
-    key = "why.alike" if rho >= SAME_PLACES else "why.apart"
+    key = "why.alike" if rho >= ALIKE else "why.apart"
     return [said(key, a=names[a], b=names[b], rho=f"{rho:.2f}")]
 
 
