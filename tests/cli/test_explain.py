@@ -83,6 +83,25 @@ def test_a_comparison_names_the_best_map(convscope, digit, tmp_path):
     assert done.json["said"][0].rstrip(".") in page
 
 
+def test_the_table_has_the_verdicts_in_their_order(convscope, digit):
+    methods = ("deconvnet", "saliency", "gradcam", "occlusion", "inputxgradient")
+    words = ["explain", digit, "--net", "digits", "--compare", *(f"--method={name}" for name in methods)]
+    (verdict,) = convscope(*words, "--json").json["verdicts"]
+    said = {}
+    for name in methods:
+        tied = "among the best" if len(verdict["best"]) > 1 else "best supported"
+        passed = "passes the checks" if name in verdict["passing"] else "fails a check"
+        said[name] = tied if name in verdict["best"] else passed
+    rank = ["best supported", "among the best", "passes the checks", "fails a check"]
+    means = {name: sum(verdict["scores"][name].values()) for name in methods}
+    ordered = sorted(methods, key=lambda name: (rank.index(said[name]), -means[name]))
+    assert ordered != list(methods)
+    lines = [line.split() for line in convscope(*words, "--quiet").out.splitlines()]
+    rows = [(line[1], " ".join(line)) for line in lines if len(line) > 3 and line[1] in methods]
+    assert [name for name, _ in rows] == ordered
+    assert all(said[name] in row for name, row in rows)
+
+
 def test_targets_of_one_first_word_keep_their_sheets(convscope, digit, tmp_path):
     """ImageNet has two cranes; a file is never written over by the next one."""
     module = nets.load("digits").module
@@ -184,6 +203,11 @@ def test_stopped_it_keeps_what_it_has(convscope, digit, tmp_path, monkeypatch):
     )
     assert done.code == 130
     assert [p.name for p in sorted((tmp_path / "seen").glob("*gradcam*"))]
+
+
+def test_help_before_a_verb_is_its_help(convscope):
+    assert convscope("help", "explain") == convscope("explain", "--help")
+    assert convscope("help") == convscope("--help")
 
 
 def test_help_lists_every_method(convscope):

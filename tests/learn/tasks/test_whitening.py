@@ -1,5 +1,7 @@
 """A first convolution that whitens, against NumPy's covariance; test-time views, against NumPy's padding."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -131,6 +133,20 @@ def test_a_training_begins_with_it_and_a_resumed_one_does_not_begin_again() -> N
     whole, resumed = trained(stop=False), trained(stop=True)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     assert not torch.allclose(whole["conv1.weight"], kept, rtol=1e-3, atol=1e-3)
+
+
+def test_a_task_sets_first_weights_once() -> None:
+    class Counting(Classification):
+        begun = 0
+
+        def initialize(self, net: Net, data: Any, recipe: Any) -> None:
+            Counting.begun += 1
+
+    recipe = ClassificationRecipe(epochs=2, batch=50)
+    loop = Trainer(network(), images(), recipe=recipe, task=Counting())
+    next(event for event in loop if isinstance(event, Epoch))
+    Trainer(network(), images(), recipe=loop.recipe, state=loop.state(), task=Counting())
+    assert Counting.begun == 1
 
 
 class Corner(nn.Module):
