@@ -4,6 +4,7 @@
 """
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import timm
@@ -85,6 +86,7 @@ def fastai(folder: Path) -> float:
     `pretrained=True` would download the weights; they are put in from the package instead, and the body is
     frozen and the pictures normalised by hand, as it then does itself.
     """
+    import_module("fastai.callback.schedule")  # gives learners `fit_one_cycle`
     from fastai.metrics import accuracy
     from fastai.vision.augment import Resize
     from fastai.vision.data import ImageDataLoaders, Normalize
@@ -105,9 +107,9 @@ def fastai(folder: Path) -> float:
     learner = vision_learner(data, "tf_efficientnet_lite0", pretrained=False, metrics=accuracy)
     learner.model[0].model.load_state_dict(backbone().state_dict())
     learner.freeze()
-    with learner.no_logging():  # fastai.callback.progress is not imported, so no bar
+    with learner.no_bar(), learner.no_logging():
         learner.fit_one_cycle(EPOCHS)
-    return float(learner.validate()[1])
+        return float(learner.validate()[1])
 
 
 if __name__ == "__main__":
