@@ -288,6 +288,7 @@ class ClassificationRecipe(TaskRecipe):
         OnlyWith("augment", probe_epochs=TUNED, hint="The features of the probe are computed once."),
         OnlyWith("precision", values=("bf16", "fp16"), probe_epochs=TUNED),
         OnlyWith("memory_format", values=("channels_last",), probe_epochs=TUNED),
+        OnlyWith("dirac_init", from_=None, hint="Its weights are the start."),
         OnlyWith("whiten_first_conv", from_=None, hint="Its weights are the start."),
     )
 
@@ -296,8 +297,8 @@ class ClassificationRecipe(TaskRecipe):
     )
     augment: tuple[str, ...] = Field(
         default=(),
-        description="random changes; of images: shift, flip, rotate, erase, resized-crop, color-jitter; of "
-        "sounds: shift, speed, gain, noise",
+        description="random changes; of images: shift, flip, alternating-flip (in every other epoch), "
+        "rotate, erase, resized-crop, color-jitter; of sounds: shift, speed, gain, noise",
     )
     class_weights: ClassWeights = Field(
         default="none", description="balanced weighs the loss so that every class counts alike"
@@ -305,6 +306,11 @@ class ClassificationRecipe(TaskRecipe):
     sampler: Sampler = Field(
         default="shuffle",
         description="balanced draws every class equally often, with replacement; shuffle each sample once",
+    )
+    dirac_init: bool = Field(
+        default=False,
+        description="begin with convolutions whose first filters return each channel as it is; further "
+        "filters begin at random",
     )
     whiten_first_conv: bool = Field(
         default=False,

@@ -18,7 +18,7 @@ from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights,
 from convscope.learn.tasks.classifiers.averaged_views import AveragedViews
 from convscope.learn.tasks.classifiers.calibration import fit_temperature
 from convscope.learn.tasks.classifiers.classifier_head import ClassifierHead, read_head
-from convscope.learn.tasks.classifiers.whitening import whiten_first_conv
+from convscope.learn.tasks.classifiers.initialization import dirac_init, whiten_first_conv
 from convscope.learn.tasks.evaluation import (
     Evaluation,
     check_labels,
@@ -47,7 +47,7 @@ TTA = MetricSpec(
     "tta_accuracy", "accuracy of six views", ".2%", higher_is_better=True, low=0, high=1, optional=True
 )
 """Accuracy of the mean answer to `AveragedViews`, measured at the end alone: it takes six times as long."""
-WITHOUT_ARGUMENT = ("max_norm", "whiten_first_conv", "tta")
+WITHOUT_ARGUMENT = ("max_norm", "dirac_init", "whiten_first_conv", "tta")
 """Settings of a recipe that are attributes of the task, not arguments."""
 
 
@@ -72,6 +72,8 @@ class Classification(Task):
     Attributes:
         max_norm: largest L2 norm of the weights of each output of the last layer (Srivastava et al. 2014,
             Dropout, section 5.1); None for any, as without a recipe that has it.
+        dirac_init: whether convolutions begin as the identity of their channels; False without a recipe that
+            has it.
         whiten_first_conv: whether the first convolution begins as one that whitens the patches of the
             training images; False without a recipe that has it.
         tta: whether the last test also averages over views of each image; False without a recipe that has it.
@@ -92,6 +94,7 @@ class Classification(Task):
     head: ClassifierHead
     weight: Tensor | None = None
     max_norm: float | None = None
+    dirac_init: bool = False
     whiten_first_conv: bool = False
     tta: bool = False
     _last = True
@@ -193,7 +196,9 @@ class Classification(Task):
 
     @override
     def initialize(self, net: Net, data: Any, recipe: Any) -> None:
-        """Let the first convolution whiten the patches of the training images, where asked for."""
+        """Set convolutions to identities, and the first to one that whitens patches, where asked for."""
+        if self.dirac_init:
+            dirac_init(net)
         if self.whiten_first_conv:
             whiten_first_conv(net, data, seed_of(recipe.seed, "whitening"))
 
