@@ -288,6 +288,7 @@ class ClassificationRecipe(TaskRecipe):
         OnlyWith("augment", probe_epochs=TUNED, hint="The features of the probe are computed once."),
         OnlyWith("precision", values=("bf16", "fp16"), probe_epochs=TUNED),
         OnlyWith("memory_format", values=("channels_last",), probe_epochs=TUNED),
+        OnlyWith("normalize_filters", probe_epochs=TUNED),
         OnlyWith("dirac_init", from_=None, hint="Its weights are the start."),
         OnlyWith("whiten_first_conv", from_=None, hint="Its weights are the start."),
     )
@@ -306,6 +307,11 @@ class ClassificationRecipe(TaskRecipe):
     sampler: Sampler = Field(
         default="shuffle",
         description="balanced draws every class equally often, with replacement; shuffle each sample once",
+    )
+    normalize_filters: bool = Field(
+        default=False,
+        description="after every step scale the filters of each convolution without a bias to a mean square "
+        "norm of 1; for those before a batch normalization, which takes their scale away",
     )
     dirac_init: bool = Field(
         default=False,

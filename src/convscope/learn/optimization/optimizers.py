@@ -3,7 +3,7 @@
 A new one is one entry in `OPTIMIZERS`, and its name in `recipe.Optimizer`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -32,21 +32,24 @@ def make_optimizer(
     parameters: Sequence[nn.Parameter],
     recipe: TrainRecipe,
     lr_scales: Mapping[nn.Parameter, float] | None = None,
+    output_weights: Iterable[nn.Parameter] = (),
 ) -> optim.Optimizer:
     """Build the recipe's optimizer over some parameters.
 
     Weight decay applies to weights of two axes or more; biases and the parameters of normalisation layers
     (one axis) are exempt. The fused implementation is used where all weights are fp32 on a CPU or CUDA
-    device. The learning rate is set by the training loop at every step. Muon leaves to AdamW what is exempt.
+    device. The learning rate is set by the training loop at every step. Muon leaves to AdamW what is exempt,
+    and the last layer, whose rows stand for one output each.
 
     Args:
         parameters: what is optimised.
         recipe: recipe with the optimizer's name, weight decay and momentum.
         lr_scales: factors of the learning rate; 1 for those that are left out.
+        output_weights: those of the last layer; read for Muon alone.
 
     Returns:
-        An optimizer with up to two parameter groups for each factor: with weight decay, and without. The
-        factor is the group's `lr_scale`.
+        An optimizer with up to two parameter groups for each factor, with weight decay and without; for Muon
+        up to three. The factor is the group's `lr_scale`.
 
     Raises:
         UsageError: there are no parameters.
@@ -57,17 +60,19 @@ def make_optimizer(
             received="none: it has no parameters, or all are frozen",
             hint="Set requires_grad_(True) on what should learn.",
         )
-    members: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    last = set(output_weights) if recipe.optimizer == "muon" else set()
+    members: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     for p in sorted(parameters, key=lambda p: p.ndim <= 1):
-        members.setdefault(((lr_scales or {}).get(p, 1.0), p.ndim > 1), []).append(p)
+        kind = ((lr_scales or {}).get(p, 1.0), p.ndim > 1, p in last or p.ndim <= 1)
+        members.setdefault(kind, []).append(p)
     groups: Groups = [
         {
             "params": group,
             "weight_decay": recipe.weight_decay if decays else 0.0,
             "lr_scale": scale,
-            "adamw": not decays,
+            "adamw": adamw,
         }
-        for (scale, decays), group in members.items()
+        for (scale, decays, adamw), group in members.items()
     ]
     fused = all(p.device.type in {"cpu", "cuda"} and p.dtype == torch.float32 for p in parameters)
     optimizer = OPTIMIZERS[recipe.optimizer](groups, recipe, fused)

@@ -180,9 +180,9 @@ class Trainer:
                 received=self.recipe.task,
                 hint="Let Task.optimizers return at least one list of parameters by name.",
             )
-        scales = self.task.lr_scales(self.net, self.recipe)
+        scales, last = self.task.lr_scales(self.net, self.recipe), self.task.output_weights(self.net)
         self.optimizers = {
-            name: make_optimizer(ps, self.recipe, scales) for name, ps in self.parameters.items()
+            name: make_optimizer(ps, self.recipe, scales, last) for name, ps in self.parameters.items()
         }
 
     def __iter__(self) -> Iterator[TrainProgress | Epoch]:
