@@ -5,7 +5,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from os import PathLike
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +17,6 @@ from convscope.graph.layers.worlds.sound.spectrum import check_sample_rate
 from convscope.graph.spec import OutputSpec, TensorSpec
 from convscope.nets.activations.freezing import run
 from convscope.system.counting import counted
-
-if TYPE_CHECKING:
-    from convscope.nets.io.loading import NetLike
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -400,20 +398,59 @@ def is_out_of_memory(error: Exception) -> bool:
     return known or "out of memory" in message or "can't allocate memory" in message
 
 
-def takes_network(function: "Callable[Concatenate[Net, P], T]") -> "Callable[Concatenate[NetLike, P], T]":
-    """Let a function take the name or folder of a network in the place of its first argument.
+NetLike = Net | str | PathLike[str] | nn.Module
+"""What a person has of a network: one that is loaded or wrapped, or what `load` takes."""
+
+
+def takes_network(function: Callable[Concatenate[Net, P], T]) -> Callable[Concatenate[NetLike, P], T]:
+    """Let a function take what `load` takes in the place of the network that is its first argument.
+
+    Names and folders are loaded, with the weights that ship, when the function is called: iterators and
+    contexts refuse what is no network before their first step.
 
     Args:
         function: its first argument is a network.
 
     Returns:
-        The function; it raises `UsageError` where the argument names no network, or is something else.
+        The function; it raises `UsageError` where nothing has that name, and for a module, which says nothing
+        of its input.
     """
 
     @wraps(function)
-    def call(net: Any, *arguments: P.args, **named: P.kwargs) -> T:
-        from convscope.nets.io.loading import as_net
+    def call(net: NetLike, *arguments: P.args, **named: P.kwargs) -> T:
+        return function(net if isinstance(net, Net) else _loaded(net), *arguments, **named)
 
-        return function(net if hasattr(net, "input_specs") else as_net(net), *arguments, **named)
-
+    first, *others = inspect.signature(function).parameters.values()
+    seen = inspect.signature(function).replace(parameters=[first.replace(annotation=NetLike), *others])
+    vars(call)["__signature__"] = seen  # what help() shows
     return call
+
+
+def _loaded(ref: object) -> Net:
+    from convscope.nets.io.loading import load  # which imports this module
+
+    if isinstance(ref, str | PathLike):
+        return load(ref)
+    raise no_network(ref)
+
+
+def no_network(given: object) -> UsageError:
+    """Describe something that is neither a network nor the name of one.
+
+    Args:
+        given: a module, which says nothing of its input, or anything else.
+
+    Returns:
+        The error to raise; for a module it says how to wrap it.
+    """
+    if isinstance(given, nn.Module):
+        return UsageError(
+            "a network with a specification of its input",
+            received=f"the module {type(given).__name__}",
+            hint=f"If it was trained as torchvision's are: convscope.wrap(module, convscope.{EXAMPLE_SPEC}).",
+        )
+    return UsageError(
+        "a network: its name, its folder, or what load and wrap return",
+        received=type(given).__name__,
+        hint="For example: convscope.load('digits'); convscope nets lists the names.",
+    )

@@ -18,15 +18,14 @@ from convscope.nets import (
     GraphModule,
     LayerAddress,
     Net,
-    NetLike,
     after_layer,
-    as_net,
     from_vectors,
     front_end,
     frozen,
     layer_shapes,
     record,
     resolve,
+    takes_network,
 )
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.classifier_output import read_output, select_output
@@ -306,8 +305,9 @@ class AttributionTask:
         return (found + std * zero.to(found).view(shape),)
 
 
+@takes_network
 def make_task(
-    net: NetLike,
+    net: Net,
     image: InputLike | Sequence[InputLike],
     target: "Target | Sequence[Target] | None" = None,
     *,
@@ -334,7 +334,6 @@ def make_task(
             passes through the layer.
         DataError: an input cannot be read or does not fit the network.
     """
-    net = as_net(net)
     check_differentiable(net)
     with ordinary(), stored(), _watchable(net):
         inputs = _inputs(net, image)

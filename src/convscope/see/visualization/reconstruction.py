@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, layer_shapes, resolve, takes_network
+from convscope.nets import LayerAddress, Net, frozen, layer_shapes, resolve, takes_network
 from convscope.recipe.result import Result
 from convscope.see.activation_atlas.recipe import CaricatureRecipe, InvertRecipe
 from convscope.see.features.maps import layers_with_units
@@ -137,7 +137,8 @@ def _caricature_verdict(strength: float, cosine: float) -> Verdict:
     return Verdict("found", times)
 
 
-def caricature(net: NetLike, image: InputLike, *layers: str, **recipe: object) -> Reconstruction:
+@takes_network
+def caricature(net: Net, image: InputLike, *layers: str, **recipe: object) -> Reconstruction:
     """Synthesise images that exaggerate the features a layer detects in an image.
 
     The dot product between the layer's activations for the image and for the synthetic one is maximised,
@@ -159,14 +160,14 @@ def caricature(net: NetLike, image: InputLike, *layers: str, **recipe: object) -
         DataError: the image cannot be read or does not fit.
         ConvscopeError: the layer's activations or a reconstruction are NaN or infinite.
     """
-    net = as_net(net)
     named = {"net": net.name, "image": name_of(image), "layer": list(layers)}
     wanted = CaricatureRecipe.parse({**named, **recipe})
     with frozen(net.module):
         return last_result(iter_reconstruct(net, image, wanted), "a caricature")
 
 
-def invert(net: NetLike, image: InputLike, *layers: str, **recipe: object) -> Reconstruction:
+@takes_network
+def invert(net: Net, image: InputLike, *layers: str, **recipe: object) -> Reconstruction:
     """Invert features: synthesise images that have the same activations of a layer as an image.
 
     The normalised squared distance of the activations is minimised with a total variation penalty, starting
@@ -189,7 +190,6 @@ def invert(net: NetLike, image: InputLike, *layers: str, **recipe: object) -> Re
         DataError: the image cannot be read or does not fit.
         ConvscopeError: the layer's activations or a reconstruction are NaN or infinite.
     """
-    net = as_net(net)
     named = {"net": net.name, "image": name_of(image), "layer": list(layers)}
     wanted = InvertRecipe.parse({**named, **recipe})
     with frozen(net.module):
