@@ -3,6 +3,7 @@
 A new one is one entry in `OPTIMIZERS`, and its name in `recipe.Optimizer`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from convscope.learn.optimization.muon import Muon
 from convscope.learn.recipe import TrainRecipe
 
 Groups = list[dict[str, Any]]
+OPTIMIZER_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+"""Names of a task's optimizers, which are names of files in a run's state."""
 
 OPTIMIZERS: dict[str, Callable[[Groups, TrainRecipe, bool], optim.Optimizer]] = {
     "adamw": lambda groups, recipe, fused: optim.AdamW(groups, fused=fused),
@@ -26,6 +29,44 @@ OPTIMIZERS: dict[str, Callable[[Groups, TrainRecipe, bool], optim.Optimizer]] = 
     "rmsprop": lambda groups, recipe, fused: optim.RMSprop(groups, momentum=recipe.momentum),
     "adadelta": lambda groups, recipe, fused: Adadelta(groups),
 }
+
+
+def make_optimizers(
+    parameters: Mapping[str, Sequence[nn.Parameter]],
+    recipe: TrainRecipe,
+    lr_scales: Mapping[nn.Parameter, float] | None = None,
+    output_weights: Iterable[nn.Parameter] = (),
+) -> dict[str, optim.Optimizer]:
+    """Build the recipe's optimizer over each list of a task's parameters.
+
+    Args:
+        parameters: what is optimised, by the name of the optimizer.
+        recipe: recipe with the optimizer's kind, weight decay and momentum.
+        lr_scales: factors of the learning rate; 1 for those that are left out.
+        output_weights: those of the last layer; read for Muon alone.
+
+    Returns:
+        An optimizer for each name, as `make_optimizer` builds them.
+
+    Raises:
+        UsageError: there is no optimizer, one has a name of other characters than lower-case letters, digits
+            and `_`, or one has no parameters.
+    """
+    for name in parameters:
+        if not OPTIMIZER_NAME.fullmatch(name):
+            raise UsageError(
+                "names of optimizers of lower-case letters, digits and _",
+                received=name,
+                hint="For example: {'generator': ..., 'critic': ...}",
+            )
+    if not parameters:
+        raise UsageError(
+            "a task with an optimizer",
+            received=recipe.task,
+            hint="Let Task.optimizers return at least one list of parameters by name.",
+        )
+    last = list(output_weights)
+    return {name: make_optimizer(members, recipe, lr_scales, last) for name, members in parameters.items()}
 
 
 def make_optimizer(
