@@ -342,12 +342,7 @@ def wrap(
     """
     specs = (spec,) if isinstance(spec, TensorSpec) else tuple(spec)
     outputs = (output,) if isinstance(output, OutputSpec) else tuple(output or ())
-    if not isinstance(module, nn.Module):
-        raise UsageError(
-            "a torch.nn.Module",
-            received=type(module).__name__,
-            hint="For example: wrap(torchvision.models.resnet18(), TensorSpec((3, 224, 224)))",
-        )
+    _check_runs(module)
     if not specs or not all(isinstance(s, TensorSpec) for s in specs):
         raise UsageError(
             "a TensorSpec for each input",
@@ -359,12 +354,6 @@ def wrap(
             "classes, or an OutputSpec for each output",
             received=f"classes={classes!r}, output={output!r}",
             hint="Leave classes out: an OutputSpec holds them.",
-        )
-    if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
-        raise UsageError(
-            "a module with a forward of its own",
-            received=f"{type(module).__name__}, which has none",
-            hint="Wrap the network that calls it, or nn.Sequential of its parts.",
         )
     called = name or type(module).__name__
     graph = getattr(module, "graph", None)
@@ -378,6 +367,22 @@ def wrap(
         graph if isinstance(graph, Graph) else None,
         called,
     )
+
+
+def _check_runs(module: object) -> None:
+    """Refuse what is no module, or one without a forward pass."""
+    if not isinstance(module, nn.Module):
+        raise UsageError(
+            "a torch.nn.Module",
+            received=type(module).__name__,
+            hint="For example: wrap(torchvision.models.resnet18(), TensorSpec((3, 224, 224)))",
+        )
+    if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
+        raise UsageError(
+            "a module with a forward of its own",
+            received=f"{type(module).__name__}, which has none",
+            hint="Wrap the network that calls it, or nn.Sequential of its parts.",
+        )
 
 
 EXAMPLE_SPEC = "TensorSpec((3, 224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))"

@@ -351,21 +351,25 @@ def make_task(
         inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
         wanted = wanted * (count // len(wanted))
         goals, names, classes = zip(*(_resolved(net, one, inputs) for one in wanted), strict=True)
-        task = AttributionTask(net, inputs, goals, names, classes)
-        layer = _layer_named(net, wrt)
-        if layer is None:
-            return task
-        try:
-            return _behind(task, layer)
-        except (UsageError, GraphError):
-            if wrt or net.graph is not None:
-                raise
-            warnings.warn(
-                f"{layer} makes a spectrogram, but what comes after it cannot be run by itself: "
-                "the waveform is explained. --wrt names another layer.",
-                stacklevel=3,
-            )
-            return task
+        return _with_respect_to(AttributionTask(net, inputs, goals, names, classes), wrt)
+
+
+def _with_respect_to(task: AttributionTask, wrt: str | LayerAddress | None) -> AttributionTask:
+    """Return the task with respect to a layer's output; the input where it is named, or no layer will do."""
+    layer = _layer_named(task.net, wrt)
+    if layer is None:
+        return task
+    try:
+        return _behind(task, layer)
+    except (UsageError, GraphError):
+        if wrt or task.net.graph is not None:
+            raise
+        warnings.warn(
+            f"{layer} makes a spectrogram, but what comes after it cannot be run by itself: "
+            "the waveform is explained. --wrt names another layer.",
+            stacklevel=6,  # whoever calls `explain`, which takes a network and calls `make_task`, which does
+        )
+        return task
 
 
 def _layer_named(net: Net, wrt: str | LayerAddress | None) -> LayerAddress | None:
