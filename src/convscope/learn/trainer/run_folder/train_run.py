@@ -282,11 +282,7 @@ def train(
     if isinstance(task, str):
         settings["task"] = task
     if resume is not None:
-        schema = type(Run.open(resume).recipe)
-        recipe, out = schema.parse({**settings, "resume": Path(resume)}), out or resume
-        note = Run.open(resume).note
-        if note:
-            warnings.warn(note, stacklevel=2)
+        recipe, out = _continued_recipe(Path(resume), settings), out or resume
     else:
         names = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
         schema = ClassificationRecipe if task is None else _schema(task)
@@ -296,14 +292,29 @@ def train(
     folder = Path(out) if out is not None else free_folder(net.name)
     built = None if isinstance(task, str) else task
     if recipe.find_lr:
-        for rate in rates_to_find(recipe):
-            found = find_lr(net.to(find_device(recipe.device)), train, recipe, task=built, rate=rate)
-            recipe = with_suggested_lr(recipe, found)
+        recipe = _with_found_rates(net, train, recipe, built)
     events = iter_train_run(net, train, test, recipe, out=folder, task=built, validation=validation)
     folder = Path(events.trainer.processes.agree(str(folder)))
     for _event in events:
         pass
     return Run.open(folder)
+
+
+def _continued_recipe(folder: Path, settings: dict[str, Any]) -> TrainRecipe:
+    """Return the recipe that continues the run in a folder; warn where its newest state is damaged."""
+    run = Run.open(folder)
+    recipe = type(run.recipe).parse({**settings, "resume": folder})
+    if run.note:
+        warnings.warn(run.note, stacklevel=4)  # whoever calls `train`, which takes a network
+    return recipe
+
+
+def _with_found_rates(net: Net, train: Any, recipe: TrainRecipe, task: Task | None) -> TrainRecipe:
+    """Return the recipe with the learning rates that the finder suggests."""
+    for rate in rates_to_find(recipe):
+        found = find_lr(net.to(find_device(recipe.device)), train, recipe, task=task, rate=rate)
+        recipe = with_suggested_lr(recipe, found)
+    return recipe
 
 
 def check_restartable(out: str | Path | None) -> None:
