@@ -180,7 +180,9 @@ def run(
         if isinstance(event, learn.Epoch):
             done.add(event)
         view.add(event, events.trainer)
-        return Progress(event.done, _note(setup.task, event), lambda: {"training": view.document()})
+        probes = _epoch_of(event) <= getattr(recipe, "probe_epochs", 0) < recipe.epochs
+        shown, note = lambda: {"training": view.document()}, _note(setup.task, event)
+        return Progress(event.done, note, shown, steady=not probes)
 
     signals.working()
     events = learn.iter_train_run(
@@ -388,6 +390,13 @@ def table(done: Training[Any], lines: Sequence[str] = ()) -> Document:
         "rows": [list(row) for row in found.rows],
         "lines": [*filter(None, [kept]), *lines],
     }
+
+
+def _epoch_of(event: "Epoch | TrainProgress") -> int:
+    """Return the number of the epoch that an event is of."""
+    from convscope.learn import Epoch
+
+    return event.index if isinstance(event, Epoch) else event.epoch
 
 
 def _note(task: "Task", event: "Epoch | TrainProgress") -> str:
