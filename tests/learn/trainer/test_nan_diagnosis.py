@@ -9,6 +9,7 @@ from convscope import nets
 from convscope.errors import TrainingError
 from convscope.graph.spec import TensorSpec
 from convscope.learn import ClassificationRecipe, iter_train
+from convscope.learn.trainer.nan_diagnosis import slower
 
 EXACT = {"precision": "fp32", "memory_format": "contiguous"}
 
@@ -94,3 +95,10 @@ def test_bad_data_is_told_apart():
 
 def test_exit_code():
     assert TrainingError("x").exit_code == 1
+
+
+@pytest.mark.parametrize(("lr", "suggested"), [(900.0, "0.1"), (1.0, "0.1"), (0.05, "0.005")])
+def test_a_tenth_of_an_absurd_rate_is_not_suggested(lr: float, suggested: str) -> None:
+    assert slower(lr, "--probe-lr") == (
+        f"Begin again with a lower learning rate (--probe-lr {suggested}), or --clip 1."
+    )

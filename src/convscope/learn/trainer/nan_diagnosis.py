@@ -10,6 +10,9 @@ from convscope.nets import Net
 from convscope.nets.activations.tree import tree_leaves
 from convscope.worlds import Batch
 
+MODERATE = 0.1
+"""Highest learning rate that is suggested after NaN: a tenth of an absurd one is absurd."""
+
 
 def nan_diagnosis(
     net: Net,
@@ -36,7 +39,7 @@ def nan_diagnosis(
     Returns:
         The error to raise, with cause and hint.
     """
-    hint = f"Begin again with a lower learning rate ({lr_flag} {lr / 10:.2g}), or --clip 1"
+    hint = slower(lr, lr_flag).removesuffix(".")
     hint += "." if precision == "fp32" else ", or --precision fp32."
     where = f"at {when}, learning rate {lr:.3g}, {precision}"
     if not all(bool(torch.isfinite(x).all()) for _, x in tree_leaves((batch.inputs, batch.targets))):
@@ -57,6 +60,19 @@ def nan_diagnosis(
             f"{layer} was the first layer with NaN or infinite activations" if layer else "only the loss is"
         )
     return TrainingError("a finite loss", received=f"{cause}, {where}", hint=hint)
+
+
+def slower(lr: float, lr_flag: str = "--lr") -> str:
+    """Return the next step after NaN or infinity: a lower learning rate.
+
+    Args:
+        lr: learning rate of the step.
+        lr_flag: the flag of the highest learning rate.
+
+    Returns:
+        A sentence.
+    """
+    return f"Begin again with a lower learning rate ({lr_flag} {min(lr / 10, MODERATE):.2g}), or --clip 1."
 
 
 def first_broken(module: nn.Module, run: Callable[[], object]) -> str:

@@ -21,7 +21,7 @@ from convscope.learn.batches.source import seed_of
 from convscope.learn.optimization.clipping import clip_gradients, clips
 from convscope.learn.optimization.optimizers import make_optimizer
 from convscope.learn.optimization.rates import LearningRates, read_changes
-from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
+from convscope.learn.recipe import ClassificationRecipe, TrainRecipe, with_settings
 from convscope.learn.tasks.registry import resolve_task
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.learn.trainer.distributed import join
@@ -31,7 +31,7 @@ from convscope.learn.trainer.freezing.records import position
 from convscope.learn.trainer.freezing.resolving import RUNNING
 from convscope.learn.trainer.gradients import BatchGradients, BatchLoss
 from convscope.learn.trainer.kept_weights import KeptWeights
-from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one_value
+from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one_value, slower
 from convscope.learn.trainer.rng import Randomness
 from convscope.learn.trainer.state import State, moved, restore, state_tensors
 from convscope.learn.trainer.state_checks import Expected, check_state
@@ -479,8 +479,7 @@ class Trainer:
             return TrainingError(
                 "a finite loss",
                 received=f"NaN or infinity in another process, at {when}, learning rate {lr:.3g}",
-                hint="That process says where it began. Begin again with a lower learning rate "
-                f"({self.task.lr_flag} {lr / 10:.2g}), or --clip 1.",
+                hint=f"That process says where it began. {slower(lr, self.task.lr_flag)}",
             )
         return nan_diagnosis(
             self.net,
@@ -499,7 +498,7 @@ class Trainer:
             "finite numbers in weights and optimizer",
             received=f"NaN or infinity in {where}, epoch {self.epoch + 1}, step {self.step}, "
             f"learning rate {lr:.3g}, {self.execution.precision}",
-            hint=f"Begin again with a lower learning rate ({self.task.lr_flag} {lr / 10:.2g}), or --clip 1.",
+            hint=slower(lr, self.task.lr_flag),
         )
 
     def _progress(self) -> TrainProgress:
@@ -574,10 +573,11 @@ def iter_train(
     *,
     task: Task | None = None,
     validation: Any = None,
+    **settings: Any,
 ) -> Trainer:
     """Train a network, as an iterator of `TrainProgress` and `Epoch`.
 
-    For example: `for event in iter_train(net, digits.train(), digits.test()): ...`
+    For example: `for event in iter_train(net, digits.train(), digits.test(), epochs=3): ...`
 
     Args:
         net: its weights are changed.
@@ -588,6 +588,7 @@ def iter_train(
         task: defines losses, metrics and optimizers; the recipe's, if left out.
         validation: what to choose the best epoch by; by default a part held out of `train`, where the recipe
             asks for one.
+        **settings: fields of the recipe's schema, in place of the recipe's own.
 
     Returns:
         A `Trainer`, which can also be paused, stored and resumed, and freeze and thaw parts of the network.
@@ -596,4 +597,4 @@ def iter_train(
         UsageError: network and data do not fit each other.
         DataError: there is no data.
     """
-    return Trainer(net, train, test, recipe, task=task, validation=validation)
+    return Trainer(net, train, test, with_settings(recipe, settings), task=task, validation=validation)
