@@ -136,6 +136,8 @@ class Job(Iterator[Progress[Document | None]]):
 
     def _finished(self) -> Document | None:
         """Return the whole document; written to the workspace's `out` if the job wrote nothing of its own."""
+        if processes.rank():  # the first process answers, and writes
+            return None
         document = None if self._last is None else self._whole(self._last.result)
         out = self.workspace.out
         if document is None or out is None or "out" in document:
