@@ -200,11 +200,15 @@ def _collected(
     """Yield the progress of a training, and collect its epochs; it may be paused before its first event."""
     from convscope import learn
 
+    recipe = done.recipe
+
     def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
         if isinstance(event, learn.Epoch):
             done.add(event)
         view.add(event, events.trainer)
-        return Progress(event.done, _note(done.setup.task, event), lambda: {"training": view.document()})
+        probes = _epoch_of(event) <= getattr(recipe, "probe_epochs", 0) < recipe.epochs
+        shown, note = lambda: {"training": view.document()}, _note(done.setup.task, event)
+        return Progress(event.done, note, shown, steady=not probes)
 
     if controls.paused:
         yield from _paused(events, view, controls)
@@ -391,6 +395,13 @@ def table(done: Training[Any], lines: Sequence[str] = ()) -> Document:
         "rows": [list(row) for row in found.rows],
         "lines": [*filter(None, [kept]), *lines],
     }
+
+
+def _epoch_of(event: "Epoch | TrainProgress") -> int:
+    """Return the number of the epoch that an event is of."""
+    from convscope.learn import Epoch
+
+    return event.index if isinstance(event, Epoch) else event.epoch
 
 
 def _note(task: "Task", event: "Epoch | TrainProgress") -> str:

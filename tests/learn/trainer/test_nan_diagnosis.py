@@ -102,3 +102,10 @@ def test_one_process_does_not_know_where_another_broke():
     expected = "NaN or infinity in another process, at epoch 2, step 5, learning rate 0.1, bf16"
     assert error.received == expected
     assert "--max-lr 0.01" in error.hint
+
+
+@pytest.mark.parametrize(("lr", "suggested"), [(900.0, "0.1"), (1.0, "0.1"), (0.05, "0.005")])
+def test_a_tenth_of_an_absurd_rate_is_not_suggested(lr: float, suggested: str) -> None:
+    assert TrainingStep(1, 1, lr, "fp32", "--probe-lr").hint == (
+        f"Begin again with a lower learning rate (--probe-lr {suggested}), or --clip 1"
+    )

@@ -2,6 +2,7 @@
 
 import copy
 import random
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence, Sized
 from math import prod
@@ -25,7 +26,9 @@ from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net
 from convscope.worlds import Batch, Dataset, ImageTensorDataset, LabelledImages
 from convscope.worlds.images.adapt import to_spec
+from convscope.worlds.images.bit_depth import PictureWarning
 from convscope.worlds.images.datasets.labelled import gathered
+from convscope.worlds.images.pixels import require_range
 from convscope.worlds.registry import augmented, check_augmentations
 
 ROOM_ON_DEVICE = 2 * 2**30
@@ -440,7 +443,8 @@ class ImageBatches(DatasetBatches):
 class LoaderBatches(BatchSource):
     """Yield the batches of a DataLoader.
 
-    To resume in the middle of an epoch, the batches before are drawn again and dropped.
+    To resume in the middle of an epoch, the batches before are drawn again and dropped. Images whose values
+    are out of the spec's range, such as those that were normalised already, are warned of once.
 
     Args:
         loader: sized iterable of batches (see `as_batch`).
@@ -453,7 +457,7 @@ class LoaderBatches(BatchSource):
     uses_global_rng = True
 
     def __init__(self, loader: Any, net: Net) -> None:
-        self.loader, self.net = loader, net
+        self.loader, self.net, self.looked = loader, net, False
         self.steps = len(cast(Sized, loader))
         if isinstance(getattr(loader, "sampler", None), DistributedSampler):
             raise UsageError(
@@ -472,7 +476,22 @@ class LoaderBatches(BatchSource):
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
         for number, loaded in enumerate(self.loader):
             if number >= skip:
-                yield as_batch(loaded, self.net)
+                batch = as_batch(loaded, self.net)
+                self._look_at(batch)
+                yield batch
+
+    def _look_at(self, batch: Batch) -> None:
+        """Warn of images out of the spec's range, in the first batch that there is."""
+        if self.looked:
+            return
+        self.looked = True
+        for images, spec in zip(batch.inputs, self.net.input_specs, strict=False):
+            if spec.kind != "image" or not images.is_floating_point() or not bool(images.isfinite().all()):
+                continue
+            try:
+                require_range(images, spec, images)
+            except DataError as error:
+                warnings.warn(f"The loader: {error}", PictureWarning, stacklevel=2)
 
     @override
     def example(self) -> Batch:

@@ -175,7 +175,7 @@ class Classification(Task):
         _check_classes(data, names)
         first = replace(net.output_spec, classes=names, temperature=1.0)
         net = replace(net, output_specs=(first, *net.output_specs[1:]))
-        hint = _chain_hint(recipe, len(names))
+        hint = _chain_hint(recipe, len(names)) or _fresh_head_hint(recipe, net)
         self.head = read_head(net, len(names), getattr(data, "name", "the data"), hint)
         counts = class_counts(data, names)
         if self.class_weights == "balanced":
@@ -513,6 +513,20 @@ def _chain_hint(recipe: Any, classes: int) -> str:
         said, layers = "The last layer is missing", [*layers, *flat, f"dense {classes}"]
     command = recipe.model_copy(update={"network": ", ".join(layers)}).command()
     return f"{said}, with one output for each class: {command}"
+
+
+def _fresh_head_hint(recipe: Any, net: Net) -> str:
+    """Return the next step where a network that has learned has outputs for other classes than the data's."""
+    if net.source.weights == "none":
+        return ""
+    data, name = str(getattr(recipe, "data", "")), net.name
+    if getattr(recipe, "network", "") != name or not Path(data).exists():
+        data, name = "DATA", "NETWORK"
+    data = shlex.quote(data)
+    return (
+        f"Train it with a last layer for these classes: convscope train {data} --from {name}; in Python, "
+        "train what nets.replace_head(net, classes) returns."
+    )
 
 
 def _check_classes(data: Any, names: Sequence[str]) -> None:

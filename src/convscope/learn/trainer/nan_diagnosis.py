@@ -11,6 +11,9 @@ from convscope.nets import Net
 from convscope.nets.activations.tree import tree_leaves
 from convscope.worlds import Batch
 
+MODERATE = 0.1
+"""Highest learning rate that is suggested after NaN: a tenth of an absurd one is absurd."""
+
 
 @dataclass(frozen=True)
 class TrainingStep:
@@ -36,7 +39,8 @@ class TrainingStep:
     @property
     def hint(self) -> str:
         """What helps against losses and weights that are not finite, without the full stop."""
-        return f"Begin again with a lower learning rate ({self.lr_flag} {self.lr / 10:.2g}), or --clip 1"
+        lower = min(self.lr / 10, MODERATE)
+        return f"Begin again with a lower learning rate ({self.lr_flag} {lower:.2g}), or --clip 1"
 
 
 def nan_diagnosis(net: Net, batch: Batch, run: Callable[[], object], step: TrainingStep) -> TrainingError:

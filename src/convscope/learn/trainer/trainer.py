@@ -20,7 +20,7 @@ from convscope.learn.batches.source import seed_of
 from convscope.learn.optimization.clipping import clip_gradients, clips
 from convscope.learn.optimization.optimizers import make_optimizers
 from convscope.learn.optimization.rates import LearningRates, read_changes
-from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
+from convscope.learn.recipe import ClassificationRecipe, TrainRecipe, with_settings
 from convscope.learn.tasks.registry import resolve_task
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.learn.trainer.distributed import join
@@ -549,10 +549,11 @@ def iter_train(
     *,
     task: Task | None = None,
     validation: Any = None,
+    **settings: Any,
 ) -> Trainer:
     """Train a network, as an iterator of `TrainProgress` and `Epoch`.
 
-    For example: `for event in iter_train(net, digits.train(), digits.test()): ...`
+    For example: `for event in iter_train(net, digits.train(), digits.test(), epochs=3): ...`
 
     Args:
         net: its weights are changed.
@@ -563,6 +564,7 @@ def iter_train(
         task: defines losses, metrics and optimizers; the recipe's, if left out.
         validation: what to choose the best epoch by; by default a part held out of `train`, where the recipe
             asks for one.
+        **settings: fields of the recipe's schema, in place of the recipe's own.
 
     Returns:
         A `Trainer`, which can also be paused, stored and resumed, and freeze and thaw parts of the network.
@@ -571,4 +573,4 @@ def iter_train(
         UsageError: network and data do not fit each other.
         DataError: there is no data.
     """
-    return Trainer(net, train, test, recipe, task=task, validation=validation)
+    return Trainer(net, train, test, with_settings(recipe, settings), task=task, validation=validation)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
-from convscope.errors import UsageError, nearest
+from convscope.errors import UsageError, nearest, similar
 from convscope.graph.spec import OutputSpec
 from convscope.nets.io.graph_module import build
 from convscope.nets.io.weights import load_weights, read_weights
@@ -196,6 +196,8 @@ def _unknown(name: str) -> UsageError:
         hint = "That is a file: the network comes first, then the picture."
     elif name and _exists(Path(name)):
         hint = f"That folder holds no {DESCRIPTION}: it is no saved network."
+    elif name.startswith(("/", "./", "../", "~")) or ("/" in name and _exists(Path(name).parent)):
+        hint = _near(Path(name))
     elif close.startswith("Did"):
         hint = close
     else:
@@ -203,3 +205,12 @@ def _unknown(name: str) -> UsageError:
             f"There are: {', '.join((*ZOO, LITE))}, torchvision/<name>, timm/<name>, {HUB}..., or a folder."
         )
     return UsageError("the name of a network, or the folder of a saved one", received=repr(name), hint=hint)
+
+
+def _near(place: Path) -> str:
+    """Return the next step for a folder that is missing: one beside it of a similar name."""
+    beside = [path.name for path in place.parent.iterdir() if path.is_dir()] if place.parent.is_dir() else []
+    close = similar(place.name, beside)
+    if close:
+        return f"There is no such folder. Did you mean {place.parent / close[0]}?"
+    return "There is no such folder. convscope runs lists trainings, convscope nets networks by name."

@@ -15,6 +15,7 @@ from convscope.learn import (
     Divergence,
     Epoch,
     EvalResult,
+    Evaluation,
     FewToChooseBy,
     Finding,
     FreezeRecord,
@@ -212,7 +213,13 @@ def _curves(run: TrainedRun) -> tuple[Figure, ...]:
         "epochs": run.recipe.epochs,
         "measured": ", ".join(f"{spec.heading} {spec.text(tested)}" for spec in measured),
     }
-    found_turns = [*_chosen(run), *turned(run.epochs, "loss"), *_found_rates(run), *_rescaled(run)]
+    found_turns = [
+        *_chosen(run),
+        *_calibrated(run),
+        *turned(run.epochs, "loss"),
+        *_found_rates(run),
+        *_rescaled(run),
+    ]
     sentences = [bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in found_turns]
     said = [bilingual_of(found.text, tag="p") for found in (run.diverged, run.few) if found is not None]
     sentences = [*said, *sentences]
@@ -237,6 +244,16 @@ def _chosen(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
     if run.epochs[-1].stopped:
         found.append(("trained.stopped", {"done": len(run.epochs), "patience": run.recipe.patience}))
     return found
+
+
+def _calibrated(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
+    """Say that the loss of a calibrated network is another one than that of its last epoch."""
+    found = None if run.tested is None else run.tested.evidence
+    if not isinstance(found, Evaluation) or found.temperature == 1:
+        return []
+    return [
+        ("trained.calibrated_loss", {"loss": f"{found.loss:.4f}", "temperature": f"{found.temperature:.3g}"})
+    ]
 
 
 def _found_rates(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:

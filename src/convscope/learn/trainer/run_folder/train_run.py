@@ -37,7 +37,13 @@ from convscope.errors import ConvscopeError, Interrupted, UsageError
 from convscope.learn.batches.holdout import with_validation
 from convscope.learn.batches.source import open_named
 from convscope.learn.optimization.lr_finder import find_lr, rates_to_find, with_suggested_lr
-from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
+from convscope.learn.recipe import (
+    ClassificationRecipe,
+    TaskRecipe,
+    TrainRecipe,
+    refuse_unused,
+    with_settings,
+)
 from convscope.learn.runs.tracking import Tracking, check_trackers, tracking
 from convscope.learn.setup import find_device
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
@@ -71,6 +77,7 @@ def iter_train_run(
     place: Path | None = None,
     task: Task | None = None,
     validation: Any = None,
+    **settings: Any,
 ) -> "RunEvents":
     """Train, as an iterator of events, and keep a run folder up to date meanwhile.
 
@@ -93,6 +100,7 @@ def iter_train_run(
         task: defines losses, metrics and optimizers; the recipe's, if left out.
         validation: what to choose the best epoch by; by default a part held out of `train`, where the recipe
             asks for one.
+        **settings: fields of the recipe's schema, in place of the recipe's own.
 
     Returns:
         An iterator of `TrainProgress` and `Epoch`, each `Epoch` after it was stored. Between two events its
@@ -106,7 +114,7 @@ def iter_train_run(
         UsageError: `out` holds something else, or settings are given that the run to resume has fixed.
         DataError: the run to resume is damaged, or of another network or other data. Its files stay.
     """
-    recipe, state = restarted_recipe(recipe or ClassificationRecipe(), out), None
+    recipe, state = restarted_recipe(with_settings(recipe, settings), out), None
     source = recipe.resume
     if source is not None:
         run = resumed(recipe, None if task is None else task_name(task))

@@ -139,7 +139,7 @@ class ImageFolder(LabelledImages):
         if not good:
             raise DataError(
                 f"pictures in {listing.root / split}",
-                received=_summary(self.problems) or "no file in any class folder",
+                received=_summary(self.problems) or _none_in_a_class(len(listing.stray)),
                 hint=SOUND_SET if _are_sounds(self.problems) else LAYOUT,
             )
 
@@ -442,6 +442,12 @@ def _size(path: Path) -> tuple[int, int] | None:
         return stored_size(path)
     except PhotoError:
         return None
+
+
+def _none_in_a_class(stray: int) -> str:
+    """Say that no folder of a class holds a file, and how many files lie beside such folders."""
+    beside = f"{counted(stray, 'file')} outside of class folders, and " if stray else ""
+    return f"{beside}no file in any class folder"
 
 
 def _unlistable(folder: Path) -> Problem:
