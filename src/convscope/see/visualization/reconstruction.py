@@ -28,11 +28,13 @@ from convscope.system.progress import Progress, last_result
 from convscope.worlds import InputLike, name_of, open_sample
 
 SHIFT = 28
-"""Caricatures are optimised under random shifts of up to 1/28 of their size: 8 pixels of 224, 1 of 28."""
+"""Caricatures are optimised under random shifts of up to 1/28 of their size (8 pixels of 224, 1 of 28) and
+half the layer's stride: more moves a position to where the original has its neighbour's activations, which
+blurs what early layers see."""
 MOST_LAYERS = 8
 """Maximum number of layers that are chosen where none is named."""
 RATE, PLAIN_RATE = 0.1, 0.05
-"""Default learning rates of inversions: of normalised SGD on spectra, and of Adam for inputs without them."""
+"""Default learning rates: of normalised SGD on spectra, and of Adam for inputs without them."""
 FOUND, PARTLY = 0.9, 0.5
 """Least `Reconstruction.explained` of an inversion that has found the activations, or a part of them."""
 STRONGER, LEAST_COSINE = 1.0, 0.3
@@ -131,7 +133,8 @@ def _caricature_verdict(strength: float, cosine: float) -> Verdict:
     if strength < STRONGER and cosine < SAME:
         return Verdict("failed", f"{times}: not exaggerated; try more --steps")
     if strength < STRONGER:
-        return Verdict("partly", f"{times}: much like the picture's own, but not exaggerated")
+        alike = "much like the picture's own, but not exaggerated: none stronger was found"
+        return Verdict("partly", f"{times}: {alike}")
     if cosine < LEAST_COSINE:
         return Verdict("partly", f"{times}: others are stronger still")
     return Verdict("found", times)
@@ -141,7 +144,8 @@ def caricature(net: NetLike, image: InputLike, *layers: str, **recipe: object) -
     """Synthesise images that exaggerate the features a layer detects in an image.
 
     The dot product between the layer's activations for the image and for the synthetic one is maximised,
-    times a power of their cosine similarity, starting from noise (Fourier parameters, random shifts).
+    times a power of their cosine similarity, starting from noise (Fourier parameters, normalised gradient
+    steps, random shifts of at most half the layer's stride).
 
     Args:
         net: any network with one input, or its name.
@@ -278,24 +282,26 @@ def _optimize_layer(
         params = fft_image(net.input_spec, seeds, size=size, contrast=limit, device=net.device)
     else:
         params = pixel_image(net.input_spec, seeds, device=net.device)
-    transforms: tuple[Transform, ...] = ()
     if invents:
         goal = dot_cosine_match(place, activation, cosine_power=recipe.cosine_power)
-        amount = min(size, default=0) // SHIFT
-        transforms = (Warp(amount),) if amount else ()
-        config = OptimizerConfig(lr=recipe.lr)
     else:
         goal = -normalized_l2(place, activation) - _penalty(net, original, recipe)
-        config = _inversion_config(recipe, spectra=bool(size))
     yield from optimize_input(
         net,
         goal,
         params,
         steps=recipe.steps,
-        config=config,
-        transforms=transforms,
+        config=_optimizer_config(recipe, spectra=bool(size)),
+        transforms=_shifts(size, tuple(activation.shape[1:])) if invents else (),
         generator=torch.Generator().manual_seed(recipe.seed),
     )
+
+
+def _shifts(size: tuple[int, ...], positions: tuple[int, ...]) -> tuple[Transform, ...]:
+    """Return the random shifts of a caricature, given the extents of the image and of the layer's map."""
+    strides = [extent // count for extent, count in zip(size, positions, strict=False)]
+    amount = min([min(size, default=0) // SHIFT, *(stride // 2 for stride in strides)])
+    return (Warp(amount),) if amount else ()
 
 
 def _penalty(net: Net, original: Tensor, recipe: InvertRecipe) -> Objective:
@@ -308,12 +314,12 @@ def _penalty(net: Net, original: Tensor, recipe: InvertRecipe) -> Objective:
     ) * l2((low + high) / 2)
 
 
-def _inversion_config(recipe: InvertRecipe, *, spectra: bool) -> OptimizerConfig:
-    """Return the optimizer of an inversion.
+def _optimizer_config(recipe: CaricatureRecipe | InvertRecipe, *, spectra: bool) -> OptimizerConfig:
+    """Return the optimizer.
 
-    In deep layers the distance is flat around the starting noise, whose activations are almost those of no
-    image. Adam changes all frequencies alike, and stays there; steps along the gradient itself get away from
-    it, and the falling rate ends as close as small ones.
+    Adam changes all frequencies alike: caricatures get grain and patches of false colour, and inversions of
+    deep layers stay at the starting noise, around which the distance is flat. Steps along the gradient itself
+    get away from it, and the falling rate ends as close as small ones.
     """
     if not spectra:
         return OptimizerConfig(lr=recipe.lr or PLAIN_RATE)
