@@ -91,6 +91,16 @@ def test_caricatures_keep_the_proportions_of_the_picture_in_every_layer() -> Non
     assert float(torch.corrcoef(flat)[0, 1:].min()) > 0.95
 
 
+def test_caricatures_start_from_a_faint_picture_where_the_layer_has_positions() -> None:
+    picture = torch.rand(1, 28, 28, generator=torch.Generator().manual_seed(2))
+    made = see.caricature("digits", picture, "relu1", "pool2", "output", steps=0)
+    faint = 0.5 + 0.03 * (picture - 0.5)
+    assert torch.allclose(made.images[:2], faint.expand(2, 1, 28, 28), atol=1e-5)
+    assert not torch.allclose(made.images[2], faint, atol=1e-2)
+    noise = see.invert("digits", picture, "relu1", steps=0).images[0]
+    assert abs(float(torch.corrcoef(torch.stack([noise, faint]).flatten(1))[0, 1])) < 0.2
+
+
 @pytest.mark.parametrize(
     ("size", "positions", "shift"),
     [

@@ -73,3 +73,14 @@ def test_the_sheet_says_of_layers_without_positions_that_they_have_none(photo) -
     pooled = cs.nets.wrap(torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1)), TensorSpec((1, 28, 28)))
     made = see.invert(pooled, photo, "0", steps=0)
     assert NOWHERE in _captions(made, pooled)[0][1]
+
+
+@pytest.mark.parametrize("verb", [see.caricature, see.invert])
+def test_any_address_can_be_reconstructed(verb, photo) -> None:
+    net = cs.load("digits")
+    for place in ("output:3", "conv2:7", "conv2@3,3", "conv2:7@3,3"):
+        made = verb(net, photo, place, steps=2)
+        with torch.no_grad():
+            both = cs.nets.record(net, torch.stack([photo, made.images[0]]), [place]).popitem()[1]
+        wanted, here = both.reshape(2, -1).double()
+        assert float(made.strengths[0]) == pytest.approx(float(here @ wanted / (wanted @ wanted)), rel=1e-4)

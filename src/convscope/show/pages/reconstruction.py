@@ -13,8 +13,9 @@ from convscope.show.images.contact_sheet import SheetTile, in_rows
 READ = {
     True: "Each picture was optimised from noise, towards the activations that one layer has for the"
     " original. Cosine 1 and 100% explained: it has the same for both.",
-    False: "Each picture was optimised from noise, towards the activations that one layer has for the"
-    " original, only stronger: more than 1 x is exaggerated. Cosine 1: all units in the same proportions.",
+    False: "Each picture was optimised from the original at 3% of its contrast (from noise where there are no"
+    " positions), towards the activations that one layer has for it, only stronger: more than 1 x is"
+    " exaggerated. Cosine 1: all units in the same proportions.",
 }
 """How to read a sheet of inversions (True), or of caricatures."""
 SIDE, COLUMNS = 224, 6
