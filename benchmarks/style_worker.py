@@ -7,9 +7,10 @@ python -m benchmarks.style_worker steps 512 12
 python -m benchmarks.style_worker tiles 2048 5.5
 python -m benchmarks.style_worker default 256
 python -m benchmarks.style_worker stopped 256 45.0 100
+python -m benchmarks.style_worker pystiche-stopped 256 45.0 100
 
-The last two are for the sheet (`scripts/make_peer_sheets.py`): they return pictures too, and count seconds of
-processor time.
+The last three are for the sheet (`scripts/make_peer_sheets.py`): they return pictures too, and count seconds
+of processor time.
 """
 
 import base64
@@ -53,8 +54,6 @@ OURS: dict[str, Any] = {
     "smooth": SMOOTH,
     "content_weight": CONTENT_WEIGHT / STYLE_WEIGHT,
 }
-COURSE: dict[str, Any] = {"steps": [200, 100, 60], "scales": 3}
-"""Steps at 128, 256 and 512 px."""
 EVERY = 5
 """Steps between two pictures that are kept to be judged afterwards; keeping them does not count."""
 LONGEST = 1000
@@ -251,11 +250,11 @@ def _gaps(moments: list[float]) -> list[float]:
     return [after - before for before, after in pairwise(moments[2:])]
 
 
-def pystiche(side: int, iterations: int) -> dict[str, Any]:
-    """Its L-BFGS on the same layers and losses; only the time of a step is compared."""
+def _their_goal(side: int, style_weight: float) -> tuple[Any, Tensor]:
+    """Losses of pystiche on the same layers, and the photograph to begin with."""
     for name in ("alexnet", "vgg"):  # it asks for addresses that torchvision has dropped; none is fetched
         vars(import_module(f"torchvision.models.{name}")).setdefault("model_urls", defaultdict(str))
-    from pystiche import enc, loss, optim  # pyright: ignore[reportMissingImports]
+    from pystiche import enc, loss  # pyright: ignore[reportMissingImports]
 
     parts: list[tuple[str, nn.Module]] = []
     for name, (weight, bias) in layers(cs.load("hed-vgg16")).items():
@@ -274,9 +273,16 @@ def pystiche(side: int, iterations: int) -> dict[str, Any]:
         encoder,
         STYLE,
         lambda part, weight: loss.GramLoss(part, score_weight=weight),
-        score_weight=STYLE_WEIGHT,
+        score_weight=style_weight,
     )
-    goal = loss.PerceptualLoss(values, style, content_image=content, style_image=painting)
+    return loss.PerceptualLoss(values, style, content_image=content, style_image=painting), content
+
+
+def pystiche(side: int, iterations: int) -> dict[str, Any]:
+    """Its L-BFGS on the same layers and losses; only the time of a step is compared."""
+    goal, content = _their_goal(side, STYLE_WEIGHT)
+    from pystiche import optim  # pyright: ignore[reportMissingImports]
+
     moments: list[float] = []
 
     def noted(image: Tensor) -> Any:
@@ -287,18 +293,40 @@ def pystiche(side: int, iterations: int) -> dict[str, Any]:
     return {"each": _gaps(moments), "peak": peak()}
 
 
+def pystiche_stopped(side: int, seconds: float, weight: float) -> dict[str, Any]:
+    """The picture of pystiche after seconds of processor time, with a weight of style."""
+    goal, content = _their_goal(side, weight)
+    from pystiche import optim  # pyright: ignore[reportMissingImports]
+
+    started, steps, found = time.process_time(), 0, {}
+
+    def noted(image: Tensor) -> Any:
+        nonlocal steps, found
+        spent = time.process_time() - started
+        if spent >= seconds:
+            shown = (image.detach()[0] + torch.tensor(MEAN).view(3, 1, 1))[[2, 1, 0]] / 256
+            found = _shown(shown.clamp(0, 1), spent, steps)
+            raise _Enough
+        steps += 1
+        return goal(image)
+
+    with contextlib.suppress(_Enough):
+        optim.image_optimization(content.clone(), noted, num_steps=LONGEST, quiet=True)
+    return found
+
+
 def _recipe(**more: Any) -> StyleRecipe:
     return StyleRecipe.parse({"content": CONTENT, "style": [PAINTING], **OURS, **more})
 
 
 def convscope(side: int, goal: float) -> dict[str, Any]:
-    """A whole run from coarse to fine; then, of pictures kept on the way, when the loss was `goal`."""
+    """A whole run by default; then, of pictures kept on the way, when the loss was `goal`."""
     net, content, painting = cs.load("hed-vgg16"), picture(CONTENT, side), picture(PAINTING, side)
     gaps: list[float] = []
     kept: list[tuple[float, Path]] = []
     with tempfile.TemporaryDirectory() as folder:
         spent, started = 0.0, time.perf_counter()
-        for step in iter_style_transfer(StyleProblem(net, content, [painting], _recipe(**COURSE))):
+        for step in iter_style_transfer(StyleProblem(net, content, [painting], _recipe())):
             now = time.perf_counter()
             spent += now - started
             state = step.result()
@@ -350,8 +378,8 @@ def tiles(side: int, gigabytes: float) -> dict[str, Any]:
         return plan
 
     for module in list(sys.modules.values()):
-        if getattr(module, "planned", None) is original:
-            module.planned = noted  # pyright: ignore[reportAttributeAccessIssue]
+        if getattr(module, original.__name__, None) is original:
+            setattr(module, original.__name__, noted)
     net, content = cs.load("hed-vgg16"), picture(CONTENT, side)
     square = resize(to_pil_image(content), [side, side])
     content = pil_to_tensor(square).float() / 255  # pyright: ignore[reportArgumentType]
@@ -409,6 +437,7 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "tiles": tiles,
     "default": default,
     "stopped": stopped,
+    "pystiche-stopped": pystiche_stopped,
 }
 
 if __name__ == "__main__":

@@ -23,17 +23,21 @@ from convscope.show.images.contact_sheet import SheetRow, SheetTile
 PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 SIDE = 256
 """Longer side in pixels of what is painted."""
-WEIGHTS = {100.0: "its default weight of style", 10_000.0: "100 times that weight"}
-"""What neural-style is asked for: with these weights of the network its default hardly paints."""
+MORE = 10_000.0
+WEIGHTS = {100.0: "its default weight of style", MORE: "100 times that weight"}
+"""What neural-style is asked for: with these weights of the network its default hardly paints. pystiche has
+no default, and gets the larger one; it starts from the photograph, as its examples do."""
 
 
 def style() -> Image.Image:
-    """Return the sheet of style transfer: photograph and painting, then ours and neural-style's."""
+    """Return the sheet of style transfer: the pictures given, ours, neural-style's and pystiche's."""
     ours = peers.beside("benchmarks.style_worker", "default", str(SIDE))
-    made = {"convscope, its default": ours}
+    made, seconds = {"convscope, its default": ours}, f"{ours['seconds']:.6f}"
     for weight, name in WEIGHTS.items():
-        words = ("stopped", str(SIDE), f"{ours['seconds']:.6f}", str(weight))
+        words = ("stopped", str(SIDE), seconds, str(weight))
         made[f"neural-style, {name}"] = peers.beside("benchmarks.style_worker", *words)
+    words = ("pystiche-stopped", str(SIDE), seconds, str(MORE))
+    made["pystiche, that weight"] = peers.beside("benchmarks.style_worker", *words)
     tiles = []
     for name, one in made.items():
         facts = [f"{one['steps']} steps, {one['seconds']:.0f} s"]

@@ -70,6 +70,17 @@ def test_the_grain_goes_on_over_parts():
     )
 
 
+def test_the_grain_that_ships_has_no_long_waves():
+    """They would cover clear skies with broad stripes."""
+    for name, texture in nets.load("stylebank").module.named_parameters():
+        if ".grain." in name:
+            cycles = np.abs(np.fft.fftfreq(texture.shape[-1], 1 / texture.shape[-1]))
+            length = np.hypot(cycles[:, None], cycles)
+            power = (np.abs(np.fft.fft2(texture.detach().double().numpy())) ** 2).sum(0)
+            long = (length > 0) & (length < 3)
+            assert power[long].sum() < 1e-5 * power[length > 0].sum()
+
+
 def test_every_picture_gets_its_own_row():
     made, images = bank(), pictures(2, 3, 24, 20)
     both = made(images, torch.tensor([[1.0, 0, 0], [0, 0.5, 0.5]]))

@@ -1,5 +1,6 @@
 """Images in tiles against the same images whole."""
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -305,5 +306,7 @@ def test_memory_stays_within_the_budget() -> None:
 
 def test_too_little_memory_says_how_much_is_needed(small: Net) -> None:
     assert tiles_for_budget(small, layer("relu2"), (64, 64)) is None
-    with pytest.raises(ConvscopeError, match=r"3000 by 2000 .* GB are needed"):
-        tiles_for_budget(small, layer("relu2"), (2000, 3000), "10MB")
+    with pytest.raises(ConvscopeError, match=r"3000 by 2000 .* GB are needed") as refused:
+        tiles_for_budget(small, layer("relu2"), (2000, 3000), "10MB", used=10**8)
+    (enough,) = re.findall(r"about ([\d.]+) GB", str(refused.value))
+    assert tiles_for_budget(small, layer("relu2"), (2000, 3000), f"{enough}GB", used=10**8) is not None

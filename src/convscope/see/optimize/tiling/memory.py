@@ -1,7 +1,7 @@
 """Choose the size of tiles for a memory budget."""
 
 from collections.abc import Sequence
-from math import prod
+from math import ceil, prod
 
 from convscope.errors import ConvscopeError
 from convscope.nets import Net
@@ -64,10 +64,11 @@ def tiles_for_budget(
     if most >= prod(size):
         return None
     if most < LEAST:
-        needed = used + beside + LEAST * each_one
+        least = beside + LEAST * each_one
+        needed = (least + PREPARED + used) / KEPT if budget else 2 * least
         raise ConvscopeError(
             f"memory for a picture of {' by '.join(map(str, reversed(size)))} pixels and one tile of it",
-            received=f"{memory or 'what is free'}; about {needed / 1e9:.2f} GB are needed",
+            received=f"{memory or 'what is free'}; about {ceil(needed / 1e7) / 100:.2f} GB are needed",
             hint="Give more --memory, or choose a smaller --size.",
         )
     return TileConfig(most)
