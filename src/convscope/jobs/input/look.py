@@ -50,7 +50,8 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         units whose map is 0 everywhere), `strongest` (the units whose map varies most; entries with `unit`,
         `deviation`, the standard deviation over the map, and `inside`, that without its border, by which
         units are ranked (null where a unit has one value, by which it is then ranked), `degree`, the sum over
-        the map, and in the output layer `label`), `listed` (whether `look.png` and the terminal show it) and
+        the map, and in the output layer `label`), `alike` (number of units that are left out since a stronger
+        one has almost the same map), `listed` (whether `look.png` and the terminal show it) and
         `picture` (file name; null without `--places`). Each entry of `filters` has `place`, `shape` (of the
         weights) and `picture` (null where kernels cover one position); each of `health` the fields of
         `LayerHealth` (none without `--data`).
@@ -83,7 +84,7 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
             {**_layer(maps, recipe, net, folder, mark), "listed": maps.place in listed} for maps in seen
         ]
         if any(one.has_extent for one in kernels):
-            sheet = features.filters_sheet(kernels, count)
+            sheet = features.filters_sheet(kernels, count, seen)
             folder.save_image(sheet, FILTERS, mark, "filters")
         _save_input(net, sample, folder, mark)
         page = features.page(
@@ -169,6 +170,7 @@ def _layer(
         "shape": list(maps.maps.shape),
         "zero_maps": maps.zero_maps,
         "strongest": strongest,
+        "alike": maps.alike(recipe.top_channels),
         "picture": saved,
     }
 
