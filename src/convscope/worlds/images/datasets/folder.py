@@ -40,6 +40,7 @@ from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads
 from convscope.worlds.world import Placement
 
 SOUND_SET = "Choose a network of sounds, such as sound-frequency: convscope nets sound lists them."
+ONE_CLASS = "Pictures without classes go into one folder: FOLDER/all/<pictures>."
 CACHE_BYTES = 2**29
 """Bytes; decoded images are kept when all of them fit into this: 512 MiB, 3,500 of 3x224x224."""
 PAGE = 4096
@@ -139,8 +140,8 @@ class ImageFolder(LabelledImages):
         if not good:
             raise DataError(
                 f"pictures in {listing.root / split}",
-                received=_summary(self.problems) or "no file in any class folder",
-                hint=SOUND_SET if _are_sounds(self.problems) else LAYOUT,
+                received=_summary(self.problems) or _outside(listing),
+                hint=SOUND_SET if _are_sounds(self.problems) else f"{LAYOUT} {ONE_CLASS}",
             )
 
     @property
@@ -451,6 +452,13 @@ def _unlistable(folder: Path) -> Problem:
 def _summary(problems: tuple[Problem, ...]) -> str:
     kinds = [problem.kind for problem in problems]
     return ", ".join(f"{counted(kinds.count(kind), 'file')} ({kind})" for kind in dict.fromkeys(kinds))
+
+
+def _outside(listing: Listing) -> str:
+    """Say where the files of a folder are, of which none is in a class."""
+    if not listing.stray:
+        return "no file in any class folder"
+    return f"{counted(len(listing.stray), 'file')}, none of them in a class folder"
 
 
 def _are_sounds(problems: tuple[Problem, ...]) -> bool:
