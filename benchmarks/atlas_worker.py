@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,11 @@ def main() -> None:
 def ours(net: Net, data: LabelledDataset) -> tuple[Atlas, float]:
     """The atlas, and the seconds in which its cells were drawn."""
     recipe = AtlasRecipe.parse({"net": NET, "layer": LAYER, "data": data.name, **SETTINGS})
-    started, made = None, None
+    steps = iter_atlas(net, data, recipe)
     with frozen(net.module):
-        for step in iter_atlas(net, data, recipe):
-            if started is None and step.fraction >= ATTRIBUTION and (made := step.result()) is not None:
-                started = time.process_time()
-        made = step.result()
+        first = next(step for step in steps if step.fraction >= ATTRIBUTION and step.result() is not None)
+        started = time.process_time()
+        made = last_result(chain([first], steps), "an atlas")
     return made, time.process_time() - started
 
 
