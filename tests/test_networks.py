@@ -57,12 +57,15 @@ def test_what_is_no_network_is_refused(monkeypatch: pytest.MonkeyPatch, name: st
     ]
     given = {one.name: "x" for one in needed}
     with pytest.raises(ConvscopeError) as error:
-        found = function(wrong, **given)
-        if hasattr(found, "__enter__"):
-            found.__enter__()
-        if hasattr(found, "__next__"):
-            next(found)
+        function(wrong, **given)  # iterators and contexts, too, before their first step
     assert error.value.received or error.value.hint
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if not name.endswith(".push_to_hub")])
+def test_help_says_that_a_name_will_do(name: str) -> None:
+    """Of all but `push_to_hub`, which takes a run's folder, to send its recipe along."""
+    first = next(iter(inspect.signature(FUNCTIONS[name]).parameters.values()))
+    assert first.annotation == cs.nets.NetLike
 
 
 def test_most_functions_are_covered() -> None:

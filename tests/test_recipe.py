@@ -77,7 +77,7 @@ USELESS: list[tuple[type[Recipe], dict[str, Any], dict[str, Any], dict[str, Any]
     (FactorsRecipe, {"lr": 0.2}, STILL, MOVING),
     (FactorsRecipe, {"cosine_power": 1}, STILL, MOVING),
     (CaricatureRecipe, {"lr": 0.2}, STILL, MOVING),
-    (CaricatureRecipe, {"cosine_power": 2}, STILL, MOVING),
+    (CaricatureRecipe, {"cosine_power": 3}, STILL, MOVING),
     (InvertRecipe, {"lr": 0.2}, STILL, MOVING),
     (InvertRecipe, {"total_variation": 0.2}, STILL, MOVING),
     (InvertRecipe, {"contrast": 0.1}, STILL, MOVING),

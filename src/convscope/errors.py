@@ -18,6 +18,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 
+def _unstopped(text: str) -> str:
+    """Return a text without a full stop at its end; an ellipsis, which says that there is more, stays."""
+    return text if text.endswith("...") else text.removesuffix(".")
+
+
 class ConvscopeError(Exception):
     """Base class of every error that this package raises on purpose.
 
@@ -34,19 +39,20 @@ class ConvscopeError(Exception):
     def __init__(self, expected: str, *, received: str = "", hint: str = "") -> None:
         self.expected, self.hint = expected, hint
         self.received = re.sub(r"^\[Errno -?\d+\] ", "", received)
-        super().__init__(f"{self.said}. {hint}".rstrip())
+        stop = "" if self.said.endswith("...") else "."
+        super().__init__(f"{self.said}{stop} {hint}".rstrip())
 
     @property
     def said(self) -> str:
         """What is wrong, in words: `expected a layer of digits; received conv9`."""
-        expected = f"expected {self.expected.rstrip('.')}"
-        return f"{expected}; received {self.received.rstrip('.')}" if self.received else expected
+        expected = f"expected {_unstopped(self.expected)}"
+        return f"{expected}; received {_unstopped(self.received)}" if self.received else expected
 
     @property
     def brief(self) -> str:
         """What is wrong in one short sentence, for a row of a table: what came, and what should have."""
-        expected = self.expected.rstrip(".")
-        return f"{self.received.rstrip('.')} (expected: {expected})" if self.received else expected
+        expected = _unstopped(self.expected)
+        return f"{_unstopped(self.received)} (expected: {expected})" if self.received else expected
 
     def to_json(self) -> dict[str, str]:
         """Return the parts of the message.
@@ -98,7 +104,7 @@ class Interrupted(ConvscopeError):
     @property
     def said(self) -> str:
         """What was stopped, and what is kept."""
-        return self.expected.rstrip(".")
+        return _unstopped(self.expected)
 
 
 MISSPELLED = 1 / 3

@@ -72,13 +72,11 @@ def test_a_comparison_names_the_best_map(convscope, digit, tmp_path):
     for entry in done.json["explanations"]:
         score = entry["checks"]["insertion"] - entry["checks"]["deletion"]
         assert verdict["scores"][entry["method"]]["blur"] == pytest.approx(score, abs=1e-6)
-    names = sorted(p.name for p in (tmp_path / "seen").glob("*.png"))
-    assert [n.partition("-")[2] for n in names] == [
-        "gradcam.png",
-        "gradcampp.png",
-        "occlusion.png",
-        "sheet.png",
-    ]
+    target = verdict["target"]
+    drawn = [f"maps/{target}-{name}.png" for name in ("gradcam", "gradcampp", "occlusion")]
+    assert [entry["picture"] for entry in done.json["explanations"]] == drawn
+    files = {str(p.relative_to(tmp_path / "seen")) for p in (tmp_path / "seen").rglob("*") if p.is_file()}
+    assert files == {"index.html", f"{target}-sheet.png", *drawn}
     page = (tmp_path / "seen" / "index.html").read_text()
     assert done.json["said"][0].rstrip(".") in page
 

@@ -84,3 +84,10 @@ def test_an_error_says_what_was_expected_and_what_was_received_in_one_sentence()
     assert str(MissingError("weights.")) == "expected weights."
     assert Interrupted("stopped; saved in runs/x").said == "stopped; saved in runs/x"
     assert DataError("a file", received="[Errno 2] No such file").received == "No such file"
+
+
+def test_an_ellipsis_at_the_end_of_what_was_received_stays() -> None:
+    several = DataError("pictures.", received="a.jpg, b.jpg, ...", hint="Replace them.")
+    assert str(several) == "expected pictures; received a.jpg, b.jpg, ... Replace them."
+    assert several.said == "expected pictures; received a.jpg, b.jpg, ..."
+    assert several.brief == "a.jpg, b.jpg, ... (expected: pictures)"

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
+from convscope.cli.tables.input.factors import _where as where_active
 from convscope.show.images import png
 
 
@@ -232,3 +233,9 @@ def test_an_atlas_that_is_stopped_while_it_collects_is_one_of_fewer_pictures(
     early, whole = (png.recipe_in(tmp_path / name / "atlas.png") for name in ("early", "whole"))
     assert early["images"] == whole["images"] == 64
     assert (tmp_path / "early" / "atlas.html").read_text() == (tmp_path / "whole" / "atlas.html").read_text()
+
+
+def test_the_table_of_factors_says_in_which_picture_a_group_is_active() -> None:
+    assert where_active(["most active: middle"]) == "most active: middle"
+    places = ["most active: top left", "", "most active: middle"]
+    assert where_active(places) == "picture 1, most active: top left; picture 3, most active: middle"

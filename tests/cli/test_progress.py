@@ -9,6 +9,7 @@ import convscope.system.progress
 from convscope import jobs
 from convscope.cli.core import progress
 from convscope.cli.core.shell import Shell
+from convscope.learn import ClassificationRecipe
 from convscope.see.visualization import VisualizeRecipe
 from convscope.system.progress import Progress, Settled, TimeLeft, duration
 
@@ -25,6 +26,20 @@ def test_plain_lines_come_every_few_seconds_and_the_last_always(monkeypatch, cap
     assert lines[0].startswith("training  10%")
     assert lines[-1] == "training 100%  loss 10"
     assert 4 <= len(lines) <= 5, lines
+
+
+def test_nothing_is_estimated_from_a_part_that_goes_faster_than_the_rest(monkeypatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(convscope.system.progress.time, "monotonic", lambda: clock[0])
+    done = [(0.0, False), (0.4, False), (0.8, False), (0.85, True), (0.9, True), (0.95, True)]
+    steps = iter([Progress(fraction, "", lambda: None, steady=steady) for fraction, steady in done])
+    monkeypatch.setattr("convscope.jobs.registry.load", lambda _: SimpleNamespace(run=lambda *_: steps))
+    told = []
+    for step in jobs.run(ClassificationRecipe()):
+        told.append(step.left)
+        clock[0] += 1 if len(told) < 4 else 10  # a probe of seconds, then fine-tuning of minutes
+    assert told[:4] == [None] * 4
+    assert told[4:] == pytest.approx([20.0, 10.0])
 
 
 def test_time_left_is_shown_and_what_takes_long_is_said_at_the_beginning(monkeypatch, capsys) -> None:

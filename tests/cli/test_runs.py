@@ -54,6 +54,35 @@ def test_runs_are_compared_and_the_page_is_never_over_another(convscope, three: 
     assert done.json["settings"] == {"seed": [1, 2]} and done.json["differences"][0]["beyond_chance"]
 
 
+@pytest.mark.parametrize("word", ["compare", "diff", "list"])
+def test_a_word_for_what_it_does_anyway_is_told_the_command(convscope, three: Path, word: str) -> None:
+    done = convscope("runs", word, "runs/a", "runs/b")
+    assert done.code == 2 and "Write: convscope runs runs/a runs/b\n" in done.err
+    Path(word).mkdir()
+    assert "which is no folder" not in convscope("runs", word, "runs/a").err
+
+
+@pytest.mark.parametrize(
+    ("folder", "hint"),
+    [
+        ("runs/none", "convscope runs"),
+        ("nowhere", "convscope runs"),
+        ("other/none", "convscope runs other"),
+        ("other", "convscope runs other"),
+    ],
+)
+def test_the_next_step_for_a_folder_that_is_no_run_works(convscope, three: Path, folder, hint: str) -> None:
+    Path("other/pictures").mkdir(parents=True)
+    done = convscope("train", "--resume", folder)
+    assert done.code == 3 and f"{hint}\n" in done.err
+    assert convscope(*hint.split()[1:]).code == 0
+
+
+def test_without_any_run_the_next_step_begins_one(convscope, tmp_path: Path) -> None:
+    done = convscope("train", "--resume", "nowhere")
+    assert done.code == 3 and "None is here yet; convscope train begins one." in done.err
+
+
 def test_a_page_of_one_folder_and_a_damaged_run_are_refused(convscope, three: Path) -> None:
     assert convscope("runs", "--out", "x.html").code == 2
     assert convscope("runs", "runs/a", "runs/a").code == 2

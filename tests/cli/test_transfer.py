@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from convscope import nets
 
 COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
 
@@ -90,6 +93,29 @@ def test_a_head_that_cannot_be_probed_is_fine_tuned_saved_and_classifies(convsco
     assert done.code == 0, done.err
     answer = convscope("classify", photos / "red" / "0.png", "--net", "run", "--top", 3, "--json")
     assert all(name in answer.out for name in COLOURS), answer.err
+
+
+def test_fresh_weights_are_no_start_and_that_is_said(convscope, photos: Path) -> None:
+    words = ("--from", "torchvision/squeezenet1_1", "--size", 64, "--probe-epochs", 0, "--epochs", 1)
+    said = "squeezenet1_1 has fresh weights: it has learned nothing that could be a start."
+    done = convscope("train", photos, *words, "--samples", 6, "--out", "run")
+    assert done.code == 0 and f"{said} Its published ones: --weights default\n" in done.err
+    shipped = convscope("train", photos, "--from", "efficientnet_lite0", "--epochs", 1, "--probe-epochs", 1)
+    assert shipped.code == 0 and "fresh weights" not in shipped.err
+    assert tomllib.loads(Path("run/recipe.toml").read_text())["weights"] == "packaged"
+
+
+def test_weights_of_a_file_are_the_start(convscope, photos: Path) -> None:
+    net = nets.load("resnet20", seed=7)
+    nets.save(net, "saved")
+    words = ("--from", "resnet20", "--weights", "saved/model.safetensors", "--probe-epochs", 1, "--epochs", 1)
+    done = convscope("train", photos, *words, "--out", "run")
+    assert done.code == 0 and "fresh weights" not in done.err, done.err
+    kept, given = nets.open_folder("run").module.state_dict(), net.module.state_dict()
+    changed = [name for name, weight in kept.items() if not torch.equal(weight, given[name])]
+    assert changed == ["dense.weight", "dense.bias"]
+    alone = convscope("train", "resnet20", photos, "--weights", "default")
+    assert alone.code == 2 and "--from" in alone.err
 
 
 def test_two_networks_are_refused(convscope, photos: Path) -> None:

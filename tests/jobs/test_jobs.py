@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from convscope.jobs.output import results
 from convscope.jobs.registry import load
 from convscope.recipe import Recipe
 from convscope.show.pages import training as pages
+from convscope.system.progress import Progress
 from convscope.worlds.datasets import digits
 
 FEW = {"steps": 4}
@@ -266,3 +268,16 @@ def test_a_stop_reaches_what_is_running_and_may_be_declined() -> None:
     next(plain)
     with pytest.raises(KeyboardInterrupt):
         plain.throw(KeyboardInterrupt())
+
+
+def test_of_several_processes_only_the_first_answers_and_writes(place: Path, monkeypatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    Path("out").mkdir()
+    Path("out/model.json").write_text("{}")  # the first process was faster
+    steps = iter([Progress(1.0, "epoch 1/1", lambda: {"training": {}})])
+    monkeypatch.setattr("convscope.jobs.registry.load", lambda _: SimpleNamespace(run=lambda *_: steps))
+    job = jobs.run(learn.ClassificationRecipe(), "out")
+    list(job)
+    assert job.ended and job.document is None
+    assert [path.name for path in Path("out").iterdir()] == ["model.json"]

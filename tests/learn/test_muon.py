@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from convscope import nets
+from convscope.graph.chain import chain
+from convscope.graph.spec import TensorSpec
+from convscope.learn import Classification, ClassificationRecipe
 from convscope.learn.optimization.muon import ADAMW_SHARE, Muon, orthogonalize
+from convscope.learn.optimization.optimizers import make_optimizer
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (4, 6), (25, 1, 3, 3), (10, 25, 3, 3), (1, 7)])
@@ -58,3 +63,20 @@ def test_what_has_one_axis_takes_adamw_s_steps() -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
     with pytest.raises(ValueError, match="adamw"):
         Muon([{"params": [ours]}])
+
+
+def test_the_last_layer_is_left_to_adamw_and_others_are_not() -> None:
+    text = "conv 4 3x3, relu, flatten, dense 6, relu, dense 3"
+    net = nets.wrap(nets.build(chain("1x8x8", text)), TensorSpec((1, 8, 8), kind="digit"), name="small")
+    recipe, parameters = ClassificationRecipe(optimizer="muon"), dict(net.module.named_parameters())
+    last = Classification().output_weights(net)
+    optimizer = make_optimizer(list(parameters.values()), recipe, output_weights=last)
+    orthogonal = {
+        name
+        for name, weight in parameters.items()
+        for group in optimizer.param_groups
+        if not group["adamw"] and any(weight is one for one in group["params"])
+    }
+    assert orthogonal == {"conv1.weight", "dense1.weight"}
+    decays = [(group["adamw"], group["weight_decay"] > 0) for group in optimizer.param_groups]
+    assert decays == [(False, True), (True, True), (True, False)]

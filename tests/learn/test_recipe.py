@@ -50,6 +50,8 @@ USELESS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ({"augment": ["shift"]}, PROBE, TUNED),
     ({"precision": "bf16"}, PROBE, TUNED),
     ({"memory_format": "channels_last"}, PROBE, TUNED),
+    ({"normalize_filters": True}, PROBE, TUNED),
+    ({"dirac_init": True}, {"from": "digits"}, {}),
     ({"whiten_first_conv": True}, {"from": "digits"}, {}),
 ]
 """A setting, what takes its effect away, and what gives it one."""
@@ -59,7 +61,7 @@ USELESS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("setting", "without", "needed"), USELESS, ids=lambda values: " ".join(values))
 def test_a_setting_without_effect_is_refused(setting, without, needed, start) -> None:
     (name,) = setting
-    if start and name in ("find_lr", "probe_lr", "reduced", "whiten_first_conv"):
+    if start and name in ("find_lr", "probe_lr", "reduced", "dirac_init", "whiten_first_conv"):
         pytest.skip("the start has a probe, weights, and no recipe")
     with pytest.raises(UsageError, match=f"{name} .* has an effect only with"):
         ClassificationRecipe.parse(start | without | setting)

@@ -218,6 +218,13 @@ def test_a_fresh_network_gets_an_output_for_each_class_of_the_data(tmp_path):
     assert changed == ["dense.weight", "dense.bias"]
 
 
+def test_layers_are_no_network_to_start_from(tmp_path):
+    recipe = ClassificationRecipe(from_="conv 4 3x3, relu", data=str(tmp_path))
+    with pytest.raises(UsageError, match="a trained network in --from") as refused:
+        setup_training(recipe)
+    assert f"convscope train 'conv 4 3x3, relu' {tmp_path}" in refused.value.hint
+
+
 def test_a_trained_network_keeps_its_outputs(tmp_path):
     for number in range(30):
         place = tmp_path / "drawn" / "abc"[number % 3]
@@ -228,3 +235,6 @@ def test_a_trained_network_keeps_its_outputs(tmp_path):
     data = str(tmp_path / "drawn")
     training = setup_training(ClassificationRecipe(network="digits", data=data, device="cpu"))
     assert len(training.net.classes) == 10 and not any("outputs" in note for note in training.notes)
+    with pytest.raises(UsageError, match="3 outputs") as refused:
+        training.task.prepare(training.net, training.train, ClassificationRecipe(network="digits", data=data))
+    assert f"convscope train {data} --from digits;" in refused.value.hint

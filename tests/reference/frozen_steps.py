@@ -17,6 +17,8 @@ class SlowOptimizer:
     lr: float
     weight_decay: float
     momentum: float = 0.9
+    last: str = "dense1.weight"
+    """Key of the last layer's weights, which Muon leaves to AdamW."""
     memory: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
 
@@ -27,13 +29,13 @@ class SlowOptimizer:
         self.steps[key] = self.steps.get(key, 0) + 1
         there = self.memory.setdefault(key, {})
         decay = self.weight_decay if weight.ndim > 1 else 0.0
+        left_to_adamw = self.name == "muon" and (weight.ndim < 2 or key == self.last)
+        adam, lr = self.name == "adamw" or left_to_adamw, 0.06 * self.lr if left_to_adamw else self.lr
         if self.name in ("adamw", "muon"):
-            shrunk, g = weight * (1 - self.lr * decay), gradient
+            shrunk, g = weight * (1 - lr * decay), gradient
         else:
             shrunk, g = weight, gradient + decay * weight
-        adam = self.name == "adamw" or (self.name == "muon" and weight.ndim < 2)
         change = getattr(self, "_adam" if adam else f"_{self.name}")(key, there, g, frozen)
-        lr = 0.06 * self.lr if adam and self.name == "muon" else self.lr
         weight.copy_(torch.where(frozen, weight, shrunk - lr * change))
 
     @staticmethod

@@ -110,14 +110,14 @@ class Job(Iterator[Progress[Document | None]]):
         except BaseException:
             self.ended = True
             raise
-        last = self._last
-        return Progress(
-            last.fraction,
-            last.message,
-            partial(self._whole, last.result),
-            self._left(last.fraction),
-            last.milestone,
-        )
+        return self._timed(self._last)
+
+    def _timed(self, step: Progress[Document | None]) -> Progress[Document | None]:
+        """Return a step with the remaining time, which is estimated anew after what was not steady."""
+        if not step.steady:
+            self._left = TimeLeft()
+        left = self._left(step.fraction) if step.steady else None
+        return replace(step, result=partial(self._whole, step.result), left=left)
 
     def cancel(self) -> None:
         """Stop at the next step, from any thread; a result that is finished stays finished."""
@@ -136,6 +136,8 @@ class Job(Iterator[Progress[Document | None]]):
 
     def _finished(self) -> Document | None:
         """Return the whole document; written to the workspace's `out` if the job wrote nothing of its own."""
+        if processes.rank():  # the first process answers, and writes
+            return None
         document = None if self._last is None else self._whole(self._last.result)
         out = self.workspace.out
         if document is None or out is None or "out" in document:

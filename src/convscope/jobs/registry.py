@@ -65,6 +65,8 @@ VERB_ALIASES = {
     "attribution": "explain",
     "saliency": "explain",
     "heatmap": "explain",
+    "finetune": "train",
+    "transfer learning": "train",
     "predict": "classify",
     "infer": "classify",
     "feature visualization": "visualize",

@@ -47,7 +47,7 @@ class Training(Generic[AnyRecipe]):
     Attributes:
         recipe: the recipe that was followed.
         setup: network, task and data.
-        place: the run's folder.
+        folder: the run's folder.
         epochs: the epochs that were run now.
         lr_finders: the curves from which learning rates were taken, that of a linear probe first.
         tested: the evaluation of the network that the run saved, where an epoch was run now; else None.
@@ -56,7 +56,7 @@ class Training(Generic[AnyRecipe]):
 
     recipe: AnyRecipe
     setup: "TrainingSetup"
-    place: Path
+    folder: Path
     epochs: "list[Epoch]"
     lr_finders: "tuple[LRFinderResult, ...]" = ()
     tested: "EvalResult | None" = None
@@ -79,21 +79,21 @@ class Training(Generic[AnyRecipe]):
         """The finished epochs of the run, those before a resumption included."""
         from convscope import learn
 
-        return learn.Run.open(self.place, type(self.recipe)).epochs
+        return learn.Run.open(self.folder, type(self.recipe)).epochs
 
     @property
     def frozen(self) -> "tuple[FreezeRecord, ...]":
         """What was frozen, as the run's last state says."""
         from convscope.learn import Run
 
-        return Run(self.place, self.recipe, ()).frozen
+        return Run(self.folder, self.recipe, ()).frozen
 
     @property
     def lr_changes(self) -> "tuple[LRChange, ...]":
         """How the learning rate was changed while it ran, as the run's last state says."""
         from convscope.learn import Run
 
-        return Run(self.place, self.recipe, ()).lr_changes
+        return Run(self.folder, self.recipe, ()).lr_changes
 
     @property
     def diverged(self) -> "Divergence | None":
@@ -172,30 +172,16 @@ def run(
     if followed.find_lr:
         followed, setup, found = yield from _found_rates(followed, setup, workspace)
         recipe = followed
-    place = Path(workspace.out or recipe.resume or results.named(f"{recipe.verb}-{setup.net.name}"))
-    view = TrainingView(followed, setup, place, workspace)
-    done = Training(followed, setup, place, [], found, view=view)
-
-    def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
-        if isinstance(event, learn.Epoch):
-            done.add(event)
-        view.add(event, events.trainer)
-        return Progress(event.done, _note(setup.task, event), lambda: {"training": view.document()})
-
+    folder = Path(workspace.out or recipe.resume or results.named(f"{recipe.verb}-{setup.net.name}"))
+    view = TrainingView(followed, setup, folder, workspace)
+    done = Training(followed, setup, folder, [], found, view=view)
     signals.working()
+    data = setup.train, setup.test
     events = learn.iter_train_run(
-        setup.net,
-        setup.train,
-        setup.test,
-        recipe,
-        out=place,
-        task=setup.task,
-        validation=setup.validation,
+        setup.net, *data, recipe, out=folder, task=setup.task, validation=setup.validation
     )
     try:
-        if workspace.controls.paused:
-            yield from _paused(events, view, workspace.controls)
-        yield from _controlled(events, convert, workspace.controls)
+        yield from _collected(events, done, view, workspace.controls)
     except Interrupted:
         last = done.epochs[-1].tested if done.epochs else None
         if processes.rank() == 0:
@@ -206,6 +192,27 @@ def run(
     done = _tested(done)
     _report(done, workspace)
     return done
+
+
+def _collected(
+    events: "RunEvents", done: Training[Any], view: TrainingView, controls: Controls
+) -> Generator[Progress[Document | None], None, None]:
+    """Yield the progress of a training, and collect its epochs; it may be paused before its first event."""
+    from convscope import learn
+
+    recipe = done.recipe
+
+    def convert(event: "Epoch | TrainProgress") -> Progress[Document | None]:
+        if isinstance(event, learn.Epoch):
+            done.add(event)
+        view.add(event, events.trainer)
+        probes = _epoch_of(event) <= getattr(recipe, "probe_epochs", 0) < recipe.epochs
+        shown, note = lambda: {"training": view.document()}, _note(done.setup.task, event)
+        return Progress(event.done, note, shown, steady=not probes)
+
+    if controls.paused:
+        yield from _paused(events, view, controls)
+    yield from _controlled(events, convert, controls)
 
 
 def _paused(
@@ -254,7 +261,7 @@ def _tested(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
     """
     from convscope import learn
 
-    run = learn.Run.open(done.place, type(done.recipe))
+    run = learn.Run.open(done.folder, type(done.recipe))
     if not done.epochs and not run.finished:
         return done
     if done.epochs and not done.recipe.validation_share:
@@ -276,7 +283,7 @@ def _saved(done: Training[AnyRecipe]) -> Training[AnyRecipe]:
     """Put the network that the run saved in the place of the one in training, whose weights may be others."""
     from convscope import nets
 
-    net = nets.open_folder(done.place, done.setup.net.module)
+    net = nets.open_folder(done.folder, done.setup.net.module)
     return replace(done, setup=replace(done.setup, net=net))
 
 
@@ -316,14 +323,14 @@ def _report(done: Training[Any], workspace: Workspace) -> None:
     """Write the report of a training, finished or stopped, into the run's folder."""
     from convscope.show.pages import training as pages
 
-    found = done.all_epochs, done.tested, done.place, done.frozen, done.lr_changes, done.lr_finders
+    found = done.all_epochs, done.tested, done.folder, done.frozen, done.lr_changes, done.lr_finders
     html = pages.page(pages.TrainedRun(done.recipe, done.setup, *found))
-    write_text(done.place / REPORT, html)
+    write_text(done.folder / REPORT, html)
     made = [Artifact(REPORT, "page", "the report of the training")]
     for found in done.lr_finders:
         name = LR_FINDER[found.rate]
-        if not (done.place / name).exists():
-            found.save(done.place / name)
+        if not (done.folder / name).exists():
+            found.save(done.folder / name)
             said = f"the loss over the learning rate ({found.flag}), before the training"
             made.append(Artifact(name, "image", said))
     workspace.artifacts += [artifact for artifact in made if artifact not in workspace.artifacts]
@@ -388,6 +395,13 @@ def table(done: Training[Any], lines: Sequence[str] = ()) -> Document:
         "rows": [list(row) for row in found.rows],
         "lines": [*filter(None, [kept]), *lines],
     }
+
+
+def _epoch_of(event: "Epoch | TrainProgress") -> int:
+    """Return the number of the epoch that an event is of."""
+    from convscope.learn import Epoch
+
+    return event.index if isinstance(event, Epoch) else event.epoch
 
 
 def _note(task: "Task", event: "Epoch | TrainProgress") -> str:

@@ -160,6 +160,7 @@ class TrainRecipe(SeededRecipe):
             raise Conflict(
                 f"freeze and thaw within the {counted(self.epochs, 'epoch')} of the training",
                 received=f"a change in epoch {Change.parse(late[0]).epoch}: {late[0]}",
+                hint=f"Name an earlier epoch, or train longer: --epochs {Change.parse(late[0]).epoch}",
             )
         return self
 
@@ -288,7 +289,10 @@ class ClassificationRecipe(TaskRecipe):
         OnlyWith("augment", probe_epochs=TUNED, hint="The features of the probe are computed once."),
         OnlyWith("precision", values=("bf16", "fp16"), probe_epochs=TUNED),
         OnlyWith("memory_format", values=("channels_last",), probe_epochs=TUNED),
+        OnlyWith("normalize_filters", probe_epochs=TUNED),
+        OnlyWith("dirac_init", from_=None, hint="Its weights are the start."),
         OnlyWith("whiten_first_conv", from_=None, hint="Its weights are the start."),
+        OnlyWith("weights", from_=GIVEN, hint="Without it a training begins with the weights that ship."),
     )
 
     label_smoothing: float = Field(
@@ -296,8 +300,8 @@ class ClassificationRecipe(TaskRecipe):
     )
     augment: tuple[str, ...] = Field(
         default=(),
-        description="random changes; of images: shift, flip, rotate, erase, resized-crop, color-jitter; of "
-        "sounds: shift, speed, gain, noise",
+        description="random changes; of images: shift, flip, alternating-flip (in every other epoch), "
+        "rotate, erase, resized-crop, color-jitter; of sounds: shift, speed, gain, noise",
     )
     class_weights: ClassWeights = Field(
         default="none", description="balanced weighs the loss so that every class counts alike"
@@ -305,6 +309,16 @@ class ClassificationRecipe(TaskRecipe):
     sampler: Sampler = Field(
         default="shuffle",
         description="balanced draws every class equally often, with replacement; shuffle each sample once",
+    )
+    normalize_filters: bool = Field(
+        default=False,
+        description="after every step scale the filters of each convolution without a bias to a mean square "
+        "norm of 1; for those before a batch normalization, which takes their scale away",
+    )
+    dirac_init: bool = Field(
+        default=False,
+        description="begin with convolutions whose first filters return each channel as it is; further "
+        "filters begin at random",
     )
     whiten_first_conv: bool = Field(
         default=False,
@@ -337,6 +351,12 @@ class ClassificationRecipe(TaskRecipe):
         description="the network whose weights are the start, with a fresh last layer for the classes of the "
         "data; takes the place of NETWORK, and sets other defaults of epochs, probe-epochs, batch, lr, "
         "layer-decay and freeze-bn-stats",
+    )
+    weights: str = Field(
+        default="packaged",
+        min_length=1,
+        description="of --from: packaged (those that ship, else fresh ones), none, default (the published "
+        "ones, downloaded if they are not here), or the path of a .safetensors file",
     )
     probe_epochs: int = Field(
         default=0,
@@ -387,6 +407,7 @@ class ClassificationRecipe(TaskRecipe):
             raise Conflict(
                 "--class-weights balanced or --sampler balanced: they correct the same, and together twice",
                 received="class_weights balanced and sampler balanced",
+                hint="Leave one of them out.",
             )
         return self
 
@@ -404,6 +425,25 @@ class ClassificationRecipe(TaskRecipe):
                 hint="Leave out --probe-lr or --find-lr.",
             )
         return self
+
+
+def with_settings(recipe: TrainRecipe | None, settings: Mapping[str, Any]) -> TrainRecipe:
+    """Return a recipe with some settings in the place of its own.
+
+    Args:
+        recipe: the recipe; the defaults of `ClassificationRecipe` if None.
+        settings: values by field.
+
+    Returns:
+        The recipe, validated.
+
+    Raises:
+        UsageError: a field is unknown or out of range, or a rule is broken.
+    """
+    recipe = recipe or ClassificationRecipe()
+    if not settings:
+        return recipe
+    return type(recipe).parse({**recipe.model_dump(exclude_unset=True), **settings})
 
 
 def transfer_defaults(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,8 +85,9 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         DataError: the data is damaged, or all test images are in the training part too.
     """
     device = find_device(recipe.device)
-    texts: tuple[str, ...] = ()
+    texts, start = (), ()
     if " " in recipe.network and not os.path.exists(recipe.network):  # noqa: PTH110  # takes text of any length
+        _refuse_start_from_chain(recipe)
         train, test = open_data(recipe, None)
         (spec,) = train.specs
         if recipe.size is not None:
@@ -97,7 +98,9 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
             train, test = train.with_spec(spec), test.with_spec(spec)
         net = nets.wrap(nets.build(graph, seed=recipe.seed), spec, name="chain")
     else:
-        net = nets.load(recipe.network, weights="packaged", seed=recipe.seed)
+        weights = getattr(recipe, "weights", "packaged")
+        net = nets.load(recipe.network, weights=None if weights == "none" else weights, seed=recipe.seed)
+        start = _start_note(net, recipe)
         if recipe.size is not None:
             net = nets.with_input_size(net, recipe.size, recipe.seed)
         train, test = open_data(recipe, net.input_spec)
@@ -109,7 +112,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     net, changed = _with_head_for(train, net, recipe)
     train, test = sampled(train, recipe), _readable(test)
     _check_classes(train, recipe.data)
-    notes = [*changed, *texts, *_data_notes(train, test)]
+    notes = [*start, *changed, *texts, *_data_notes(train, test)]
     notes += [f"In {part.name}: {note}." for part in (train, test) for note in _notes_of(part, train)]
     notes += filter(None, [imbalance_note(train)])
     if recipe.samples is not None and recipe.samples > len(train):
@@ -120,6 +123,26 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     if fit is not None and fit.note:
         notes.append(f"{fit.note} {_smaller(fit)}")
     return TrainingSetup(net.to(device), task, train, test, tuple(notes), fit)
+
+
+def _start_note(net: Net, recipe: TaskRecipe) -> tuple[str, ...]:
+    """Say that a training does not start from learned weights, where it was asked to."""
+    if getattr(recipe, "from_", None) is None or net.source.weights != "none":
+        return ()
+    published = net.name.startswith(("torchvision/", "timm/"))
+    hint = " Its published ones: --weights default" if published else ""
+    return (f"{net.name} has fresh weights: it has learned nothing that could be a start.{hint}",)
+
+
+def _refuse_start_from_chain(recipe: TaskRecipe) -> None:
+    """Refuse layers in the place of a trained network, whose weights a training would start from."""
+    if getattr(recipe, "from_", None) is None:
+        return
+    raise UsageError(
+        "a trained network in --from, whose weights are the start",
+        received=f"layers, whose weights are fresh: {recipe.network}",
+        hint=f"Train them from scratch: convscope train {shlex.join([recipe.network, recipe.data])}",
+    )
 
 
 def _notes_of(data: Dataset, train: Dataset) -> tuple[str, ...]:

@@ -30,8 +30,6 @@ from .io.graph_module import build as build
 from .io.hub import HubAddress as HubAddress
 from .io.hub import push_to_hub as push_to_hub
 from .io.input_size import with_input_size as with_input_size
-from .io.loading import NetLike as NetLike
-from .io.loading import as_net as as_net
 from .io.loading import is_network as is_network
 from .io.loading import list_networks as list_networks
 from .io.loading import load as load
@@ -43,6 +41,7 @@ from .io.vocabulary import embeddings as embeddings
 from .io.vocabulary import set_vectors as set_vectors
 from .io.vocabulary import with_vocabulary as with_vocabulary
 from .network import Net as Net
+from .network import NetLike as NetLike
 from .network import Source as Source
 from .network import takes_network as takes_network
 from .network import wrap as wrap

@@ -5,7 +5,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from os import PathLike
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +17,6 @@ from convscope.graph.layers.worlds.sound.spectrum import check_sample_rate
 from convscope.graph.spec import OutputSpec, TensorSpec
 from convscope.nets.activations.freezing import run
 from convscope.system.counting import counted
-
-if TYPE_CHECKING:
-    from convscope.nets.io.loading import NetLike
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -344,12 +342,7 @@ def wrap(
     """
     specs = (spec,) if isinstance(spec, TensorSpec) else tuple(spec)
     outputs = (output,) if isinstance(output, OutputSpec) else tuple(output or ())
-    if not isinstance(module, nn.Module):
-        raise UsageError(
-            "a torch.nn.Module",
-            received=type(module).__name__,
-            hint="For example: wrap(torchvision.models.resnet18(), TensorSpec((3, 224, 224)))",
-        )
+    _check_runs(module)
     if not specs or not all(isinstance(s, TensorSpec) for s in specs):
         raise UsageError(
             "a TensorSpec for each input",
@@ -361,12 +354,6 @@ def wrap(
             "classes, or an OutputSpec for each output",
             received=f"classes={classes!r}, output={output!r}",
             hint="Leave classes out: an OutputSpec holds them.",
-        )
-    if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
-        raise UsageError(
-            "a module with a forward of its own",
-            received=f"{type(module).__name__}, which has none",
-            hint="Wrap the network that calls it, or nn.Sequential of its parts.",
         )
     called = name or type(module).__name__
     graph = getattr(module, "graph", None)
@@ -380,6 +367,22 @@ def wrap(
         graph if isinstance(graph, Graph) else None,
         called,
     )
+
+
+def _check_runs(module: object) -> None:
+    """Refuse what is no module, or one without a forward pass."""
+    if not isinstance(module, nn.Module):
+        raise UsageError(
+            "a torch.nn.Module",
+            received=type(module).__name__,
+            hint="For example: wrap(torchvision.models.resnet18(), TensorSpec((3, 224, 224)))",
+        )
+    if getattr(module.forward, "__name__", "") == "_forward_unimplemented":
+        raise UsageError(
+            "a module with a forward of its own",
+            received=f"{type(module).__name__}, which has none",
+            hint="Wrap the network that calls it, or nn.Sequential of its parts.",
+        )
 
 
 EXAMPLE_SPEC = "TensorSpec((3, 224, 224), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))"
@@ -400,20 +403,59 @@ def is_out_of_memory(error: Exception) -> bool:
     return known or "out of memory" in message or "can't allocate memory" in message
 
 
-def takes_network(function: "Callable[Concatenate[Net, P], T]") -> "Callable[Concatenate[NetLike, P], T]":
-    """Let a function take the name or folder of a network in the place of its first argument.
+NetLike = Net | str | PathLike[str] | nn.Module
+"""What a person has of a network: one that is loaded or wrapped, or what `load` takes."""
+
+
+def takes_network(function: Callable[Concatenate[Net, P], T]) -> Callable[Concatenate[NetLike, P], T]:
+    """Let a function take what `load` takes in the place of the network that is its first argument.
+
+    Names and folders are loaded, with the weights that ship, when the function is called: iterators and
+    contexts refuse what is no network before their first step.
 
     Args:
         function: its first argument is a network.
 
     Returns:
-        The function; it raises `UsageError` where the argument names no network, or is something else.
+        The function; it raises `UsageError` where nothing has that name, and for a module, which says nothing
+        of its input.
     """
 
     @wraps(function)
-    def call(net: Any, *arguments: P.args, **named: P.kwargs) -> T:
-        from convscope.nets.io.loading import as_net
+    def call(net: NetLike, *arguments: P.args, **named: P.kwargs) -> T:
+        return function(net if isinstance(net, Net) else _loaded(net), *arguments, **named)
 
-        return function(net if hasattr(net, "input_specs") else as_net(net), *arguments, **named)
-
+    first, *others = inspect.signature(function).parameters.values()
+    seen = inspect.signature(function).replace(parameters=[first.replace(annotation=NetLike), *others])
+    vars(call)["__signature__"] = seen  # what help() shows
     return call
+
+
+def _loaded(ref: object) -> Net:
+    from convscope.nets.io.loading import load  # which imports this module
+
+    if isinstance(ref, str | PathLike):
+        return load(ref)
+    raise no_network(ref)
+
+
+def no_network(given: object) -> UsageError:
+    """Describe something that is neither a network nor the name of one.
+
+    Args:
+        given: a module, which says nothing of its input, or anything else.
+
+    Returns:
+        The error to raise; for a module it says how to wrap it.
+    """
+    if isinstance(given, nn.Module):
+        return UsageError(
+            "a network with a specification of its input",
+            received=f"the module {type(given).__name__}",
+            hint=f"If it was trained as torchvision's are: convscope.wrap(module, convscope.{EXAMPLE_SPEC}).",
+        )
+    return UsageError(
+        "a network: its name, its folder, or what load and wrap return",
+        received=type(given).__name__,
+        hint="For example: convscope.load('digits'); convscope nets lists the names.",
+    )

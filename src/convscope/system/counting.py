@@ -31,7 +31,7 @@ def capped_share(value: float) -> str:
 
 
 def percent_short_of(share: float) -> str:
-    """Write a share in percent with one decimal, which is 100.0 only for all and 0.0 only for none.
+    """Write a share in percent with one decimal, which is 100 only for all and 0 only for none.
 
     Args:
         share: from 0 to 1.
@@ -39,9 +39,11 @@ def percent_short_of(share: float) -> str:
     Returns:
         Such as `62.5`, without a sign; `>99.9` and `<0.1` where rounding would say all or none.
     """
-    if 0 < share < 0.0005:
+    if share in (0, 1):
+        return f"{100 * share:.0f}"
+    if share < 0.0005:
         return "<0.1"
-    return ">99.9" if 0.9995 <= share < 1 else f"{100 * share:.1f}"
+    return ">99.9" if share >= 0.9995 else f"{100 * share:.1f}"
 
 
 def percent_right(accuracy: float) -> str:

@@ -29,6 +29,8 @@ class Progress(Generic[T_co]):
         left: estimate of the remaining seconds on this machine, as a job gives it (`TimeLeft`); None where it
             is unknown.
         milestone: whether the result so far is worth showing now: the next step takes long.
+        steady: whether the work that is left goes as fast as this; where it does not, as in a linear probe
+            before fine-tuning, the remaining time is unknown.
     """
 
     fraction: float
@@ -36,6 +38,7 @@ class Progress(Generic[T_co]):
     result: Callable[[], T_co]
     left: float | None = None
     milestone: bool = False
+    steady: bool = True
 
 
 class TimeLeft:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import DataError, UsageError
-from convscope.nets import Net, NetLike, as_net, frozen
+from convscope.nets import Net, frozen, takes_network
 from convscope.nets.activations.classifier_output import read_output, select_output
 from convscope.recipe.result import Result
 from convscope.use.recipe import ClassifyRecipe
@@ -52,7 +52,8 @@ class Prediction(Result):
         return self.labels[0]
 
 
-def classify(net: NetLike, picture: InputLike, top: int = 3) -> Prediction:
+@takes_network
+def classify(net: Net, picture: InputLike, top: int = 3) -> Prediction:
     """Classify one image.
 
     Args:
@@ -75,8 +76,9 @@ def classify(net: NetLike, picture: InputLike, top: int = 3) -> Prediction:
     return answer
 
 
+@takes_network
 def iter_predictions(
-    net: NetLike, pictures: Iterable[InputLike], *, top: int = 3, batch: int = 32
+    net: Net, pictures: Iterable[InputLike], *, top: int = 3, batch: int = 32
 ) -> Iterator[Prediction | DataError]:
     """Classify images in batches, as they are read.
 
@@ -93,7 +95,6 @@ def iter_predictions(
         UsageError: the network has several inputs or is no classifier, or `top` or `batch` is not
             positive.
     """
-    net = as_net(net)
     if top < 1 or batch < 1 or len(net.input_specs) != 1:
         raise UsageError(
             "a network with one input, and top and batch of 1 or more",

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from convscope.errors import UsageError, nearest
-from convscope.nets import Net, NetLike, as_net, takes_network
+from convscope.nets import Net, takes_network
 from convscope.nets.inference.autotune import Workload, fastest, network_facts, precisions
 from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
@@ -51,8 +51,9 @@ class Region:
     style: str
 
 
+@takes_network
 def stylize(
-    net: NetLike,
+    net: Net,
     photo: InputLike,
     mixture: Mapping[str, float] | InputLike | None = None,
     *,
@@ -86,7 +87,6 @@ def stylize(
         DataError: a picture cannot be read, a painting is too small, or a mask has other proportions than the
             photograph.
     """
-    net = as_net(net)
     shares = _shares(net, mixture)
     photo = photos.resized_to(as_photo(photo), size)
     choice = choice or choose_execution(net)

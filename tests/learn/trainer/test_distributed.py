@@ -265,3 +265,12 @@ def test_a_restarted_training_needs_a_named_folder_and_resumes_there(monkeypatch
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert not processes.restarts() and processes.rank() == 0
     learn.check_restartable(None)
+
+
+@pytest.mark.slow
+def test_the_same_command_ends_well_in_both_processes(tmp_path) -> None:
+    words = ["-m", "convscope", "train", "flatten, dense 10", "digits", "--samples", "200", "--epochs", "1"]
+    with torchrun(tmp_path, *words, "--out", "run", "--device", "cpu", "--precision", "fp32") as process:
+        said = process.communicate(timeout=200)[0]
+    assert process.returncode == 0, said
+    assert said.count("Saved run") == 1 and "error" not in said

@@ -167,6 +167,11 @@ def test_few_samples_that_choose_are_counted(train_images):
     assert "take more samples" in small.text["en"] and "增加样本" in small.text["zh"]
     assert few(300, 29) is not None and few(300, 30) is None
     assert few(150, 5, ClassificationRecipe(validation_split=0.1)) is None  # nothing is chosen
+    calibrated = few(150, 5, ClassificationRecipe(calibrate=True))
+    assert calibrated is not None and "temperature of the calibration is fitted on 5" in calibrated.text["en"]
+    assert "leave --calibrate out" in calibrated.text["en"] and "points" not in calibrated.text["en"]
+    assert "校准的温度由 5 个验证样本决定" in calibrated.text["zh"]
+    assert few(300, 30, ClassificationRecipe(calibrate=True)) is None
     other = few(150, 5, metric=MetricSpec("loss"))
     assert other is not None and other.points is None and "points" not in other.text["en"]
 

@@ -9,6 +9,7 @@ from convscope import nets
 from convscope.errors import TrainingError
 from convscope.graph.spec import TensorSpec
 from convscope.learn import ClassificationRecipe, iter_train
+from convscope.learn.trainer.nan_diagnosis import TrainingStep, broken_elsewhere
 
 EXACT = {"precision": "fp32", "memory_format": "contiguous"}
 
@@ -94,3 +95,17 @@ def test_bad_data_is_told_apart():
 
 def test_exit_code():
     assert TrainingError("x").exit_code == 1
+
+
+def test_one_process_does_not_know_where_another_broke():
+    error = broken_elsewhere(TrainingStep(2, 5, 0.1, "bf16", "--max-lr"))
+    expected = "NaN or infinity in another process, at epoch 2, step 5, learning rate 0.1, bf16"
+    assert error.received == expected
+    assert "--max-lr 0.01" in error.hint
+
+
+@pytest.mark.parametrize(("lr", "suggested"), [(900.0, "0.1"), (1.0, "0.1"), (0.05, "0.005")])
+def test_a_tenth_of_an_absurd_rate_is_not_suggested(lr: float, suggested: str) -> None:
+    assert TrainingStep(1, 1, lr, "fp32", "--probe-lr").hint == (
+        f"Begin again with a lower learning rate (--probe-lr {suggested}), or --clip 1"
+    )

@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import pytest
 import timm.utils
@@ -11,7 +12,15 @@ from torch.utils.data import DataLoader, TensorDataset
 from convscope import nets
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.learn import ClassificationRecipe, Epoch, Trainer, TrainProgress, evaluate, iter_train
+from convscope.learn import (
+    ClassificationRecipe,
+    Epoch,
+    Trainer,
+    TrainProgress,
+    evaluate,
+    iter_train,
+    iter_train_run,
+)
 from convscope.learn.optimization.schedules import lr_factor
 from convscope.learn.recipe import SMALL
 from convscope.nets.activations.classifier_output import PROBABILITIES
@@ -267,3 +276,29 @@ def test_augmentations_that_a_loader_would_ignore_are_refused(train_images):
     loader = DataLoader(TensorDataset(train_images.images, train_images.labels), batch_size=64)
     with pytest.raises(UsageError, match="a Dataset to augment by shift"):
         Trainer(net, loader, recipe=ClassificationRecipe(augment=("shift",), **EXACT))
+
+
+def test_settings_stand_in_the_place_of_the_recipe_s_own(train_images, tmp_path):
+    plain = iter_train(small_net(), train_images, epochs=2, lr=0.01)
+    assert (plain.recipe.epochs, plain.recipe.lr) == (2, 0.01)
+    recipe = ClassificationRecipe(epochs=5, batch=32, **EXACT)
+    changed = iter_train(small_net(), train_images, None, recipe, epochs=1)
+    assert changed.recipe == recipe.model_copy(update={"epochs": 1})
+    run = iter_train_run(small_net(), train_images, None, recipe, epochs=1, out=tmp_path / "run")
+    assert run.trainer.recipe.epochs == 1
+    with pytest.raises(UsageError, match="received learning_rate"):
+        iter_train(small_net(), train_images, learning_rate=0.1)
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift", "said"),
+    [(255.0, 0.0, "Divide by 255"), (2.0, -1.0, "received values from -1 to 1"), (1.0, 0.0, "")],
+)
+def test_images_of_a_loader_out_of_the_spec_s_range_are_warned_of_once(train_images, scale, shift, said):
+    images = train_images.images[:64].float() / 255 * scale + shift
+    loader = DataLoader(TensorDataset(images, train_images.labels[:64]), batch_size=32)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        list(iter_train(small_net().with_classes(train_images.classes), loader, epochs=2))
+    about = [str(warning.message) for warning in caught if "The loader" in str(warning.message)]
+    assert len(about) == bool(said) and all(said in text for text in about)

@@ -306,3 +306,15 @@ def test_every_error_is_one_of_ours():
             load(ref)
         except ConvscopeError as error:
             assert str(error)
+
+
+def test_a_folder_that_is_missing_is_told_the_one_beside_it(tmp_path):
+    (tmp_path / "flowers").mkdir()
+    with pytest.raises(UsageError) as refused:
+        load(str(tmp_path / "flower"))
+    assert refused.value.hint == f"There is no such folder. Did you mean {tmp_path / 'flowers'}?"
+    with pytest.raises(UsageError) as refused:
+        load(str(tmp_path / "nothing" / "x"))
+    assert "convscope runs lists trainings" in refused.value.hint and "Did you mean" not in refused.value.hint
+    with pytest.raises(UsageError, match="torchvision/resnet18"):
+        load("torchvison/resnet18")

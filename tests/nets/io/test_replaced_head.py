@@ -183,3 +183,8 @@ def test_no_other_folder_is_opened_for_a_description(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         nets.load(folder)
     assert "a network of torchvision or timm" in caught.value.received
+
+
+def test_one_text_is_no_list_of_names() -> None:
+    with pytest.raises(UsageError, match="the names of the classes, in order"):
+        nets.replace_head(nets.load("digits"), classes="ant")

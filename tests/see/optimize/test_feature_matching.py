@@ -8,7 +8,7 @@ from convscope import see
 from convscope.errors import GraphError, PlaceError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import LayerAddress, Net, record, wrap
-from convscope.see.visualization.reconstruction import default_layers
+from convscope.see.visualization.reconstruction import _shifts, default_layers
 
 
 def scored(net: Net, objective: see.Objective, image: torch.Tensor) -> torch.Tensor:
@@ -79,6 +79,45 @@ def test_a_caricature_is_like_the_picture_and_louder(digit_net: Net) -> None:
     both = torch.stack([picture, made.images[0]])
     was, now = record(digit_net, both, ["relu2"])[LayerAddress("relu2")].detach().flatten(1).norm(dim=1)
     assert float(now) > float(was)
+
+
+def test_caricatures_keep_the_proportions_of_the_picture_in_every_layer() -> None:
+    from convscope.worlds.datasets import digits
+
+    picture = digits.test().pixels([3])[0] / 255
+    made = see.caricature("digits", picture, "relu1", "pool1", "relu2", "pool2")
+    assert float(made.cosines.min()) > 0.95  # 0.88 with Adam and shifts of a whole stride
+    flat = torch.nn.functional.avg_pool2d(torch.stack([picture, *made.images]), 4).flatten(1)
+    assert float(torch.corrcoef(flat)[0, 1:].min()) > 0.95
+
+
+def test_caricatures_start_from_a_faint_picture_where_the_layer_has_positions() -> None:
+    picture = torch.rand(1, 28, 28, generator=torch.Generator().manual_seed(2))
+    made = see.caricature("digits", picture, "relu1", "pool2", "output", steps=0)
+    faint = 0.5 + 0.03 * (picture - 0.5)
+    assert torch.allclose(made.images[:2], faint.expand(2, 1, 28, 28), atol=1e-5)
+    assert not torch.allclose(made.images[2], faint, atol=1e-2)
+    noise = see.invert("digits", picture, "relu1", steps=0).images[0]
+    assert abs(float(torch.corrcoef(torch.stack([noise, faint]).flatten(1))[0, 1])) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("size", "positions", "shift"),
+    [
+        ((224, 224), (7, 7), 8),
+        ((224, 224), (56, 56), 2),
+        ((224, 224), (112, 112), 1),
+        ((224, 224), (224, 224), 0),
+        ((28, 28), (14, 14), 1),
+        ((27, 27), (9, 9), 0),
+        ((16, 224), (1, 14), 0),
+        ((224, 224), (), 8),
+        ((32,), (64,), 0),
+        ((), (), 0),
+    ],
+)
+def test_caricatures_are_shifted_by_at_most_half_a_stride(size, positions, shift) -> None:
+    assert [step.shift for step in _shifts(size, positions)] == [shift] * (shift > 0)
 
 
 def test_the_same_recipe_gives_the_same_drawing_alone_and_beside_others(digit_net: Net) -> None:

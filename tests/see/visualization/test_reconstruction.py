@@ -7,8 +7,10 @@ import torch
 
 import convscope as cs
 from convscope import see
+from convscope.graph import TensorSpec
 from convscope.see.activation_atlas import CaricatureRecipe, InvertRecipe
 from convscope.see.visualization.reconstruction import Reconstruction
+from convscope.show.pages.reconstruction import NOWHERE, _captions
 
 
 def reconstruction(errors, strengths, cosines, *, exact: bool) -> Reconstruction:
@@ -62,3 +64,23 @@ def test_too_few_steps_fail_and_enough_find_the_activations(photo) -> None:
     assert few.verdicts[0].word == "failed"
     assert enough.verdicts[0].word == "found"
     assert math.isclose(float(enough.cosines[0]), 1, abs_tol=0.05)
+
+
+def test_the_sheet_says_of_layers_without_positions_that_they_have_none(photo) -> None:
+    made = see.caricature("digits", photo, "conv2", "pool2", "dense1", "output", steps=0)
+    said = {layer: NOWHERE in notes for layer, notes in _captions(made, made.net)}
+    assert said == {"conv2": False, "pool2": False, "dense1": True, "output": True}
+    pooled = cs.nets.wrap(torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1)), TensorSpec((1, 28, 28)))
+    made = see.invert(pooled, photo, "0", steps=0)
+    assert NOWHERE in _captions(made, pooled)[0][1]
+
+
+@pytest.mark.parametrize("verb", [see.caricature, see.invert])
+def test_any_address_can_be_reconstructed(verb, photo) -> None:
+    net = cs.load("digits")
+    for place in ("output:3", "conv2:7", "conv2@3,3", "conv2:7@3,3"):
+        made = verb(net, photo, place, steps=2)
+        with torch.no_grad():
+            both = cs.nets.record(net, torch.stack([photo, made.images[0]]), [place]).popitem()[1]
+        wanted, here = both.reshape(2, -1).double()
+        assert float(made.strengths[0]) == pytest.approx(float(here @ wanted / (wanted @ wanted)), rel=1e-4)

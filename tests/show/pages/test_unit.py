@@ -124,3 +124,18 @@ def test_every_layer_has_a_row(hostile):
     html = features.page(net, sample, layers, strongest=3, command="convscope look --net digits")
     assert html.count('class="stage"') == len(layers) == 10
     assert features.best_answer(net, layers) in net.classes
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (-24.0, "-24.0"),
+        (24.81, "24.8"),
+        (101.8, "102"),
+        (0.0, "0.00"),
+        (1.9, "1.90"),
+        (2.2184e-7, "2.22e-07"),
+    ],
+)
+def test_values_beside_each_other_have_the_same_digits(value, said):
+    assert unit._three_digits(value) == said

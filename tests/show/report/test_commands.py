@@ -21,7 +21,10 @@ from convscope.see import activations
 from convscope.show.report import worked_examples
 from convscope.show.report.figures.matrix import fixed, written
 from convscope.show.report.figures.network.units import short
+from convscope.show.report.recipe import TourRecipe
+from convscope.show.report.worlds import go
 from convscope.worlds.datasets import digits
+from convscope.worlds.go import encode
 
 pytestmark = pytest.mark.slow
 
@@ -252,3 +255,11 @@ def test_fooled(ran):
     found = result.names["fooling"].confidences
     assert re.findall(r"([\d.]+)%", figure.body) == [f"{100 * chance:.2f}" for chance in found]
     assert figure.values["steps"] == result.names["fooling"].steps
+
+
+def test_the_planes_of_the_tour_of_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    subject = go.prepare(TourRecipe(world="go"), tmp_path)
+    ran = Ran(go.position(subject).figures[1].command, tmp_path)
+    assert ran.names["board"].stones.tolist() == subject.sample.original.stones.tolist()
+    assert ran.printed.strip() == str(encode(subject.sample.original, go.SHOWN))

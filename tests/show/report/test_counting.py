@@ -103,13 +103,13 @@ def test_right_and_wrong_are_a_hundred_together(right):
 @pytest.mark.parametrize(
     ("share", "said"),
     [
-        (0, "0.0"),
+        (0, "0"),
         (1e-9, "<0.1"),
         (0.0005, "0.1"),
         (0.625, "62.5"),
         (0.9994, "99.9"),
         (0.9999, ">99.9"),
-        (1, "100.0"),
+        (1, "100"),
     ],
 )
 def test_only_all_is_a_hundred_percent(share, said):

@@ -162,7 +162,7 @@ def test_no_picture_at_all(tmp_path, files):
 
 
 def test_pictures_in_no_class_are_counted_and_where_they_go_is_said(tmp_path):
-    with pytest.raises(DataError, match="2 files, none of them in a class folder") as caught:
+    with pytest.raises(DataError, match="2 files outside of class folders") as caught:
         ImageFolder(tree(tmp_path, {"x.png": 3, "y.png": 3}))
     assert "FOLDER/all/<pictures>" in str(caught.value.hint)
     (tmp_path / "all").mkdir()

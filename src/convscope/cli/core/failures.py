@@ -89,5 +89,7 @@ def _from_terminal(error: BaseException, words: Sequence[str]) -> ConvscopeError
         close = nearest(option, [flag for flag in flags if flag.startswith("--")], most=1)
         close = close if close.startswith("Did") else ""
         return UsageError(f"an option of {path}", received=option, hint=f"{close} See: {path} --help".strip())
+    if option is not None and "requires an argument" in error.message:  # pyright: ignore[reportAttributeAccessIssue]
+        return UsageError(f"a value after {option}", received="none", hint=f"See: {path} --help")
     received = str(message()).rstrip(".")
     return UsageError(f"arguments that {path} can read", received=received, hint=f"See: {path} --help")

@@ -30,14 +30,17 @@ if TYPE_CHECKING:
 schema = ExplainRecipe
 PAGE = "index.html"
 """File name of the page that `--compare` writes."""
+MAPS = "maps/"
+"""Folder of the single heatmaps beside that page, which has all of them inside."""
 
 
 def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
     """Compute attributions of an image by each method, check their faithfulness, and save heatmaps.
 
-    Writes a heatmap `TARGET-METHOD.png` for each target and method, `TARGET-sheet.png` for each target and,
-    with `--compare`, the page `index.html`. A method that does not suit the network is skipped with a log
-    line, unless it is the only one.
+    Writes a heatmap `TARGET-METHOD.png` for each target and method, and `TARGET-sheet.png` for each target.
+    With `--compare` the page `index.html` and the sheets are what is written, and the single heatmaps lie in
+    the folder `maps`. A method that does not suit the network is skipped with a log line, unless it is the
+    only one.
 
     Args:
         recipe: image, network, targets, methods, boxes (`left,top,right,bottom` in pixels of the image) and
@@ -50,7 +53,7 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
         `target`, `best`, `passing`, `scores`, `chance`, `margin`; see `MethodComparison`), `explanations` and
         `out` (the folder). Each explanation has `target`, `method`, `settings`, `value` (the target's value),
         `probability` (the target's; null where not all targets are classes), `seconds`, `done` (finished
-        share of the method, 0 to 1), `picture` (file name), `checks` (`Faithfulness.to_dict()`; empty if
+        share of the method, 0 to 1), `picture` (its file), `checks` (`Faithfulness.to_dict()`; empty if
         `checks` is off), `layer` (for class activation maps; else empty), `wrt` (with respect to what:
         `input`, or the layer whose output is attributed), for texts `words` (each with its attribution; of
         methods whose attributions have no sum, as a share of the largest), and for spectrograms `heat`: its
@@ -181,8 +184,9 @@ def _save(
         said += text.sentences(chosen, row, cropped)
         for e in made:
             name = f"{target.split(',')[0]}-{method_slug(e.method.name)}"
-            file = pictures.file_name(name, taken)
-            taken.append(file)
+            plain = pictures.file_name(name, taken)
+            taken.append(plain)
+            file = f"{MAPS if recipe.compare else ''}{plain}"
             folder.save_image(attribution.heat_picture(e, row, side=448), file, mark, name)
             found.append(_entry(e, row, file, compared))
         sheet = pictures.file_name(target.split(",")[0], taken, ending="-sheet")

@@ -10,7 +10,7 @@ saturated or redundant over inputs.
     convscope look --net digits --data digits
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from convscope.errors import UsageError
@@ -60,13 +60,11 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         UsageError: no image is given, and the network is not one of digits (exit code 2).
         DataError: the image or data cannot be read, or a weight is NaN or infinite (exit code 3).
     """
-    from convscope.recipe import stamp
     from convscope.see import feature_maps, layer_health
     from convscope.show.pages import features
 
     net = inputs.network(recipe.net, recipe, workspace)
     sample = _sample(net, recipe, workspace)
-    mark = stamp(recipe)
     places = recipe.places or features.changing_layers(net)
     seen = [_upright(maps, net) for maps in feature_maps(net, sample.input[None], places)]
     said = pictures.said_of_crops([sample], net.input_spec)
@@ -77,21 +75,8 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         health = layer_health(net, data, [maps.place for maps in seen])
         said = {key: lines + said[key] for key, lines in pictures.said_of_data(data).items()}
     kernels = _kernels(net, recipe) if recipe.filters else []
-    count = recipe.top_channels
     with workspace.folder(f"look-{net.name}") as folder:
-        listed = features.listed_layers(net, seen)
-        layers = [
-            {**_layer(maps, recipe, net, folder, mark), "listed": maps.place in listed} for maps in seen
-        ]
-        if any(one.has_extent for one in kernels):
-            sheet = features.filters_sheet(kernels, count, seen)
-            folder.save_image(sheet, FILTERS, mark, "filters")
-        _save_input(net, sample, folder, mark)
-        page = features.page(
-            net, sample, seen, strongest=count, command=recipe.command(), health=health, kernels=kernels
-        )
-        folder.save_page(page, "look.html", "all layers")
-        folder.save_image(features.sheet(net, sample, seen, count), "look.png", mark, "all layers")
+        layers = _save(_Look(recipe, net, sample, seen, health, kernels), folder)
     document = {
         "net": net.name,
         **said,
@@ -109,6 +94,38 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         "out": str(folder.place),
     }
     yield finished(document)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a network makes of an input: what the page and the pictures show."""
+
+    recipe: LookRecipe
+    net: "Net"
+    sample: "Sample"
+    seen: "list[FeatureMaps]"
+    health: "tuple[LayerHealth, ...]"
+    kernels: "list[Filters]"
+
+
+def _save(look: _Look, folder: ResultFolder) -> list[Document]:
+    """Write the pictures and the page, and return what the document says of each layer."""
+    from convscope.recipe import stamp
+    from convscope.show.pages import features
+
+    recipe, net, sample, seen = look.recipe, look.net, look.sample, look.seen
+    mark, count = stamp(recipe), recipe.top_channels
+    listed = features.listed_layers(net, seen)
+    layers = [{**_layer(maps, recipe, net, folder, mark), "listed": maps.place in listed} for maps in seen]
+    if any(one.has_extent for one in look.kernels):
+        folder.save_image(features.filters_sheet(look.kernels, count, seen), FILTERS, mark, "filters")
+    _save_input(net, sample, folder, mark)
+    page = features.page(
+        net, sample, seen, strongest=count, command=recipe.command(), health=look.health, kernels=look.kernels
+    )
+    folder.save_page(page, "look.html", "all layers")
+    folder.save_image(features.sheet(net, sample, seen, count), "look.png", mark, "all layers")
+    return layers
 
 
 def _chosen(net: "Net", recipe: LookRecipe, workspace: Workspace) -> "LabelledDataset":

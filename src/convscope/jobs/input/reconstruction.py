@@ -34,7 +34,7 @@ def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: st
         photograph the network sees, in English and Chinese; else empty), `layers` and `out` (the folder).
         Each entry of `layers` has `layer`, `cosine` (cosine similarity between the activations of the
         reconstruction and of the input), `explained` (0 to 1: 1 minus their squared distance, over that of
-        the starting noise or of 0, whichever is nearer), `strength` (length of the reconstruction's
+        the start or of 0, whichever is nearer), `strength` (length of the reconstruction's
         activations along the input's, in lengths of theirs), `verdict` (`found`, `partly` or `failed`, by the
         thresholds of `see.Reconstruction`), `reason` (a sentence with the numbers), `picture` (file name), of
         a sound `sound` (name of a WAV file) and `unmoved` (whether the gradient was 0 in every step).

@@ -30,15 +30,18 @@ exactly what they would have been if planned from the start, which needs --sched
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convscope.errors import UsageError
 from convscope.jobs import pictures, training
-from convscope.jobs.job import Steps, finished
+from convscope.jobs.job import Document, Steps, finished
 from convscope.jobs.output.workspace import Workspace
 from convscope.learn import ClassificationRecipe, TaskRecipe
 from convscope.recipe.fields import as_text, flag_of
 from convscope.system.counting import counted
+
+if TYPE_CHECKING:
+    from convscope.learn import EvalResult
 
 schema = ClassificationRecipe
 
@@ -114,14 +117,12 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         Interrupted: stopped with Ctrl-C; the run is saved, and the hint has the command that resumes (exit
             code 130).
     """
-    from convscope.learn import best_epoch, class_counts
-
     done = yield from training.run(recipe, workspace)
     if done is None:
         return
-    setup, tested = done.setup, done.tested
-    if tested is None:
+    if done.tested is None:
         raise RuntimeError("the last epoch holds its evaluation")
+    setup = done.setup
     unread = len({problem.path for problem in (*setup.train.problems, *setup.test.problems)})
     if unread:
         see = f" See: convscope data check {done.recipe.data}" if os.path.isdir(done.recipe.data) else ""  # noqa: PTH112
@@ -131,13 +132,20 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
             "Not calibrated: every answer on the validation part is right, so that no temperature is better "
             "than another. A larger --validation-split may help."
         )
+    asked = done.recipe.model_copy(update={"resume": recipe.resume})
+    yield finished({"recipe": asked.model_dump(mode="json"), **_document(done, done.tested, unread)})
+
+
+def _document(done: training.Training[TaskRecipe], tested: "EvalResult", unread: int) -> Document:
+    """Return the fields of the document on a finished training, but for its recipe."""
+    from convscope.learn import best_epoch, class_counts
+
+    setup = done.setup
     counts = class_counts(setup.train, getattr(setup.train, "classes", ()))
     kept = best_epoch(done.all_epochs)
     crops = pictures.said_of_data(setup.train)
     found_rates = {found.rate: found.to_json() for found in done.lr_finders}
-    lines = [*tested.summary, *done.lines, *crops["said"]]
-    document = {
-        "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
+    return {
         "network": setup.net.name,
         "unread": unread,
         "train": len(setup.train),
@@ -149,13 +157,12 @@ def run(recipe: TaskRecipe, workspace: Workspace) -> Steps:
         "epochs": [epoch.to_json() for epoch in done.epochs],
         "kept_epoch": None if kept is None else kept.index,
         "test": tested.to_json(),
-        "table": training.table(done, lines),
+        "table": training.table(done, [*tested.summary, *done.lines, *crops["said"]]),
         "lr_finder": found_rates.get("lr"),
         "probe_lr_finder": found_rates.get("probe_lr"),
         "said": [*done.said(), *crops["said"]],
         "said_zh": [*done.said("zh"), *crops["said_zh"]],
         "report": training.REPORT,
         **done.shown,
-        "out": str(done.place),
+        "out": str(done.folder),
     }
-    yield finished(document)

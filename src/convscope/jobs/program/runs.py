@@ -12,6 +12,8 @@ accuracies differ by more than chance. --out compare.html is a page with the cur
     convscope runs runs/first runs/second --out compare.html
 """
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from convscope.learn import RunComparison
 
 schema = RunsRecipe
+WORDS = ("compare", "diff", "list", "ls", "show")
+"""What other programs call listing and comparing."""
 PAGE = ".html"
 """Ending of `--out` for which the page is written; for any other, the JSON document is saved."""
 
@@ -51,6 +55,7 @@ def run(recipe: RunsRecipe, workspace: Workspace) -> Steps:
     """
     from convscope import learn
 
+    _refuse_word(recipe.runs)
     out = workspace.out
     page = out if out is not None and out.suffix.lower() == PAGE else None
     if len(recipe.runs) < 2:
@@ -70,6 +75,18 @@ def run(recipe: RunsRecipe, workspace: Workspace) -> Steps:
         _write(page, compared, recipe, workspace)
         document["out"] = str(page)
     yield finished(document)
+
+
+def _refuse_word(runs: Sequence[Path]) -> None:
+    """Refuse a word for what this verb does anyway, in the place of a folder."""
+    if not runs or str(runs[0]) not in WORDS or runs[0].exists():
+        return
+    named = "".join(f" {shlex.quote(str(name))}" for name in runs[1:])
+    raise UsageError(
+        "folders of runs; one is listed, several are compared",
+        received=f"{runs[0]}, which is no folder",
+        hint=f"Write: convscope runs{named}",
+    )
 
 
 def _write(page: Path, compared: "RunComparison", recipe: RunsRecipe, workspace: Workspace) -> None:

@@ -11,6 +11,8 @@ painted in parts that fit together.
     convscope style apply me.jpg --style any_painting.jpg:0.8
 """
 
+from collections.abc import Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from convscope.jobs import inputs
@@ -19,7 +21,10 @@ from convscope.jobs.output.workspace import Workspace
 from convscope.use import StylizeRecipe
 
 if TYPE_CHECKING:
-    from convscope.nets import Net
+    from PIL.Image import Image
+
+    from convscope.nets import ExecutionConfig, Net
+    from convscope.use import Region
 
 schema = StylizeRecipe
 
@@ -46,28 +51,16 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
         DataError: an image cannot be read (exit code 3).
         MissingError: the device is not here (exit code 4).
     """
-    from time import perf_counter
-
     from convscope import nets
     from convscope.recipe import stamp
-    from convscope.use import choose_execution, is_painting, regions_of, remark_on_weights, stylize
+    from convscope.use import choose_execution, is_painting, regions_of, remark_on_weights
 
     model = recipe.model or ("adain" if any(map(is_painting, recipe.style)) else "stylebank")
     net = inputs.require_finite(nets.load(model).to(inputs.device(recipe.device)))
     styles, mixture = _wanted(net, recipe)
     regions = regions_of(net, recipe.mask)
     choice = choose_execution(net, recipe.precision)  # stands in the recipe, so that it can be replayed
-    started = perf_counter()
-    painted = stylize(
-        net,
-        recipe.photo,
-        mixture,
-        size=recipe.size,
-        regions=regions,
-        memory=recipe.memory,
-        choice=choice,
-    )
-    seconds = perf_counter() - started
+    painted, seconds = _painted(net, recipe, mixture, regions, choice)
     with workspace.folder(f"style-apply-{net.name}") as folder:
         mark = stamp(recipe.model_copy(update={"model": model, "precision": choice.precision}))
         name = folder.save_image(painted, "painted.png", mark, ", ".join(mixture))
@@ -86,6 +79,22 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
         "out": str(folder.place),
     }
     yield finished(document)
+
+
+def _painted(
+    net: "Net",
+    recipe: StylizeRecipe,
+    mixture: dict[str, float],
+    regions: "Sequence[Region]",
+    choice: "ExecutionConfig",
+) -> "tuple[Image, float]":
+    """Return the stylised photograph, and the seconds that it took."""
+    from convscope.use import stylize
+
+    size, memory = recipe.size, recipe.memory
+    started = perf_counter()
+    painted = stylize(net, recipe.photo, mixture, size=size, regions=regions, memory=memory, choice=choice)
+    return painted, perf_counter() - started
 
 
 def _wanted(net: "Net", recipe: StylizeRecipe) -> tuple[tuple[str, ...], dict[str, float]]:

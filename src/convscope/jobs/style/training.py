@@ -49,7 +49,7 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
     done = yield from training.run(recipe, workspace)
     if done is None:
         return
-    setup, sheet = done.setup, _sheet(done.setup, done.recipe, done.place)
+    setup, sheet = done.setup, _sheet(done.setup, done.recipe, done.folder)
     workspace.artifacts.append(Artifact(sheet, "image", "held-out photographs in each style"))
     document = {
         "recipe": done.recipe.model_copy(update={"resume": recipe.resume}).model_dump(mode="json"),
@@ -65,7 +65,7 @@ def run(recipe: StyleTrainingRecipe, workspace: Workspace) -> Steps:
         "said": done.said(),
         "said_zh": done.said("zh"),
         "report": training.REPORT,
-        "out": str(done.place),
+        "out": str(done.folder),
     }
     yield finished(document)
 

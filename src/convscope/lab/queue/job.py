@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
-STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled", "interrupted")
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled", "interrupted")
 """States in which nothing happens any more."""
 
@@ -22,7 +21,7 @@ class QueuedJob:
         settings: values by field of the verb's recipe, as they were asked for; files are not among them.
         uploads: fields that take files -> uploaded files, each as its id and the name that the user gave it.
         command: the command with the same effect.
-        state: see `STATES`.
+        state: see `State`.
         fraction: share of the work that is done, 0 to 1.
         message: what is being done.
         seconds_left: estimate of the remaining seconds; None where it is unknown.

@@ -2,6 +2,7 @@
 
 import copy
 import random
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence, Sized
 from math import prod
@@ -17,13 +18,17 @@ from typing_extensions import override
 from convscope import worlds
 from convscope.errors import DataError, UsageError
 from convscope.graph import TensorSpec
+from convscope.learn.batches import alternating_flip
+from convscope.learn.batches.alternating_flip import AlternatingFlip
 from convscope.learn.batches.lengths import by_length, lengths_of, trimmed, trims
 from convscope.learn.recipe import Sampler, TrainRecipe
 from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net
 from convscope.worlds import Batch, Dataset, ImageTensorDataset, LabelledImages
 from convscope.worlds.images.adapt import to_spec
+from convscope.worlds.images.bit_depth import PictureWarning
 from convscope.worlds.images.datasets.labelled import gathered
+from convscope.worlds.images.pixels import require_range
 from convscope.worlds.registry import augmented, check_augmentations
 
 ROOM_ON_DEVICE = 2 * 2**30
@@ -276,7 +281,10 @@ class DatasetBatches(BatchSource):
                 received=f"{data.name} holds none",
                 hint="Give more data: a --validation-split or --samples may have taken it.",
             )
-        self.data, self.net, self.recipe, self.augment = data, net, recipe, tuple(augment)
+        self.data, self.net, self.recipe = data, net, recipe
+        self.augment = tuple(name for name in augment if name != alternating_flip.NAME)
+        seed = seed_of(recipe.seed, alternating_flip.NAME)
+        self._flip = AlternatingFlip(len(data), seed) if len(self.augment) < len(augment) else None
         if augment:
             check_augmentations(augment, data.specs[0])
         self._labels_to_balance = _labels(data) if sampler == "balanced" else None
@@ -310,22 +318,25 @@ class DatasetBatches(BatchSource):
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
         for step, indices in enumerate(self.indices(epoch, skip), start=skip):
             batch = _drawn(self.data, indices, self.net)
-            if self.augment:
-                first, *others = batch.inputs
-                batch = Batch((self.change(first, epoch, step), *others), batch.targets)
-            yield batch
+            first, *others = batch.inputs
+            yield Batch((self.change(first, indices, epoch, step), *others), batch.targets)
 
-    def change(self, things: Tensor, epoch: int, step: int) -> Tensor:
+    def change(self, things: Tensor, samples: Tensor, epoch: int, step: int) -> Tensor:
         """Augment a batch of one input.
 
         Args:
             things: `[b ...]`; images as bytes.
+            samples: their indices in the data, `[b]`.
             epoch: index of the epoch, from 0.
             step: index of the batch in it, from 0.
 
         Returns:
-            The changed batch, on the same device.
+            The changed batch, on the same device; without augmentations the batch itself.
         """
+        if self._flip is not None:
+            things = self._flip(things, samples, epoch)
+        if not self.augment:
+            return things
         own = (self.processes.rank,) if self.processes.rank else ()
         seed = seed_of(self.recipe.seed, epoch, step, *own)
         return augmented(things.cpu(), self.augment, self.data.specs[0], seed).to(things.device)
@@ -425,15 +436,15 @@ class ImageBatches(DatasetBatches):
         parts = self.indices(epoch, skip)
         order, size = torch.cat(parts) if parts else torch.empty(0), len(parts[0]) if parts else 1
         for step, (pixels, labels) in enumerate(self.images.pixel_batches(order, size), start=skip):
-            if self.augment:
-                pixels = self.change(pixels, epoch, step)
+            pixels = self.change(pixels, parts[step - skip], epoch, step)
             yield Batch((to_spec(pixels.to(device), spec),), labels.to(device))
 
 
 class LoaderBatches(BatchSource):
     """Yield the batches of a DataLoader.
 
-    To resume in the middle of an epoch, the batches before are drawn again and dropped.
+    To resume in the middle of an epoch, the batches before are drawn again and dropped. Images whose values
+    are out of the spec's range, such as those that were normalised already, are warned of once.
 
     Args:
         loader: sized iterable of batches (see `as_batch`).
@@ -446,7 +457,7 @@ class LoaderBatches(BatchSource):
     uses_global_rng = True
 
     def __init__(self, loader: Any, net: Net) -> None:
-        self.loader, self.net = loader, net
+        self.loader, self.net, self.looked = loader, net, False
         self.steps = len(cast(Sized, loader))
         if isinstance(getattr(loader, "sampler", None), DistributedSampler):
             raise UsageError(
@@ -465,7 +476,22 @@ class LoaderBatches(BatchSource):
     def batches(self, epoch: int, skip: int) -> Iterator[Batch]:
         for number, loaded in enumerate(self.loader):
             if number >= skip:
-                yield as_batch(loaded, self.net)
+                batch = as_batch(loaded, self.net)
+                self._look_at(batch)
+                yield batch
+
+    def _look_at(self, batch: Batch) -> None:
+        """Warn of images out of the spec's range, in the first batch that there is."""
+        if self.looked:
+            return
+        self.looked = True
+        for images, spec in zip(batch.inputs, self.net.input_specs, strict=False):
+            if spec.kind != "image" or not images.is_floating_point() or not bool(images.isfinite().all()):
+                continue
+            try:
+                require_range(images, spec, images)
+            except DataError as error:
+                warnings.warn(f"The loader: {error}", PictureWarning, stacklevel=2)
 
     @override
     def example(self) -> Batch:

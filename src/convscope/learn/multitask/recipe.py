@@ -127,6 +127,8 @@ class MultitaskRecipe(TaskRecipe):
             raise Conflict(
                 "a table [[outputs]] for each output, in a TOML file for --config",
                 received="no [[outputs]]",
+                hint='Write into the file: [[outputs]], and below it name = "NAME"; '
+                "convscope recipes two-outputs shows a whole one.",
             )
         _refuse_twice("inputs", [part.name for part in self.inputs])
         _refuse_twice("outputs", [part.name for part in self.outputs])

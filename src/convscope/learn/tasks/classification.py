@@ -14,11 +14,12 @@ from typing_extensions import override
 from convscope.errors import DataError, UsageError
 from convscope.learn.batches.class_balance import balanced_weights, class_counts, is_imbalanced
 from convscope.learn.batches.source import BatchSource, make_batches, seed_of
+from convscope.learn.optimization.projections import limit_norm, normalizable, normalize_filters
 from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights, Sampler
 from convscope.learn.tasks.classifiers.averaged_views import AveragedViews
 from convscope.learn.tasks.classifiers.calibration import fit_temperature
 from convscope.learn.tasks.classifiers.classifier_head import ClassifierHead, read_head
-from convscope.learn.tasks.classifiers.whitening import whiten_first_conv
+from convscope.learn.tasks.classifiers.initialization import dirac_init, whiten_first_conv
 from convscope.learn.tasks.evaluation import (
     Evaluation,
     check_labels,
@@ -47,7 +48,7 @@ TTA = MetricSpec(
     "tta_accuracy", "accuracy of six views", ".2%", higher_is_better=True, low=0, high=1, optional=True
 )
 """Accuracy of the mean answer to `AveragedViews`, measured at the end alone: it takes six times as long."""
-WITHOUT_ARGUMENT = ("max_norm", "whiten_first_conv", "tta")
+WITHOUT_ARGUMENT = ("max_norm", "normalize_filters", "dirac_init", "whiten_first_conv", "tta")
 """Settings of a recipe that are attributes of the task, not arguments."""
 
 
@@ -72,6 +73,12 @@ class Classification(Task):
     Attributes:
         max_norm: largest L2 norm of the weights of each output of the last layer (Srivastava et al. 2014,
             Dropout, section 5.1); None for any, as without a recipe that has it.
+        normalize_filters: whether the filters of each convolution without a bias are scaled to a root mean
+            square norm of 1 after every step (Jordan 2024, airbench94 with Muon): with a batch normalization
+            after it their norm has no effect on the output, but the larger it is, the less a step of the
+            optimizer turns them. False without a recipe that has it.
+        dirac_init: whether convolutions begin as the identity of their channels; False without a recipe that
+            has it.
         whiten_first_conv: whether the first convolution begins as one that whitens the patches of the
             training images; False without a recipe that has it.
         tta: whether the last test also averages over views of each image; False without a recipe that has it.
@@ -92,6 +99,8 @@ class Classification(Task):
     head: ClassifierHead
     weight: Tensor | None = None
     max_norm: float | None = None
+    normalize_filters: bool = False
+    dirac_init: bool = False
     whiten_first_conv: bool = False
     tta: bool = False
     _last = True
@@ -166,7 +175,7 @@ class Classification(Task):
         _check_classes(data, names)
         first = replace(net.output_spec, classes=names, temperature=1.0)
         net = replace(net, output_specs=(first, *net.output_specs[1:]))
-        hint = _chain_hint(recipe, len(names))
+        hint = _chain_hint(recipe, len(names)) or _fresh_head_hint(recipe, net)
         self.head = read_head(net, len(names), getattr(data, "name", "the data"), hint)
         counts = class_counts(data, names)
         if self.class_weights == "balanced":
@@ -183,6 +192,12 @@ class Classification(Task):
         self.probe.begin(net, data)
         self._limited = None if self.max_norm is None else find_head(net).path
         self._epochs, self._last = getattr(recipe, "epochs", 1), True
+        if self.normalize_filters and not normalizable(net.module):
+            raise UsageError(
+                "convolutions without a bias, whose filters are normalized",
+                received=f"{net.name}, which has none",
+                hint="Leave out --normalize-filters, or write conv 64 3x3 bias=false, batchnorm2d.",
+            )
         if self.tta and net.input_spec.kind != "image":
             raise UsageError(
                 "tta with a network of images, which are shifted and mirrored",
@@ -193,7 +208,9 @@ class Classification(Task):
 
     @override
     def initialize(self, net: Net, data: Any, recipe: Any) -> None:
-        """Let the first convolution whiten the patches of the training images, where asked for."""
+        """Set convolutions to identities, and the first to one that whitens patches, where asked for."""
+        if self.dirac_init:
+            dirac_init(net)
         if self.whiten_first_conv:
             whiten_first_conv(net, data, seed_of(recipe.seed, "whitening"))
 
@@ -257,14 +274,11 @@ class Classification(Task):
 
     @override
     def after_update(self, net: Net) -> None:
-        """Shorten the weights of each output of the last layer to `max_norm`, where one is given."""
-        if self.max_norm is None or self._limited is None:
-            return
-        weight = net.module.get_parameter(f"{self._limited}.weight")
-        with torch.no_grad():
-            norms = torch.linalg.vector_norm(weight.flatten(1), dim=1)
-            factors = (self.max_norm / norms.clamp_min(1e-12)).clamp_max(1.0)
-            weight.mul_(factors.view(-1, *[1] * (weight.dim() - 1)))
+        """Limit the norms of the last layer's weights, and normalize filters, where asked for."""
+        if self.max_norm is not None and self._limited is not None:
+            limit_norm(net.module.get_parameter(f"{self._limited}.weight"), self.max_norm)
+        if self.normalize_filters:
+            normalize_filters(net.module)
 
     @property
     @override
@@ -277,6 +291,14 @@ class Classification(Task):
         if self.layer_decay == 1:
             return {}
         return layer_lr_scales(net, self.layer_decay, find_head(net).path)
+
+    @override
+    def output_weights(self, net: Net) -> Iterable[nn.Parameter]:
+        """Return the parameters of the head, where the network has one that can be found."""
+        try:
+            return find_head(net).layer.parameters()
+        except UsageError:
+            return ()
 
     @override
     def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:
@@ -491,6 +513,20 @@ def _chain_hint(recipe: Any, classes: int) -> str:
         said, layers = "The last layer is missing", [*layers, *flat, f"dense {classes}"]
     command = recipe.model_copy(update={"network": ", ".join(layers)}).command()
     return f"{said}, with one output for each class: {command}"
+
+
+def _fresh_head_hint(recipe: Any, net: Net) -> str:
+    """Return the next step where a network that has learned has outputs for other classes than the data's."""
+    if net.source.weights == "none":
+        return ""
+    data, name = str(getattr(recipe, "data", "")), net.name
+    if getattr(recipe, "network", "") != name or not Path(data).exists():
+        data, name = "DATA", "NETWORK"
+    data = shlex.quote(data)
+    return (
+        f"Train it with a last layer for these classes: convscope train {data} --from {name}; in Python, "
+        "train what nets.replace_head(net, classes) returns."
+    )
 
 
 def _check_classes(data: Any, names: Sequence[str]) -> None:

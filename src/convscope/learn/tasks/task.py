@@ -208,6 +208,17 @@ class Task(ABC):
         """
         return {}
 
+    def output_weights(self, net: Net) -> Iterable[nn.Parameter]:
+        """Return the parameters of the last layer, which Muon leaves to AdamW.
+
+        Args:
+            net: network to train.
+
+        Returns:
+            Parameters of the network. By default none.
+        """
+        return ()
+
     def learning_rate(self, recipe: Any, max_lr: float, step: int, steps: int) -> float:
         """Return the learning rate of a step: by default the recipe's schedule over the whole training.
 
@@ -303,7 +314,8 @@ class Task(ABC):
     def after_update(self, net: Net) -> None:  # noqa: B027  # most tasks need nothing
         """Change weights after a step of an optimizer, such as to project them. By default nothing is done.
 
-        What is frozen is restored afterwards.
+        Parameters that are frozen as a whole have `requires_grad` False meanwhile, and must be left as they
+        are; elements frozen in others are restored afterwards.
 
         Args:
             net: network to train.

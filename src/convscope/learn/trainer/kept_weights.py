@@ -194,25 +194,30 @@ def deciding_loss(epochs: Sequence[Epoch], metric: MetricSpec) -> str:
 
 @dataclass(frozen=True)
 class FewToChooseBy:
-    """State that few samples choose the epoch whose weights a run keeps.
+    """State that few samples choose the epoch whose weights a run keeps, or the temperature of its output.
 
     Attributes:
         count: number of samples of the validation part, 1 to `FEW - 1`.
         points: percentage points of the metric that each of them is worth; None for a metric of which that
             cannot be said.
         share: the `validation_split` that would hold out about `FEW`; None where none can.
+        fitted: whether they choose the temperature alone.
     """
 
     count: int
     points: float | None
     share: float | None
+    fitted: bool = False
 
     @property
     def text(self) -> Mapping[str, str]:
         """How many choose, what each is worth, and what helps, by language (`en`, `zh`)."""
-        en = f"The epoch to keep is chosen by {counted(self.count, 'validation sample')}"
-        zh = f"保留哪一轮由 {self.count} 个验证样本决定"
-        if self.points is not None:
+        chosen = ("The epoch to keep is chosen by", "保留哪一轮由", "--patience")
+        if self.fitted:
+            chosen = ("The temperature of the calibration is fitted on", "校准的温度由", "--calibrate")
+        en = f"{chosen[0]} {counted(self.count, 'validation sample')}"
+        zh = f"{chosen[1]} {self.count} 个验证样本决定"
+        if self.points is not None and not self.fitted:
             en += f", each worth {self.points:.3g} percentage points"
             zh += f"，每个样本相当于 {self.points:.3g} 个百分点"
         more = ("take more samples", "增加样本")
@@ -220,18 +225,18 @@ class FewToChooseBy:
             split = f"--validation-split {self.share:g}"
             more = (f"hold out more of them ({split})", f"留出更多样本（{split}）")
         return {
-            "en": f"{en}: that is little more than chance. To mend it, {more[0]}, or leave --patience out.",
-            "zh": f"{zh}：这样的选择与偶然相差无几。请{more[1]}，或去掉 --patience。",
+            "en": f"{en}: that is little more than chance. To mend it, {more[0]}, or leave {chosen[2]} out.",
+            "zh": f"{zh}：这样的选择与偶然相差无几。请{more[1]}，或去掉 {chosen[2]}。",
         }
 
 
 def few_to_choose_by(
     recipe: TrainRecipe, train: Any, validation: Any, metric: MetricSpec
 ) -> FewToChooseBy | None:
-    """Return whether few samples choose the epoch that a training keeps.
+    """Return whether few samples choose the epoch that a training keeps, or the temperature of its output.
 
     Args:
-        recipe: recipe with `patience`.
+        recipe: recipe with `patience`, and with `calibrate` where its task has it.
         train: what is learned from, without the validation part.
         validation: the validation part.
         metric: the task's primary metric.
@@ -239,13 +244,15 @@ def few_to_choose_by(
     Returns:
         What was found; None where `FEW` or more choose, or none, or where their number is not known.
     """
-    if recipe.patience is None or not isinstance(validation, Dataset) or not 0 < len(validation) < FEW:
+    fitted = recipe.patience is None
+    chooses = getattr(recipe, "calibrate", False) if fitted else True
+    if not chooses or not isinstance(validation, Dataset) or not 0 < len(validation) < FEW:
         return None
     count = len(validation)
     points = 100 / count if metric.name == "accuracy" else None
     every = count + len(train) if isinstance(train, Dataset) else count
     share = math.ceil(100 * FEW / every) / 100
-    return FewToChooseBy(count, points, share if share <= LARGEST_SHARE else None)
+    return FewToChooseBy(count, points, share if share <= LARGEST_SHARE else None, fitted)
 
 
 def _rank(epoch: Epoch, metric: MetricSpec) -> tuple[float, float] | None:

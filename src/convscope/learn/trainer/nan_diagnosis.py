@@ -1,6 +1,7 @@
 """Diagnosis of a loss, weight or activation that is NaN or infinite."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,16 +11,39 @@ from convscope.nets import Net
 from convscope.nets.activations.tree import tree_leaves
 from convscope.worlds import Batch
 
+MODERATE = 0.1
+"""Highest learning rate that is suggested after NaN: a tenth of an absurd one is absurd."""
 
-def nan_diagnosis(
-    net: Net,
-    batch: Batch,
-    run: Callable[[], object],
-    when: str,
-    lr: float,
-    precision: str,
-    lr_flag: str = "--lr",
-) -> TrainingError:
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """A step of a training, as errors name it.
+
+    Attributes:
+        epoch: counted from 1.
+        number: of the step in its epoch, counted from 1.
+        lr: its learning rate.
+        precision: `fp32`, `bf16` or `fp16`.
+        lr_flag: the flag of the highest learning rate, for hints.
+    """
+
+    epoch: int
+    number: int
+    lr: float
+    precision: str
+    lr_flag: str = "--lr"
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch}, step {self.number}, learning rate {self.lr:.3g}, {self.precision}"
+
+    @property
+    def hint(self) -> str:
+        """What helps against losses and weights that are not finite, without the full stop."""
+        lower = min(self.lr / 10, MODERATE)
+        return f"Begin again with a lower learning rate ({self.lr_flag} {lower:.2g}), or --clip 1"
+
+
+def nan_diagnosis(net: Net, batch: Batch, run: Callable[[], object], step: TrainingStep) -> TrainingError:
     """Find what first was NaN or infinite, after a batch whose loss is.
 
     In this order: the inputs and targets, the weights, the activations of the layers as they run.
@@ -28,21 +52,15 @@ def nan_diagnosis(
         net: network in the state in which the batch was computed.
         batch: the batch, as it went into the network.
         run: computes the losses of the batch again.
-        when: epoch and step, for the message.
-        lr: learning rate of the step, for the message.
-        precision: of the training: `fp32`, `bf16` or `fp16`.
-        lr_flag: the flag of the highest learning rate, for the hint.
+        step: the step of the batch.
 
     Returns:
         The error to raise, with cause and hint.
     """
-    hint = f"Begin again with a lower learning rate ({lr_flag} {lr / 10:.2g}), or --clip 1"
-    hint += "." if precision == "fp32" else ", or --precision fp32."
-    where = f"at {when}, learning rate {lr:.3g}, {precision}"
     if not all(bool(torch.isfinite(x).all()) for _, x in tree_leaves((batch.inputs, batch.targets))):
         return TrainingError(
             "finite numbers in the data",
-            received=f"NaN or infinity in a batch {where}",
+            received=f"NaN or infinity in a batch at {step}",
             hint="Look at how the samples are made: a division by zero, a logarithm of zero.",
         )
     broken = [name for name, p in net.module.named_parameters() if not bool(torch.isfinite(p).all())]
@@ -56,7 +74,41 @@ def nan_diagnosis(
         cause = (
             f"{layer} was the first layer with NaN or infinite activations" if layer else "only the loss is"
         )
-    return TrainingError("a finite loss", received=f"{cause}, {where}", hint=hint)
+    hint = step.hint + ("." if step.precision == "fp32" else ", or --precision fp32.")
+    return TrainingError("a finite loss", received=f"{cause}, at {step}", hint=hint)
+
+
+def broken_elsewhere(step: TrainingStep) -> TrainingError:
+    """Return the error for a loss that is NaN or infinite in another of the processes that train together.
+
+    Args:
+        step: the step of the batch.
+
+    Returns:
+        The error to raise.
+    """
+    return TrainingError(
+        "a finite loss",
+        received=f"NaN or infinity in another process, at {step}",
+        hint=f"That process says where it began. {step.hint}.",
+    )
+
+
+def broken_state(where: str, step: TrainingStep) -> TrainingError:
+    """Return the error for weights, entries of an optimizer or sums that are NaN or infinite.
+
+    Args:
+        where: which of them.
+        step: the last step done.
+
+    Returns:
+        The error to raise.
+    """
+    return TrainingError(
+        "finite numbers in weights and optimizer",
+        received=f"NaN or infinity in {where}, {step}",
+        hint=f"{step.hint}.",
+    )
 
 
 def first_broken(module: nn.Module, run: Callable[[], object]) -> str:

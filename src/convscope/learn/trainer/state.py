@@ -221,7 +221,10 @@ class State:
         return cls(_read_tensors(path.parent, document), values)
 
 
-DAMAGED = "The run cannot be continued: start another one."
+DAMAGED = (
+    "The run cannot be continued: start another one. Where it saved a network, from its weights: "
+    "convscope train RUN DATA"
+)
 NEWEST = "Open the newest state instead: 'last' is its checkpoint."
 
 

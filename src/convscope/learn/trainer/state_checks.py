@@ -200,12 +200,13 @@ def _check_entries(
     numbers = [check.integer("moved", index, 0, len(weights) - 1) for index in check.items("moved", moved)]
     if numbers != sorted(set(numbers)) or (numbers and not done):
         raise ValueError(f"moved: {check.shown(numbers)} after {done} steps")
-    kinds = {_kind(weight): _entry_kinds(recipe, *_kind(weight)) for weight in weights}
-    wanted = {f"{k}/{entry}" for k in numbers for entry in kinds[_kind(weights[k])]}
+    kinds = [_kind(weight, group) for group in optimizer.param_groups for weight in group["params"]]
+    entries = {kind: _entry_kinds(recipe, *kind) for kind in set(kinds)}
+    wanted = {f"{k}/{entry}" for k in numbers for entry in entries[kinds[k]]}
     _check_names(f"optimizer/{name}", tensors, wanted)
     for k in numbers:
         weight = weights[k]
-        for entry, (like, dtype) in kinds[_kind(weight)].items():
+        for entry, (like, dtype) in entries[kinds[k]].items():
             label = f"optimizer/{name}/{k}/{entry}"
             found = _check_tensor(label, tensors[f"{k}/{entry}"], tuple(weight.shape) if like else (), dtype)
             _check_finite(label, found)
@@ -215,12 +216,17 @@ def _check_entries(
                 raise ValueError(f"{label}: a count from 1 to {done} was expected, not {float(found):g}")
 
 
-def _kind(weight: Tensor) -> tuple[torch.dtype, int]:
-    """Return what decides which entries an optimizer keeps for a weight: dtype, and 1 axis or more (2)."""
-    return weight.dtype, min(2, max(1, weight.ndim))
+def _kind(weight: Tensor, group: Mapping[str, Any]) -> tuple[torch.dtype, int, bool]:
+    """Return what decides which entries an optimizer keeps for a weight.
+
+    They are dtype, 1 axis or more (2), and whether Muon leaves it to AdamW.
+    """
+    return weight.dtype, min(2, max(1, weight.ndim)), group["adamw"]
 
 
-def _entry_kinds(recipe: TrainRecipe, dtype: torch.dtype, axes: int) -> dict[str, tuple[bool, torch.dtype]]:
+def _entry_kinds(
+    recipe: TrainRecipe, dtype: torch.dtype, axes: int, adamw: bool
+) -> dict[str, tuple[bool, torch.dtype]]:
     """Return the entries that this optimizer keeps for a weight: name, whether of its shape, and dtype.
 
     They are found by one step of the same optimizer on a few numbers, so they are right for this version of
@@ -228,7 +234,7 @@ def _entry_kinds(recipe: TrainRecipe, dtype: torch.dtype, axes: int) -> dict[str
     """
     probe = nn.Parameter(torch.zeros((2,) * axes, dtype=dtype))
     probe.grad = torch.zeros_like(probe)
-    trial = make_optimizer([probe], recipe)
+    trial = make_optimizer([probe], recipe, output_weights=[probe] if adamw else ())
     trial.step()
     found = {name: value for name, value in trial.state[probe].items() if isinstance(value, Tensor)}
     return {name: (value.shape == probe.shape, value.dtype) for name, value in found.items()}

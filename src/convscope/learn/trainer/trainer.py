@@ -5,7 +5,6 @@ Printing, plotting and saving are left to whoever iterates.
 
 import contextlib
 import math
-import re
 import time
 from collections.abc import Iterator, Sized
 from dataclasses import asdict, replace
@@ -19,9 +18,9 @@ from convscope.errors import DataError, GraphError, TrainingError, UsageError
 from convscope.learn.batches.holdout import with_validation
 from convscope.learn.batches.source import seed_of
 from convscope.learn.optimization.clipping import clip_gradients, clips
-from convscope.learn.optimization.optimizers import make_optimizer
+from convscope.learn.optimization.optimizers import make_optimizers
 from convscope.learn.optimization.rates import LearningRates, read_changes
-from convscope.learn.recipe import ClassificationRecipe, TrainRecipe
+from convscope.learn.recipe import ClassificationRecipe, TrainRecipe, with_settings
 from convscope.learn.tasks.registry import resolve_task
 from convscope.learn.tasks.task import EvalResult, StepOutput, Task
 from convscope.learn.trainer.distributed import join
@@ -31,7 +30,14 @@ from convscope.learn.trainer.freezing.records import position
 from convscope.learn.trainer.freezing.resolving import RUNNING
 from convscope.learn.trainer.gradients import BatchGradients, BatchLoss
 from convscope.learn.trainer.kept_weights import KeptWeights
-from convscope.learn.trainer.nan_diagnosis import nan_diagnosis, not_finite, one_value
+from convscope.learn.trainer.nan_diagnosis import (
+    TrainingStep,
+    broken_elsewhere,
+    broken_state,
+    nan_diagnosis,
+    not_finite,
+    one_value,
+)
 from convscope.learn.trainer.rng import Randomness
 from convscope.learn.trainer.state import State, moved, restore, state_tensors
 from convscope.learn.trainer.state_checks import Expected, check_state
@@ -42,7 +48,6 @@ from convscope.worlds import Batch
 
 PROGRESS_INTERVAL = 0.3
 """Seconds between two `TrainProgress`."""
-OPTIMIZER_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class Trainer:
@@ -167,23 +172,8 @@ class Trainer:
         self.parameters = {
             name: list(parameters) for name, parameters in self.task.optimizers(self.net, self.recipe).items()
         }
-        for name in self.parameters:
-            if not OPTIMIZER_NAME.fullmatch(name):
-                raise UsageError(
-                    "names of optimizers of lower-case letters, digits and _",
-                    received=name,
-                    hint="For example: {'generator': ..., 'critic': ...}",
-                )
-        if not self.parameters:
-            raise UsageError(
-                "a task with an optimizer",
-                received=self.recipe.task,
-                hint="Let Task.optimizers return at least one list of parameters by name.",
-            )
-        scales = self.task.lr_scales(self.net, self.recipe)
-        self.optimizers = {
-            name: make_optimizer(ps, self.recipe, scales) for name, ps in self.parameters.items()
-        }
+        scales, last = self.task.lr_scales(self.net, self.recipe), self.task.output_weights(self.net)
+        self.optimizers = make_optimizers(self.parameters, self.recipe, scales, last)
 
     def __iter__(self) -> Iterator[TrainProgress | Epoch]:
         with self._training_mode():
@@ -427,13 +417,13 @@ class Trainer:
 
     def _train_step(self, batch: Batch) -> None:
         """Take the steps of one batch, one for each loss of the task, and add up the metrics."""
-        lr = self.rates.set(self._steps_done)
+        self.rates.set(self._steps_done)
         (size,) = self.processes.totals(batch.size)
         parts = batch.split(self.recipe.gradient_accumulation_steps)
         self._losses = []
         for found in self.gradients.losses(parts, size, self._outputs):
             if batch.device.type == "cpu" and not math.isfinite(found.loss.item()):
-                raise self._loss_error(batch, lr, elsewhere=found.finite_here)
+                raise self._loss_error(batch, elsewhere=found.finite_here)
             self._update(found)
             self._losses.append(found.loss)
             self._sums += found.sums.to(self._sums)
@@ -441,7 +431,7 @@ class Trainer:
         self.processes.average_statistics(self.net.module, RUNNING)
         on_device = batch.device.type != "cpu"
         if on_device and self.step % 50 == 0 and not bool(torch.isfinite(self._sums).all()):
-            raise self._loss_error(batch, lr)
+            raise self._loss_error(batch)
 
     def _update(self, found: BatchLoss) -> None:
         """Clip the gradients of one loss, and let its optimizer take a step."""
@@ -472,35 +462,20 @@ class Trainer:
     def _scheduled_rate(self, max_lr: float, step: int) -> float:
         return self.task.learning_rate(self.recipe, max_lr, step, self.batch_source.steps)
 
-    def _loss_error(self, batch: Batch, lr: float, *, elsewhere: bool = False) -> Exception:
+    def _loss_error(self, batch: Batch, *, elsewhere: bool = False) -> TrainingError:
         """Return the error for a batch whose loss is not finite, with the layer where that began."""
-        when = f"epoch {self.epoch + 1}, step {self.step + 1}"
+        step = self._training_step(self.step + 1)
         if elsewhere:
-            return TrainingError(
-                "a finite loss",
-                received=f"NaN or infinity in another process, at {when}, learning rate {lr:.3g}",
-                hint="That process says where it began. Begin again with a lower learning rate "
-                f"({self.task.lr_flag} {lr / 10:.2g}), or --clip 1.",
-            )
-        return nan_diagnosis(
-            self.net,
-            batch,
-            lambda: list(self._outputs(batch)),
-            when,
-            lr,
-            self.execution.precision,
-            self.task.lr_flag,
-        )
+            return broken_elsewhere(step)
+        return nan_diagnosis(self.net, batch, lambda: list(self._outputs(batch)), step)
 
     def _state_error(self, where: str) -> TrainingError:
         """Return the error for weights, optimizer or sums that are not finite."""
-        lr = self.rates.current
-        return TrainingError(
-            "finite numbers in weights and optimizer",
-            received=f"NaN or infinity in {where}, epoch {self.epoch + 1}, step {self.step}, "
-            f"learning rate {lr:.3g}, {self.execution.precision}",
-            hint=f"Begin again with a lower learning rate ({self.task.lr_flag} {lr / 10:.2g}), or --clip 1.",
-        )
+        return broken_state(where, self._training_step(self.step))
+
+    def _training_step(self, number: int) -> TrainingStep:
+        precision, lr_flag = self.execution.precision, self.task.lr_flag
+        return TrainingStep(self.epoch + 1, number, self.rates.current, precision, lr_flag)
 
     def _progress(self) -> TrainProgress:
         return TrainProgress(
@@ -574,10 +549,11 @@ def iter_train(
     *,
     task: Task | None = None,
     validation: Any = None,
+    **settings: Any,
 ) -> Trainer:
     """Train a network, as an iterator of `TrainProgress` and `Epoch`.
 
-    For example: `for event in iter_train(net, digits.train(), digits.test()): ...`
+    For example: `for event in iter_train(net, digits.train(), digits.test(), epochs=3): ...`
 
     Args:
         net: its weights are changed.
@@ -588,6 +564,7 @@ def iter_train(
         task: defines losses, metrics and optimizers; the recipe's, if left out.
         validation: what to choose the best epoch by; by default a part held out of `train`, where the recipe
             asks for one.
+        **settings: fields of the recipe's schema, in place of the recipe's own.
 
     Returns:
         A `Trainer`, which can also be paused, stored and resumed, and freeze and thaw parts of the network.
@@ -596,4 +573,4 @@ def iter_train(
         UsageError: network and data do not fit each other.
         DataError: there is no data.
     """
-    return Trainer(net, train, test, recipe, task=task, validation=validation)
+    return Trainer(net, train, test, with_settings(recipe, settings), task=task, validation=validation)

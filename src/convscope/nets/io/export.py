@@ -24,8 +24,7 @@ from convscope.errors import ConvscopeError, MissingError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.nets.activations.freezing import frozen
 from convscope.nets.activations.tree import tree_leaves
-from convscope.nets.io.loading import NetLike, as_net
-from convscope.nets.network import Net, is_out_of_memory
+from convscope.nets.network import Net, is_out_of_memory, takes_network
 from convscope.recipe import versions
 from convscope.recipe.result import Result
 from convscope.system.files import create_file
@@ -100,8 +99,9 @@ def _statistics(spec: TensorSpec) -> tuple[Tensor, Tensor] | None:
     return torch.tensor(spec.mean).view(shape), torch.tensor(spec.std).view(shape)
 
 
+@takes_network
 def export(
-    net: NetLike,
+    net: Net,
     path: str | os.PathLike[str],
     *,
     format: str | None = None,
@@ -137,7 +137,6 @@ def export(
     place = Path(path)
     format = format or _format_of(place)
     _check(place, format)
-    net = as_net(net)
     metadata = _metadata(net, recipe)
     draw = torch.Generator().manual_seed(seed)
     batches = [[_random(spec, size, draw) for spec in net.input_specs] for size in BATCHES]

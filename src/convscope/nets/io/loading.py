@@ -9,11 +9,11 @@ from pathlib import Path
 
 from torch import nn
 
-from convscope.errors import UsageError, nearest
+from convscope.errors import UsageError, nearest, similar
 from convscope.graph.spec import OutputSpec
 from convscope.nets.io.graph_module import build
 from convscope.nets.io.weights import load_weights, read_weights
-from convscope.nets.network import EXAMPLE_SPEC, Net, Source
+from convscope.nets.network import Net, Source, no_network
 from convscope.nets.zoo import ZOO
 from convscope.nets.zoo.entry import ZooEntry
 
@@ -48,9 +48,7 @@ def load(
         DataError: the folder or file is damaged, or its weights do not fit.
     """
     if not isinstance(ref, str | PathLike):
-        if isinstance(ref, nn.Module):
-            as_net(ref)  # says how to wrap it
-        raise _no_name(ref)
+        raise no_network(ref)
     name = fspath(ref)
     file = _file(weights)
     wanted = None if file or weights is None else str(weights)
@@ -60,43 +58,6 @@ def load(
         net.source = _with_weights(net.source, str(file))
     net.module.eval()
     return net
-
-
-NetLike = Net | str | PathLike[str] | nn.Module
-"""What a person has of a network: one that is loaded or wrapped, or what `load` takes."""
-
-
-def as_net(net: NetLike) -> Net:
-    """Return a network, or load the one of a name or folder, with the weights that ship.
-
-    Args:
-        net: a network, or what `load` takes.
-
-    Returns:
-        The network; the same object if it was one.
-
-    Raises:
-        UsageError: nothing has that name, or it is a module, which says nothing of its input.
-    """
-    if isinstance(net, Net):
-        return net
-    if isinstance(net, str | PathLike):
-        return load(net)
-    if isinstance(net, nn.Module):
-        raise UsageError(
-            "a network with a specification of its input",
-            received=f"the module {type(net).__name__}",
-            hint=f"If it was trained as torchvision's are: convscope.wrap(module, convscope.{EXAMPLE_SPEC}).",
-        )
-    raise _no_name(net)
-
-
-def _no_name(net: object) -> UsageError:
-    return UsageError(
-        "a network: its name, its folder, or what load and wrap return",
-        received=type(net).__name__,
-        hint="For example: convscope.load('digits'); convscope nets lists the names.",
-    )
 
 
 def is_network(ref: str) -> bool:
@@ -235,6 +196,8 @@ def _unknown(name: str) -> UsageError:
         hint = "That is a file: the network comes first, then the picture."
     elif name and _exists(Path(name)):
         hint = f"That folder holds no {DESCRIPTION}: it is no saved network."
+    elif name.startswith(("/", "./", "../", "~")) or ("/" in name and _exists(Path(name).parent)):
+        hint = _near(Path(name))
     elif close.startswith("Did"):
         hint = close
     else:
@@ -242,3 +205,12 @@ def _unknown(name: str) -> UsageError:
             f"There are: {', '.join((*ZOO, LITE))}, torchvision/<name>, timm/<name>, {HUB}..., or a folder."
         )
     return UsageError("the name of a network, or the folder of a saved one", received=repr(name), hint=hint)
+
+
+def _near(place: Path) -> str:
+    """Return the next step for a folder that is missing: one beside it of a similar name."""
+    beside = [path.name for path in place.parent.iterdir() if path.is_dir()] if place.parent.is_dir() else []
+    close = similar(place.name, beside)
+    if close:
+        return f"There is no such folder. Did you mean {place.parent / close[0]}?"
+    return "There is no such folder. convscope runs lists trainings, convscope nets networks by name."

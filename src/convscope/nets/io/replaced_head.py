@@ -205,8 +205,14 @@ def replace_head(net: Net, classes: Sequence[str], *, seed: int | None = None) -
         The network, which `save` and `load` know where it came from torchvision, timm or this package.
 
     Raises:
-        UsageError: the network ends otherwise.
+        UsageError: the network ends otherwise, or the classes are not names.
     """
+    if isinstance(classes, str | int):
+        raise UsageError(
+            "the names of the classes, in order",
+            received=repr(classes),
+            hint="For example: replace_head(net, classes=('ant', 'bee')); a data set's are data.classes.",
+        )
     head = find_head(net)
     outputs = (OutputSpec("logits", tuple(classes)), *net.output_specs[1:])
     if isinstance(net.module, GraphModule):

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from convscope.errors import UsageError
-from convscope.nets import Net, NetLike, as_net, frozen, resolve, takes_network
+from convscope.nets import Net, frozen, resolve, takes_network
 from convscope.recipe.result import Result
 from convscope.see.activation_atlas.class_attribution import vectors_to_logits
 from convscope.see.activation_atlas.layout import check, embed_2d
@@ -151,7 +151,8 @@ class Atlas(Result):
         return len(self.cells)
 
 
-def atlas(net: NetLike, layer: str, data: DataLike, **recipe: object) -> Atlas:
+@takes_network
+def atlas(net: Net, layer: str, data: DataLike, **recipe: object) -> Atlas:
     """Compute an activation atlas of a layer.
 
     Activation vectors at random positions of real images are embedded in two dimensions (UMAP or PCA),
@@ -172,7 +173,6 @@ def atlas(net: NetLike, layer: str, data: DataLike, **recipe: object) -> Atlas:
         UsageError: there are too few images, or the layer has no gradient with respect to them.
         ConvscopeError: the layer's activations are NaN or infinite.
     """
-    net = as_net(net)
     data = open_labelled(data, net.input_spec)
     wanted = Recipe.parse({"net": net.name, "layer": layer, "data": data.name, **recipe})
     with frozen(net.module):

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import HookedNet, LayerAddress, Net, NetLike, as_net, read_output, resolve, takes_network
+from convscope.nets import HookedNet, LayerAddress, Net, read_output, resolve, takes_network
 from convscope.recipe.result import Result
 from convscope.see.activation_atlas.layout import check, embed_2d
 from convscope.see.activation_atlas.recipe import EmbedRecipe as Recipe
@@ -75,7 +75,8 @@ class InputEmbedding(Result):
         return len(self.images)
 
 
-def embed_inputs(net: NetLike, layer: str, data: DataLike, **recipe: object) -> InputEmbedding:
+@takes_network
+def embed_inputs(net: Net, layer: str, data: DataLike, **recipe: object) -> InputEmbedding:
     """Embed the inputs of a data set in two dimensions by the activations of a layer.
 
     An input is the mean of each of the layer's feature maps; the directions of these vectors are embedded
@@ -96,7 +97,6 @@ def embed_inputs(net: NetLike, layer: str, data: DataLike, **recipe: object) -> 
         UsageError: there are fewer than 16 inputs, or the network has several.
         ConvscopeError: the layer's activations are NaN or infinite.
     """
-    net = as_net(net)
     data = open_labelled(data, net.input_spec)
     wanted = Recipe.parse({"net": net.name, "layer": layer, "data": data.name, **recipe})
     return last_result(iter_embed_inputs(net, data, wanted), "an embedding")

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import PlaceError, UsageError
-from convscope.nets import Net, NetLike, as_net, describe, frozen, layer_shapes, resolve, takes_network
+from convscope.nets import Net, describe, frozen, layer_shapes, resolve, takes_network
 from convscope.recipe.result import Result
 from convscope.see.activation_atlas.nmf import nmf
 from convscope.see.activation_atlas.recipe import FactorsRecipe as Recipe
@@ -77,8 +77,9 @@ class Factors(Result):
         return len(self.directions)
 
 
+@takes_network
 def factors(
-    net: NetLike, images: InputLike | Sequence[InputLike], layer: str | None = None, **recipe: object
+    net: Net, images: InputLike | Sequence[InputLike], layer: str | None = None, **recipe: object
 ) -> Factors:
     """Factorise a layer's activations for some images (NMF), and synthesise an image for each factor.
 
@@ -97,7 +98,6 @@ def factors(
             gradient with respect to the image.
         ConvscopeError: its activations are NaN or infinite.
     """
-    net = as_net(net)
     several = images if isinstance(images, list | tuple) else [images]
     named = {"net": net.name, "images": [name_of(image) for image in several], "layer": layer}
     wanted = Recipe.parse({**named, **recipe})

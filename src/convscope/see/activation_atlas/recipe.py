@@ -94,7 +94,10 @@ class _ReconstructionRecipe(OnInput):
 
     image: Picture = Field(description="a picture")
     layer: list[LayerName] = Field([], description=_LAYERS)
-    steps: int = Field(256, ge=0, le=1_000_000, description=_STEPS)
+    steps: int = Field(128, ge=0, le=1_000_000, description=_STEPS)
+    lr: float | None = Field(
+        None, gt=0, le=100, description="learning rate; if left out, what suits the kind of input"
+    )
 
 
 class CaricatureRecipe(_ReconstructionRecipe):
@@ -103,8 +106,7 @@ class CaricatureRecipe(_ReconstructionRecipe):
     verb: ClassVar[str] = "caricature"
     only_with: ClassVar[tuple[OnlyWith, ...]] = (_ANGLE_MOVES,)
 
-    lr: float = Field(0.05, gt=0, le=100, description=_RATE)
-    cosine_power: float = Field(1.0, ge=0, le=16, description="how much likeness counts beside strength")
+    cosine_power: float = Field(2.0, ge=0, le=16, description="how much likeness counts beside strength")
 
 
 class InvertRecipe(_ReconstructionRecipe):
@@ -116,9 +118,7 @@ class InvertRecipe(_ReconstructionRecipe):
         OnlyWith("contrast", steps=AtLeast(1)),
     )
 
-    lr: float | None = Field(
-        None, gt=0, le=100, description="learning rate; if left out, what suits the kind of input"
-    )
+    steps: int = Field(256, ge=0, le=1_000_000, description=_STEPS)
     total_variation: float = Field(
         0.3,
         ge=0,

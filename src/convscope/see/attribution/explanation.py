@@ -11,7 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen
+from convscope.nets import LayerAddress, Net, frozen, takes_network
 from convscope.nets.inference.memory import retain_heap
 from convscope.recipe.result import Result
 from convscope.see.attribution.gradients.passes import ordinary, stepped, stored
@@ -107,8 +107,9 @@ class Explanation(Result):
         return self.heatmaps[0]
 
 
+@takes_network
 def explain(
-    net: NetLike,
+    net: Net,
     image: InputLike | Sequence[InputLike],
     method: str | Method = "gradcam",
     target: Target | Sequence[Target] | None = None,
@@ -149,7 +150,6 @@ def explain(
         PlaceError: a target or layer is not in this network.
         DataError: an input cannot be read or does not fit the network.
     """
-    net = as_net(net)
     task = make_task(net, image, target, wrt=wrt)
     chosen = method_named(method, **settings)
     found = last_result(iter_explain(task, chosen, checks=checks, boxes=boxes), chosen.title)

@@ -18,15 +18,14 @@ from convscope.nets import (
     GraphModule,
     LayerAddress,
     Net,
-    NetLike,
     after_layer,
-    as_net,
     from_vectors,
     front_end,
     frozen,
     layer_shapes,
     record,
     resolve,
+    takes_network,
 )
 from convscope.nets.activations.address import RESULT
 from convscope.nets.activations.classifier_output import read_output, select_output
@@ -306,8 +305,9 @@ class AttributionTask:
         return (found + std * zero.to(found).view(shape),)
 
 
+@takes_network
 def make_task(
-    net: NetLike,
+    net: Net,
     image: InputLike | Sequence[InputLike],
     target: "Target | Sequence[Target] | None" = None,
     *,
@@ -334,7 +334,6 @@ def make_task(
             passes through the layer.
         DataError: an input cannot be read or does not fit the network.
     """
-    net = as_net(net)
     check_differentiable(net)
     with ordinary(), stored(), _watchable(net):
         inputs = _inputs(net, image)
@@ -352,21 +351,25 @@ def make_task(
         inputs = tuple(x.expand(count, *x.shape[1:]) if len(x) == 1 else x for x in inputs)
         wanted = wanted * (count // len(wanted))
         goals, names, classes = zip(*(_resolved(net, one, inputs) for one in wanted), strict=True)
-        task = AttributionTask(net, inputs, goals, names, classes)
-        layer = _layer_named(net, wrt)
-        if layer is None:
-            return task
-        try:
-            return _behind(task, layer)
-        except (UsageError, GraphError):
-            if wrt or net.graph is not None:
-                raise
-            warnings.warn(
-                f"{layer} makes a spectrogram, but what comes after it cannot be run by itself: "
-                "the waveform is explained. --wrt names another layer.",
-                stacklevel=3,
-            )
-            return task
+        return _with_respect_to(AttributionTask(net, inputs, goals, names, classes), wrt)
+
+
+def _with_respect_to(task: AttributionTask, wrt: str | LayerAddress | None) -> AttributionTask:
+    """Return the task with respect to a layer's output; the input where it is named, or no layer will do."""
+    layer = _layer_named(task.net, wrt)
+    if layer is None:
+        return task
+    try:
+        return _behind(task, layer)
+    except (UsageError, GraphError):
+        if wrt or task.net.graph is not None:
+            raise
+        warnings.warn(
+            f"{layer} makes a spectrogram, but what comes after it cannot be run by itself: "
+            "the waveform is explained. --wrt names another layer.",
+            stacklevel=6,  # whoever calls `explain`, which takes a network and calls `make_task`, which does
+        )
+        return task
 
 
 def _layer_named(net: Net, wrt: str | LayerAddress | None) -> LayerAddress | None:

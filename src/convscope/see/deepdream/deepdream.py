@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from convscope.errors import ConvscopeError, DataError, UsageError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, takes_network
+from convscope.nets import LayerAddress, Net, frozen, takes_network
 from convscope.nets.inference.execution import ExecutionConfig
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory import retain_heap
@@ -92,8 +92,9 @@ OnFrame = Callable[[int, DreamResult], None]
 """Called with the number and the result of a frame."""
 
 
+@takes_network
 def dream(
-    net: NetLike,
+    net: Net,
     photo: InputLike,
     *layers: str,
     guide: InputLike | None = None,
@@ -122,7 +123,6 @@ def dream(
         DataError: an image cannot be read, or the mask has other proportions or is 0 everywhere.
         ConvscopeError: the score or the image is NaN or infinite.
     """
-    net = as_net(net)
     files = {"photo": name_of(photo)}
     for name, file in (("guide", guide), ("mask", mask)):
         files |= {name: name_of(file) or name} if file is not None else {}

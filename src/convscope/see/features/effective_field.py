@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import PlaceError
-from convscope.nets import LayerAddress, NetLike, as_net, frozen, resolve
+from convscope.nets import LayerAddress, Net, frozen, resolve, takes_network
 from convscope.recipe.result import Result
 from convscope.see.features.recording import record_float32
 from convscope.see.optimize.gradient_flow import differentiable, no_gradient, require_finite
@@ -68,8 +68,9 @@ class EffectiveReceptiveField(Result):
         return tuple(spans)
 
 
+@takes_network
 def effective_receptive_field(
-    net: NetLike,
+    net: Net,
     place: str | LayerAddress,
     images: InputLike | Sequence[InputLike],
     *,
@@ -98,7 +99,6 @@ def effective_receptive_field(
         UsageError: the place has no gradient with respect to them.
         ConvscopeError: a gradient is NaN or infinite.
     """
-    net = as_net(net)
     (images,) = open_inputs(images, net.input_specs[:1])
     wanted = resolve(net, place, check_position=False)
     total = torch.zeros(images.shape[2:], dtype=torch.float64)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import PlaceError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes, takes_network
+from convscope.nets import LayerAddress, Net, layer_shapes, takes_network
 from convscope.recipe.result import Result
 
 Show = Literal["auto", "colour", "each", "mean"]
@@ -37,7 +37,8 @@ class Filters(Result):
         return self.weights[0, 0].numel() > 1
 
 
-def filters(net: NetLike, place: str | LayerAddress, *, show: Show = "auto") -> Filters:
+@takes_network
+def filters(net: Net, place: str | LayerAddress, *, show: Show = "auto") -> Filters:
     """Return the kernels of a convolution, and images of them.
 
     Args:
@@ -54,7 +55,7 @@ def filters(net: NetLike, place: str | LayerAddress, *, show: Show = "auto") -> 
         PlaceError: there is no such layer, it has no kernels, or `colour` is chosen for kernels that are not
             over three channels.
     """
-    net, place = as_net(net), LayerAddress.parse(place)
+    place = LayerAddress.parse(place)
     weights = _weights(net, place)
     if place.unit is not None:
         if not isinstance(place.unit, int) or place.unit >= len(weights):

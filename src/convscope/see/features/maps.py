@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import DataError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, layer_shapes, record, takes_network
+from convscope.nets import LayerAddress, Net, layer_shapes, record, takes_network
 from convscope.nets.activations.address import RESULT
 from convscope.recipe.result import Result
 from convscope.see.optimize.gradient_flow import require_finite
@@ -17,8 +17,9 @@ from convscope.see.visualization.recipe import LookRecipe
 from convscope.worlds import InputLike, name_of, open_inputs
 
 
+@takes_network
 def activations(
-    net: NetLike, image: InputLike | Sequence[InputLike], places: Sequence[str | LayerAddress]
+    net: Net, image: InputLike | Sequence[InputLike], places: Sequence[str | LayerAddress]
 ) -> dict[str, Tensor]:
     """Record the activation at each place, without gradients.
 
@@ -34,7 +35,6 @@ def activations(
     Raises:
         PlaceError: a place is not in this network.
     """
-    net = as_net(net)
     with torch.no_grad():
         found = record(net, open_inputs(image, net.input_specs), places)
     return {str(place): activation for place, activation in found.items()}
@@ -182,8 +182,9 @@ def standardised(maps: Float[Tensor, "n *size"]) -> Float[Tensor, "n p"]:
     return torch.where(length > 1e-9, flat / length.clamp_min(1e-12), torch.zeros_like(flat))
 
 
+@takes_network
 def feature_maps(
-    net: NetLike, image: InputLike | Sequence[InputLike], places: Sequence[str | LayerAddress] = ()
+    net: Net, image: InputLike | Sequence[InputLike], places: Sequence[str | LayerAddress] = ()
 ) -> Iterator[FeatureMaps]:
     """Iterate over the feature maps of one input, layer by layer.
 
@@ -201,7 +202,6 @@ def feature_maps(
         DataError: the input cannot be read or does not fit, or there are several.
         ConvscopeError: an activation is NaN or infinite; the first layer where it is so is named.
     """
-    net = as_net(net)
     inputs = open_inputs(image, net.input_specs)
     if any(len(x) != 1 for x in inputs):
         raise DataError("one input", received=f"{max(map(len, inputs))} of them", hint="Take one: x[0].")

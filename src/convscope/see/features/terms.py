@@ -13,7 +13,7 @@ from convscope.errors import PlaceError, UsageError
 from convscope.graph.analysis.readers import ACTIVATIONS, NORMALISATIONS, elementwise_readers
 from convscope.graph.graph import Graph
 from convscope.graph.layer import Layer
-from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, layer_shapes, record, resolve
+from convscope.nets import LayerAddress, Net, describe, layer_shapes, record, resolve, takes_network
 from convscope.nets.activations.tree import before, tree_leaves
 from convscope.recipe.result import Result
 from convscope.worlds import InputLike, open_inputs
@@ -78,7 +78,8 @@ class UnitTerms(Result):
         return float(self.products.double().sum())
 
 
-def unit_terms(net: NetLike, image: InputLike | Sequence[InputLike], place: str | LayerAddress) -> UnitTerms:
+@takes_network
+def unit_terms(net: Net, image: InputLike | Sequence[InputLike], place: str | LayerAddress) -> UnitTerms:
     """Return the terms of which one unit's value at one position is made.
 
     The values are those that the layer was given in a forward pass: normalised, where it reads the input.
@@ -96,7 +97,6 @@ def unit_terms(net: NetLike, image: InputLike | Sequence[InputLike], place: str 
         UsageError: the layer is no convolution, dense layer, pooling, batch normalisation or activation
             function, or its weights are computed anew in each pass, so that its value is not this sum.
     """
-    net = as_net(net)
     inputs = open_inputs(image, net.input_specs)
     wanted = resolve(net, place)
     if wanted.unit is None:

@@ -145,16 +145,11 @@ def optimize_input(
         _Replays(steps >= REPLAY_FROM and tiles is None and config.precision == "fp32"),
     )
     optimizer = _optimizer(params, config)
-    schedule, changes = (
-        RedirectSchedule(config.relu_gradient_every),
-        _ChangedImages(len(params), params.parameters[0].device),
-    )
+    schedule = RedirectSchedule(config.relu_gradient_every)
+    changes = _ChangedImages(len(params), params.parameters[0].device)
     for index in range(_checked(steps) + 1):
         if index and index == steps:
-            images, scores, moving = evaluator.without_gradients()
-            if config.optimizer != "lbfgs":  # which undoes such steps
-                evaluator.check(scores, images)
-            yield Step(index, scores, _detached_copy(images, params), moving, changes.known)
+            yield evaluator.last_step(index, changes.known)
             return
         evaluation = evaluator.with_gradients(schedule.mode(index), refuse=index == 0 < steps)
         if index == 0 or (index % CHECK_EVERY == 0 and config.optimizer != "lbfgs"):
@@ -276,6 +271,13 @@ class _Evaluator:
             self.generator.set_state(before)
             moving = moving | nonzero_gradient(self.with_gradients(nullcontext()).input_gradients)
         return images, scores, moving
+
+    def last_step(self, index: int, changed: Tensor) -> Step:
+        """Return the state after the last update, which needs no gradients."""
+        images, scores, moving = self.without_gradients()
+        if self.config.optimizer != "lbfgs":  # which undoes such steps
+            self.check(scores, images)
+        return Step(index, scores, _detached_copy(images, self.params), moving, changed)
 
     def _forward(
         self, *, early: bool = True, refuse: bool = False

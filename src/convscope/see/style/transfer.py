@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import Net, NetLike, as_net, frozen
+from convscope.nets import Net, frozen, takes_network
 from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.inference.memory import retain_heap, trim_heap, used_bytes
@@ -264,8 +264,9 @@ def with_detail_of(
     return (resized(image, size) + DETAIL * detail).clamp(0, 1)
 
 
+@takes_network
 def style_transfer(
-    net: NetLike,
+    net: Net,
     content: InputLike,
     *paintings: InputLike,
     mask: InputLike | None = None,
@@ -298,7 +299,6 @@ def style_transfer(
             has no gradient with respect to them.
         ConvscopeError: a layer's activations are NaN or infinite.
     """
-    net = as_net(net)
     names: dict[str, object] = {"content": name_of(content), "net": net.name}
     names["style"] = [name_of(one) or f"painting {k}" for k, one in enumerate(paintings)]
     if mask is not None:

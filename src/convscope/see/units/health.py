@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, takes_network
+from convscope.nets import LayerAddress, Net, takes_network
 from convscope.recipe.result import Result
 from convscope.see.units.index.build import iter_index_units
 from convscope.see.units.index.unit_index import UnitIndex
@@ -82,8 +82,9 @@ class LayerHealth(Result):
     inactive_share: float
 
 
+@takes_network
 def layer_health(
-    net: NetLike, samples: DataLike, places: Sequence[str | LayerAddress] = (), *, batch: int | None = None
+    net: Net, samples: DataLike, places: Sequence[str | LayerAddress] = (), *, batch: int | None = None
 ) -> tuple[LayerHealth, ...]:
     """Find dead, saturated and redundant units of each layer, in one pass over the samples.
 
@@ -100,7 +101,6 @@ def layer_health(
         PlaceError: a place is not in this network.
         UsageError: there are fewer than two samples, or they do not fit.
     """
-    net = as_net(net)
     samples = open_labelled(samples, net.input_spec)
     if len(samples) < 2:
         raise UsageError(

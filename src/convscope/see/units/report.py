@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convscope.errors import ConvscopeError, PlaceError, UsageError
 from convscope.graph.analysis.receptive_field import Field, receptive_fields
-from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, frozen, resolve, takes_network
+from convscope.nets import LayerAddress, Net, describe, frozen, resolve, takes_network
 from convscope.nets.activations.address import RESULT
 from convscope.recipe.result import Result
 from convscope.see.features.effective_field import EffectiveReceptiveField, effective_receptive_field
@@ -123,8 +123,9 @@ class UnitReport(Result):
     """Words of the largest and of the smallest value, for a unit that reads words."""
 
 
+@takes_network
 def unit_report(
-    net: NetLike,
+    net: Net,
     place: str | LayerAddress,
     data: DataLike,
     *,
@@ -154,7 +155,6 @@ def unit_report(
             has no gradient with respect to the image.
         ConvscopeError: the unit's values are NaN or infinite.
     """
-    net = as_net(net)
     data = open_labelled(data, net.input_spec)
     steps_of = iter_unit_report(net, place, data, index=index, top_k=top_k, steps=steps, seed=seed)
     return last_result(steps_of, "a report on a unit")

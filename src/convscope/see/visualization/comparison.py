@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from convscope.nets import Net, NetLike, as_net, takes_network
+from convscope.nets import Net, takes_network
 from convscope.recipe.result import Result
 from convscope.see.features.batching import iter_batches
 from convscope.see.features.recording import record_float32
@@ -48,8 +48,9 @@ class Comparison(Result):
     percentile: float
 
 
+@takes_network
 def compare_with_data(
-    net: NetLike, made: Visualization, samples: DataLike, *, batch: int = 256
+    net: Net, made: Visualization, samples: DataLike, *, batch: int = 256
 ) -> tuple[Comparison, ...]:
     """Compare each image of a visualization with real inputs, its starting image and uniform noise.
 
@@ -65,7 +66,7 @@ def compare_with_data(
     Returns:
         One comparison for each image, in the order of `made.places`.
     """
-    net, goals = as_net(net), made.goals
+    goals = made.goals
     samples = open_labelled(samples, net.input_spec)
     real = real_scores(net, goals, samples, batch=batch)
     started = clean_scores(net, goals, start_of(net, made))

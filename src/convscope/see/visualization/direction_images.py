@@ -1,11 +1,11 @@
 """Synthesise images for directions in a layer's activation space (activation vectors over its channels)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from convscope.errors import ConvscopeError
@@ -86,48 +86,61 @@ def iter_render_directions(
         vectors, [f"direction {number} of {place}" for number in range(len(vectors))], "directions"
     )
     size = render_size(net, place, render_config.size)
-    transforms = _transforms(size)
     directions = torch.nn.functional.normalize(vectors.double(), dim=1)
-    finished: list[Tensor] = []
-    still: list[int] = []
-    low: list[int] = []
+    batches: list[RenderedDirections] = []
     for first in range(0, len(directions), render_config.batch):
         part = directions[first : first + render_config.batch]
-        goals = [direction(place, vector, cosine_power=render_config.cosine_power) for vector in part]
-        seeds = [seed_of(render_config.seed, place) + first + i for i in range(len(part))]
-        params = (fft_image if size else pixel_image)(net.input_spec, seeds, size=size, device=net.device)
-        images, here, missed, start = None, [], [], None
-        for step in optimize_input(
-            net,
-            per_image(goals),
-            params,
-            steps=render_config.steps,
-            config=_optimizer_config(render_config, size),
-            transforms=transforms,
-            generator=torch.Generator().manual_seed(render_config.seed),
-        ):
-            images = step.images.cpu()
-            share = step.index / max(render_config.steps, 1)
-            start = step.scores if start is None else start
-            if step.index == render_config.steps > 0:
-                here = [first + row for row in (~step.changed).nonzero().flatten().tolist()]
-                failed = step.changed & (step.scores <= start)
-                missed = [first + row for row in failed.nonzero().flatten().tolist()]
+        so_far = batches
+        for share, rendered in _iter_batch(net, place, part, first, render_config, size):
+            so_far = [*batches, rendered]
             yield Progress(
                 (first + len(part) * share) / len(directions),
                 f"{first + len(part)} of {counted(len(directions), 'image')}",
-                partial(_rendered, [*finished, images], (*still, *here), (*low, *missed)),
+                partial(_joined, so_far),
             )
-        if images is not None:
-            finished.append(images)
-            still += here
-            low += missed
+        batches = so_far
 
 
-def _rendered(
-    images: list[Tensor], unmoved: tuple[int, ...], not_raised: tuple[int, ...]
-) -> RenderedDirections:
-    return RenderedDirections(torch.cat(images), unmoved, not_raised)
+def _iter_batch(
+    net: Net,
+    place: LayerAddress,
+    directions: Float[Tensor, "n c"],
+    first: int,
+    render_config: RenderConfig,
+    size: tuple[int, ...],
+) -> Iterator[tuple[float, RenderedDirections]]:
+    """Render some directions, those from the index `first` on; yield the share of the steps done, too."""
+    goals = [direction(place, vector, cosine_power=render_config.cosine_power) for vector in directions]
+    seeds = [seed_of(render_config.seed, place) + first + i for i in range(len(directions))]
+    params = (fft_image if size else pixel_image)(net.input_spec, seeds, size=size, device=net.device)
+    start, unmoved, not_raised = None, (), ()
+    for step in optimize_input(
+        net,
+        per_image(goals),
+        params,
+        steps=render_config.steps,
+        config=_optimizer_config(render_config, size),
+        transforms=_transforms(size),
+        generator=torch.Generator().manual_seed(render_config.seed),
+    ):
+        start = step.scores if start is None else start
+        if step.index == render_config.steps > 0:
+            unmoved = _indices(~step.changed, first)
+            not_raised = _indices(step.changed & (step.scores <= start), first)
+        share = step.index / max(render_config.steps, 1)
+        yield share, RenderedDirections(step.images.cpu(), unmoved, not_raised)
+
+
+def _indices(chosen: Bool[Tensor, " n"], first: int) -> tuple[int, ...]:
+    return tuple(first + row for row in chosen.nonzero().flatten().tolist())
+
+
+def _joined(batches: Sequence[RenderedDirections]) -> RenderedDirections:
+    return RenderedDirections(
+        torch.cat([batch.images for batch in batches]),
+        tuple(index for batch in batches for index in batch.unmoved),
+        tuple(index for batch in batches for index in batch.not_raised),
+    )
 
 
 def render_size(net: Net, place: LayerAddress, side: int | None = None) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, resolve
+from convscope.nets import LayerAddress, Net, frozen, resolve, takes_network
 from convscope.recipe.result import Result
 from convscope.see.optimize.gradient_flow import require_finite
 from convscope.see.optimize.image_params.base import pixel_image
@@ -51,8 +51,9 @@ class FoolingImages(Result):
         yield "confidences", self.confidences
 
 
+@takes_network
 def fooling_images(
-    net: NetLike,
+    net: Net,
     classes: Sequence[int | str] = (),
     *,
     confident: float = 0.99,
@@ -82,7 +83,6 @@ def fooling_images(
         ConvscopeError: the network's output is NaN or infinite.
         PlaceError: there is no such class.
     """
-    net = as_net(net)
     if not 0 < confident < 1 or not (classes or net.classes):
         raise UsageError(
             "classes, and a probability between 0 and 1", received=f"{list(classes)}, {confident}"

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from convscope.errors import UsageError
 from convscope.graph import Field
-from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, layer_shapes, resolve, takes_network
+from convscope.nets import LayerAddress, Net, describe, layer_shapes, resolve, takes_network
 from convscope.nets.activations.address import RESULT
 from convscope.recipe.result import Result
 from convscope.see.optimize.image_params.base import shape_of
@@ -70,8 +70,9 @@ class LayerSelection(Result):
         return tuple(f"{self.layer}:{unit}" for unit in self.units)
 
 
+@takes_network
 def choose_layers(
-    net: NetLike, layers: Sequence[str] = (), *, stops: int = 9, units: int = 5
+    net: Net, layers: Sequence[str] = (), *, stops: int = 9, units: int = 5
 ) -> tuple[LayerSelection, ...]:
     """Choose layers from the first to the last, and evenly spread units of each.
 
@@ -89,7 +90,6 @@ def choose_layers(
         PlaceError: a layer is not in this network.
         UsageError: the network has no layers that give feature maps.
     """
-    net = as_net(net)
     chosen = [str(resolve(net, layer).layer_only) for layer in layers] or evenly(top_level_blocks(net), stops)
     if not chosen:
         raise UsageError(

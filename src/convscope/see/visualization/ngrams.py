@@ -17,7 +17,7 @@ from convscope.graph.graph import Graph, Node
 from convscope.graph.layers.conv import Conv1d
 from convscope.graph.layers.worlds.embedding import Embedding, MaxOverTime
 from convscope.graph.spec import SPECIAL
-from convscope.nets import LayerAddress, Net, NetLike, as_net, describe, embeddings, resolve, takes_network
+from convscope.nets import LayerAddress, Net, describe, embeddings, resolve, takes_network
 from convscope.recipe.result import Result
 
 RISING = ("relu", "relu6", "sigmoid", "tanh", "softplus", "elu", "leakyrelu", "identity", "dropout")
@@ -58,8 +58,9 @@ class BestNgrams(Result):
         return tuple(tuple(words[0] for words in places) for places in self.words)
 
 
+@takes_network
 def best_ngrams(
-    net: NetLike, places: Sequence[str | LayerAddress], *, top: int = 5, negative: bool = False
+    net: Net, places: Sequence[str | LayerAddress], *, top: int = 5, negative: bool = False
 ) -> BestNgrams:
     """Find the n-gram with which each unit is largest, by its own weights: a closed form, no data is read.
 
@@ -81,7 +82,6 @@ def best_ngrams(
         PlaceError: there is no such unit.
         UsageError: the network reads no tokens, or a unit lies deeper.
     """
-    net = as_net(net)
     found = [_of_unit(net, resolve(net, place), top, negative) for place in places]
     words, gains, values, tokens = zip(*found, strict=True) if found else ((), (), (), ())
     gap = " " if net.input_spec.text.tokens == "words" else ""

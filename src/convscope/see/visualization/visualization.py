@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from convscope.nets import LayerAddress, Net, NetLike, as_net, frozen, takes_network
+from convscope.nets import LayerAddress, Net, frozen, takes_network
 from convscope.nets.inference.memory import retain_heap
 from convscope.recipe.result import Result
 from convscope.see.optimize.gradient_flow import gradient_left, require_finite
@@ -115,8 +115,9 @@ class Visualization(Result):
         )
 
 
+@takes_network
 def visualize(
-    net: NetLike,
+    net: Net,
     *places: str | LayerAddress | Sequence[str | LayerAddress],
     start: InputLike | Sequence[InputLike] = "noise",
     photographs: InputLike | Sequence[InputLike] | None = None,
@@ -147,7 +148,6 @@ def visualize(
             respect to the image.
         ConvscopeError: scores or images are NaN or infinite.
     """
-    net = as_net(net)
     given = None if isinstance(start, str) and not PurePath(start).suffix else start
     begin = {"start": start} if given is None else {}
     every = [one for place in places for one in (place if isinstance(place, list | tuple) else [place])]

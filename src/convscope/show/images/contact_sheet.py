@@ -6,7 +6,7 @@ shortened are decided here, so that no caption overlaps its neighbour or is cut 
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,23 +110,12 @@ def compose(
     ]
     left = max(_width(lines) for lines in beside)
     left = MARGIN + (left + 2 * GAP if left else 0)
-    title_width = min(
-        _width([*_texts([title], TITLE, INK), *_texts([note], NOTE[large], FAINT)]), TITLE_WIDTH
-    )
+    title_width = min(_width(_headline(title, note, large)), TITLE_WIDTH)
     width = max(left + sum(columns) + gap * (len(columns) - 1), MARGIN + title_width) + MARGIN
-    head = [
-        *_texts([title], TITLE, INK, width - 2 * MARGIN),
-        *_texts([note], NOTE[large], FAINT, width - 2 * MARGIN),
-    ]
+    head = _headline(title, note, large, width - 2 * MARGIN)
     tops = [MARGIN + (_height(head) + GAP if head else 0)]
-    foot = max(
-        (_height(c) for row, line in zip(images, below, strict=True) if _tallest(row) for c in line),
-        default=0,
-    )
-    for texts, row_images, captions in zip(beside, images, below, strict=True):
-        tall = _tallest(row_images)
-        tile = tall + foot if tall else max(map(_height, captions))
-        tops.append(tops[-1] + max(_height(texts), tile) + gap)
+    for height in _row_heights(beside, images, below):
+        tops.append(tops[-1] + height + gap)
     sheet = Image.new("RGB", (width, tops[-1] - gap + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
     _write(draw, head, (MARGIN, MARGIN))
@@ -232,6 +221,26 @@ def _opaque(image: Image.Image | None, side: int | None) -> Image.Image | None:
     if side is None:
         return opaque
     return resized(opaque, (max(1, round(opaque.width * side / opaque.height)), side))
+
+
+def _headline(title: str, note: str, large: bool, width: int | None = None) -> list[_Line]:
+    return [*_texts([title], TITLE, INK, width), *_texts([note], NOTE[large], FAINT, width)]
+
+
+def _row_heights(
+    beside: Sequence[Sequence[_Line]],
+    images: Sequence[Sequence[Image.Image | None]],
+    below: Sequence[Sequence[Sequence[_Line]]],
+) -> Iterator[int]:
+    """Yield each row's height: rows with images leave the same room for the captions below them."""
+    foot = max(
+        (_height(c) for row, line in zip(images, below, strict=True) if _tallest(row) for c in line),
+        default=0,
+    )
+    for texts, row_images, captions in zip(beside, images, below, strict=True):
+        tall = _tallest(row_images)
+        tile = tall + foot if tall else max(map(_height, captions))
+        yield max(_height(texts), tile)
 
 
 def _column_widths(images: Sequence[Sequence[Image.Image | None]]) -> list[int]:

@@ -23,7 +23,7 @@ FAINT = 0.5
 """Share of its largest value below which a group is hardly seen in an input."""
 READ = (
     "A group: units of the layer that are active together. Above: where each is active, in its colour. Below:"
-    " a picture made from noise to excite that group, no part of the picture."
+    " a picture made from noise to excite that group: what it responds to, no part of the input."
 )
 """How to read the sheet."""
 NUMBER = 15
@@ -68,7 +68,8 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
         SheetTile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of the activation"])
         for k, (image, colour, share) in enumerate(zip(made, colours, factors.shares.tolist(), strict=False))
     ]
-    whole = SheetTile(shown[0], "the picture") if len(shown) == 1 else SheetTile(None)
+    shared = SheetTile(None, "made from noise", ["one for each group: the", "pictures share them"])
+    whole = SheetTile(shown[0], "the picture") if len(shown) == 1 else shared
     rows.append(SheetRow([whole, *synthetic]))
     verb = "explains" if len(factors) == 1 else "explain"
     summary = f"{counted(len(factors), 'group')} {verb} {factors.explained:.0%} of its positive activations"

@@ -75,13 +75,10 @@ def page(
     """
     found = groups([layer.place for layer in layers])
     limit = max((rows.limit_of(layer, strongest) for layer in layers if rows.has_maps(layer)), default=0.0)
-    units, zeros = (sum(count) for count in ([len(x.maps) for x in layers], [x.zero_maps for x in layers]))
     follows = way.followed(net, sample, layers, strongest)
     ink = worlds.world_of(net.input_spec).is_ink
-    reading, shown = (
-        replace(reading_of(net, sample, layers), follows=follows, ink=ink),
-        shown_layers(net, layers),
-    )
+    reading = replace(reading_of(net, sample, layers), follows=follows, ink=ink)
+    shown = shown_layers(net, layers) if len(found) > 1 else ()
     anchors = {layers[k].place: _anchor(name) for name, numbers in found for k in numbers}
     rowed = [layer for layer in layers if layer.place in listed_layers(net, layers)]
     through = way.figure(net, rowed, follows, anchors)
@@ -97,23 +94,28 @@ def page(
             {one.place: one for one in kernels},
             limit,
             reading,
-            shown=shown if len(found) > 1 else (),
+            shown=shown,
         )
         values = {"name": name, "layers": len(chosen), "extent": _extents(chosen)}
         sections.append(Section("look.group", (figure,), values, name=name))
     sections.append(Section("look.read", (), {"strongest": strongest}, folded=True))
-    facts: list[tuple[str, Markup | str]] = [
-        ("look.fact.layers", f"{len(layers):,}"),
-        ("look.fact.units", f"{units:,}"),
-        ("look.fact.zero_maps", f"{100 * zeros / max(units, 1):.0f}%"),
-    ]
-    answer = best_answer(net, layers)
-    facts += [("look.fact.answer", element("span", answer, translate="no"))] if answer else []
-    values = {"net": net.name, **html.made_with()}
+    facts, values = _facts(net, layers), {"net": net.name, **html.made_with()}
     tools, notes = _tools(net, sample, limit), crop.sentences([sample], net.input_spec)
     return render(
         Report(tuple(sections), command, "look", facts, values, parts=("look",), tools=tools, notes=notes)
     )
+
+
+def _facts(net: Net, layers: Sequence[FeatureMaps]) -> list[tuple[str, Markup | str]]:
+    """Return the numbers at the head of the page, and the network's answer if it has one."""
+    units, zeros = sum(len(layer.maps) for layer in layers), sum(layer.zero_maps for layer in layers)
+    answer = best_answer(net, layers)
+    return [
+        ("look.fact.layers", f"{len(layers):,}"),
+        ("look.fact.units", f"{units:,}"),
+        ("look.fact.zero_maps", f"{100 * zeros / max(units, 1):.0f}%"),
+        *([("look.fact.answer", element("span", answer, translate="no"))] if answer else []),
+    ]
 
 
 def _anchor(name: str) -> str:

@@ -15,6 +15,7 @@ from convscope.learn import (
     Divergence,
     Epoch,
     EvalResult,
+    Evaluation,
     FewToChooseBy,
     Finding,
     FreezeRecord,
@@ -83,7 +84,7 @@ class TrainedRun:
         setup: network, task and data.
         epochs: all finished epochs of the run, those before a resumption included.
         tested: the evaluation after the last of them; None where none was finished now.
-        place: the run's folder, as the commands name it.
+        folder: the run's folder, as the commands name it.
         frozen: what was frozen, and when.
         lr_changes: how the learning rate was changed while it ran.
         lr_finders: the curves from which learning rates were taken before it.
@@ -93,7 +94,7 @@ class TrainedRun:
     setup: TrainingSetup
     epochs: Sequence[Epoch]
     tested: EvalResult | None
-    place: Path
+    folder: Path
     frozen: Sequence[FreezeRecord] = ()
     lr_changes: Sequence[LRChange] = ()
     lr_finders: Sequence[LRFinderResult] = ()
@@ -212,7 +213,13 @@ def _curves(run: TrainedRun) -> tuple[Figure, ...]:
         "epochs": run.recipe.epochs,
         "measured": ", ".join(f"{spec.heading} {spec.text(tested)}" for spec in measured),
     }
-    found_turns = [*_chosen(run), *turned(run.epochs, "loss"), *_found_rates(run), *_rescaled(run)]
+    found_turns = [
+        *_chosen(run),
+        *_calibrated(run),
+        *turned(run.epochs, "loss"),
+        *_found_rates(run),
+        *_rescaled(run),
+    ]
     sentences = [bilingual_of(spoken(key, **numbers), tag="p") for key, numbers in found_turns]
     said = [bilingual_of(found.text, tag="p") for found in (run.diverged, run.few) if found is not None]
     sentences = [*said, *sentences]
@@ -237,6 +244,16 @@ def _chosen(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
     if run.epochs[-1].stopped:
         found.append(("trained.stopped", {"done": len(run.epochs), "patience": run.recipe.patience}))
     return found
+
+
+def _calibrated(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
+    """Say that the loss of a calibrated network is another one than that of its last epoch."""
+    found = None if run.tested is None else run.tested.evidence
+    if not isinstance(found, Evaluation) or found.temperature == 1:
+        return []
+    return [
+        ("trained.calibrated_loss", {"loss": f"{found.loss:.4f}", "temperature": f"{found.temperature:.3g}"})
+    ]
 
 
 def _found_rates(run: TrainedRun) -> list[tuple[str, Mapping[str, object]]]:
@@ -343,13 +360,13 @@ def _expected(run: TrainedRun) -> tuple[Figure, ...]:
 def _classified(finding: ClassifiedSamples, run: TrainedRun) -> list[Figure]:
     """Build the figures of a classifier's test: accuracy of each class, calibration, confusions, mistakes."""
     evaluation, images = finding.evaluation, finding.samples
-    again = EVALUATE.format(folder=str(run.place), hardest=HARDEST)
+    again = EVALUATE.format(folder=str(run.folder), hardest=HARDEST)
     figures = [class_accuracy.of_run(evaluation, again), calibration.of_run(evaluation, again)]
     if evaluation.confusions:
         figures.append(confusion.of_run(evaluation, again, images))
     worst = answers(evaluation, images, HARDEST)
     figures.append(worst_examples.figure(worst, again, images.spec, key="trained.hardest", source=""))
-    explained = f"convscope explain INPUT --net {shlex.quote(str(run.place))}"
+    explained = f"convscope explain INPUT --net {shlex.quote(str(run.folder))}"
     attributed = attributed_mistakes.of_run(run.setup.net, worst, evaluation.classes, explained)
     figures += [attributed] if attributed else []
     copies, pairs = _duplicates(finding, run)
@@ -359,7 +376,7 @@ def _classified(finding: ClassifiedSamples, run: TrainedRun) -> list[Figure]:
     if run.few is not None and run.kept.index < len(run.epochs) and not pairs:
         return [*figures, next_step.chosen_by_few(run.few, _rechosen(run.recipe, run.few))]
     data = str(getattr(run.recipe, "data", ""))
-    figures.append(next_step.of_run(run.kept, evaluation, pairs, data, str(run.place)))
+    figures.append(next_step.of_run(run.kept, evaluation, pairs, data, str(run.folder)))
     return figures
 
 
@@ -392,7 +409,7 @@ FIGURES: dict[type, Callable[[Any, TrainedRun], list[Figure]]] = {
 def _frozen(run: TrainedRun) -> tuple[Figure, ...]:
     """Build the figure of what was frozen; none where nothing was."""
     shown = [record for record in run.frozen if not record.momentary]
-    return (frozen.of_run(shown, FROZEN.format(folder=str(run.place))),) if shown else ()
+    return (frozen.of_run(shown, FROZEN.format(folder=str(run.folder))),) if shown else ()
 
 
 def _filters(run: TrainedRun) -> tuple[Figure, ...]:
@@ -410,7 +427,7 @@ def _filters(run: TrainedRun) -> tuple[Figure, ...]:
         return ()
     if found is None or found.weights.dim() != 4 or max(found.weights.shape[2:]) < 2:
         return ()
-    return (kernels.of_run(found, f"convscope visualize {shlex.quote(str(run.place))} {places[0]}"),)
+    return (kernels.of_run(found, f"convscope visualize {shlex.quote(str(run.folder))} {places[0]}"),)
 
 
 def _settings(run: TrainedRun) -> Figure:
@@ -440,7 +457,7 @@ def _rechosen(recipe: TrainRecipe, few: FewToChooseBy) -> str:
 
 def _commands(run: TrainedRun) -> list[str]:
     """Return the commands that go on from this run: to the next epochs, and to what the task is for."""
-    folder = shlex.quote(str(run.place))
+    folder = shlex.quote(str(run.folder))
     verb = run.recipe.verb
     found = []
     if run.unfinished:

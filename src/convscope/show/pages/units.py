@@ -73,18 +73,7 @@ def page(
         contents=[(name, bilingual(f"units.{name}.title")) for name in ("list", "layers")],
         unfinished=False,
         notes=[bilingual_of(line, tag="p") for line in crop.sentences_on_data(data)],
-        values={
-            "net": net.name,
-            "data": data.name,
-            "units": f"{len(index):,}",
-            "images": f"{index.fingerprint['images']:,}",
-            "compared": f"{redundancy.images:,}",
-            "kept": index.fingerprint["k"],
-            "shown": min(SHOWN, int(index.fingerprint["k"])),
-            "pictures": f"{tiles.shown:,}",
-            "problems": len(index.problems),
-            **html.made_with(),
-        },
+        values={"net": net.name, "data": data.name, **_counts(index, redundancy, tiles), **html.made_with()},
         facts=_facts(index, layers),
         layers=layers,
         command=command,
@@ -94,6 +83,19 @@ def page(
         recipe=recipe,
         key=KEY,
     )
+
+
+def _counts(index: UnitIndex, redundancy: Redundancy, tiles: Sprite) -> dict[str, Any]:
+    """Return the numbers that the page's sentences name."""
+    return {
+        "units": f"{len(index):,}",
+        "images": f"{index.fingerprint['images']:,}",
+        "compared": f"{redundancy.images:,}",
+        "kept": index.fingerprint["k"],
+        "shown": min(SHOWN, int(index.fingerprint["k"])),
+        "pictures": f"{tiles.shown:,}",
+        "problems": len(index.problems),
+    }
 
 
 def _facts(index: UnitIndex, layers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from convscope.errors import UsageError
 from convscope.graph.spec import GO
-from convscope.nets import Net, NetLike, as_net, frozen
+from convscope.nets import Net, NetLike, frozen, takes_network
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.use.go.evaluators import Evaluation
 from convscope.worlds.go import Board, encode, plane_names, symmetry
@@ -39,7 +39,7 @@ class NetworkPolicy:
     """
 
     def __init__(self, net: NetLike, symmetries: int = 1) -> None:
-        given = _on_boards(as_net(net))
+        given = _on_boards(net)
         self.size: int = given.input_spec.shape[-1]
         if not 1 <= symmetries <= MOST_SYMMETRIES:
             raise UsageError(
@@ -104,6 +104,7 @@ class NetworkPolicy:
         return first.double().cpu(), others[0].flatten().double().cpu() if others else None
 
 
+@takes_network
 def _on_boards(net: Net) -> Net:
     """Check that a network looks at boards, and has a policy."""
     shape, classes = net.input_spec.shape, len(net.classes)

@@ -154,6 +154,7 @@ def color_jitter(pictures: Tensor, generator: Generator) -> Tensor:
 AUGMENTATIONS: dict[str, Callable[[Tensor, Generator], Tensor]] = {
     "shift": shift,
     "flip": flip,
+    "alternating-flip": flip,  # of a first epoch; the batches of a training alternate in later ones
     "rotate": rotate,
     "erase": erase,
     "resized-crop": resized_crop,

@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 from convscope.graph.spec import TextTransform
 
-OTHERS = re.compile(r"[^A-Za-z0-9(),!?'`]")
-"""What Kim's cleaning replaces by a space."""
 RUNS = re.compile(r"[A-Za-z0-9'`]+|[(),!?]")
 ENDINGS = re.compile(r"'s|'ve|n't|'re|'d|'ll")
 """Endings before which a word is divided."""

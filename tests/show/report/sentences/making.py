@@ -438,6 +438,12 @@ def kept(accuracies: tuple[float, ...]) -> str:
     return told(*(spoken(key, **values) for key, values in training._chosen(run)))
 
 
+def loss_of_the_title(temperature: float) -> str:
+    found = replace(evaluation([(0, 0), (1, 0)], "ab"), temperature=temperature)
+    run: Any = SimpleNamespace(tested=SimpleNamespace(evidence=found))
+    return told(*(spoken(key, **values) for key, values in training._calibrated(run)))
+
+
 def reliable(temperature: float, sure=0.9, right=90, total=100) -> str:
     found = evaluation([(0, 0)] * right + [(1, 0)] * (total - right), "ab")
     rows = torch.tensor([sure, 1 - sure]).repeat(total, 1)

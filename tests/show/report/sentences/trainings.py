@@ -190,6 +190,14 @@ TRAIN = [
         {},
     ),
     S(
+        "trained.calibrated_loss",
+        "whose scores are divided by 0.271; the curves are of the scores before",
+        "其得分除以 0.271；曲线对应校准前的得分",
+        making.loss_of_the_title,
+        {"temperature": 0.271},
+        {"temperature": 1.0},
+    ),
+    S(
         "trained.tied_epochs",
         "Other epochs have the same value: among equal ones the lowest validation loss decides (0.2500)",
         "其他轮次的数值与之相同：相同时取验证损失最低的（0.2500）",

@@ -39,4 +39,4 @@ def _where(places: list[str]) -> str:
     """Say where a group is most active: of one picture, or of each that shows it, by number."""
     if len(places) == 1:
         return places[0]
-    return "; ".join(f"{k + 1} {place}" for k, place in enumerate(places) if place)
+    return "; ".join(f"picture {k + 1}, {place}" for k, place in enumerate(places) if place)

@@ -372,7 +372,8 @@ class Freezer:
                         raise UsageError(
                             f"something frozen before epoch {epoch}, to thaw it",
                             received=address,
-                            hint=nearest(address, [c.address for c, freezes in self._plan if freezes]),
+                            hint=nearest(address, [c.address for c, freezes in self._plan if freezes])
+                            or f"Freeze it first: --freeze {address}",
                         )
                 frozen = difference(frozen, union(found.values()), self._tensors)
             whole = FrozenValues(self.module, frozen).whole

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from convscope.errors import ConvscopeError, DataError, UsageError
 from convscope.learn.optimization.rates import LRChange, read_changes
 from convscope.learn.recipe import TrainRecipe
+from convscope.learn.runs.recipe import RUNS_FOLDER
 from convscope.learn.runs.tracking import IDS
 from convscope.learn.trainer import state
 from convscope.learn.trainer import values as check
@@ -78,13 +79,9 @@ def read_recipe(folder: Path) -> tuple[str, dict[str, Any]]:
         found = check.text("verb", values.pop("verb"))
         check.text("task", values.get("task", ""))
         return found, values
-    except FileNotFoundError as error:
+    except FileNotFoundError:
         if not _only_parts(folder):
-            raise DataError(
-                f"a run in {folder}",
-                received=str(error),
-                hint=f"Name that of a training. Those below it: convscope runs {shlex.quote(str(folder))}",
-            ) from None
+            raise _no_run(folder) from None
         raise DataError(
             f"a run in {folder}",
             received=f"no {RECIPE}: it was stopped before anything was written",
@@ -94,6 +91,23 @@ def read_recipe(folder: Path) -> tuple[str, dict[str, Any]]:
         raise DataError(
             f"the recipe of a run in {folder / RECIPE}", received=str(error), hint=_from_weights(folder)
         ) from None
+
+
+def _no_run(folder: Path) -> DataError:
+    """Return the error for a folder without a recipe; its next step lists a folder that there is."""
+    near = next((f for f in (folder, *folder.parents[:-1], RUNS_FOLDER) if f.is_dir()), None)
+    listed = "Name that of a training."
+    if near is None:
+        listed = "None is here yet; convscope train begins one."
+    elif near == RUNS_FOLDER:
+        listed += " They are listed by: convscope runs"
+    else:
+        listed += f" Those below it: convscope runs {shlex.quote(str(near))}"
+    return DataError(
+        f"a run in {folder}",
+        received=f"a folder without {RECIPE}" if folder.is_dir() else "no such folder",
+        hint=listed,
+    )
 
 
 def _from_weights(folder: Path) -> str:

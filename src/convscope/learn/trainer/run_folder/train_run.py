@@ -37,7 +37,13 @@ from convscope.errors import ConvscopeError, Interrupted, UsageError
 from convscope.learn.batches.holdout import with_validation
 from convscope.learn.batches.source import open_named
 from convscope.learn.optimization.lr_finder import find_lr, rates_to_find, with_suggested_lr
-from convscope.learn.recipe import ClassificationRecipe, TaskRecipe, TrainRecipe, refuse_unused
+from convscope.learn.recipe import (
+    ClassificationRecipe,
+    TaskRecipe,
+    TrainRecipe,
+    refuse_unused,
+    with_settings,
+)
 from convscope.learn.runs.tracking import Tracking, check_trackers, tracking
 from convscope.learn.setup import find_device
 from convscope.learn.tasks.registry import class_name, find_schema, is_registered, task_name
@@ -71,6 +77,7 @@ def iter_train_run(
     place: Path | None = None,
     task: Task | None = None,
     validation: Any = None,
+    **settings: Any,
 ) -> "RunEvents":
     """Train, as an iterator of events, and keep a run folder up to date meanwhile.
 
@@ -93,6 +100,7 @@ def iter_train_run(
         task: defines losses, metrics and optimizers; the recipe's, if left out.
         validation: what to choose the best epoch by; by default a part held out of `train`, where the recipe
             asks for one.
+        **settings: fields of the recipe's schema, in place of the recipe's own.
 
     Returns:
         An iterator of `TrainProgress` and `Epoch`, each `Epoch` after it was stored. Between two events its
@@ -106,7 +114,7 @@ def iter_train_run(
         UsageError: `out` holds something else, or settings are given that the run to resume has fixed.
         DataError: the run to resume is damaged, or of another network or other data. Its files stay.
     """
-    recipe, state = restarted_recipe(recipe or ClassificationRecipe(), out), None
+    recipe, state = restarted_recipe(with_settings(recipe, settings), out), None
     source = recipe.resume
     if source is not None:
         run = resumed(recipe, None if task is None else task_name(task))
@@ -282,11 +290,7 @@ def train(
     if isinstance(task, str):
         settings["task"] = task
     if resume is not None:
-        schema = type(Run.open(resume).recipe)
-        recipe, out = schema.parse({**settings, "resume": Path(resume)}), out or resume
-        note = Run.open(resume).note
-        if note:
-            warnings.warn(note, stacklevel=2)
+        recipe, out = _continued_recipe(Path(resume), settings), out or resume
     else:
         names = {"network": net.name or "net", "data": str(getattr(train, "name", "loader") or "loader")}
         schema = ClassificationRecipe if task is None else _schema(task)
@@ -296,14 +300,29 @@ def train(
     folder = Path(out) if out is not None else free_folder(net.name)
     built = None if isinstance(task, str) else task
     if recipe.find_lr:
-        for rate in rates_to_find(recipe):
-            found = find_lr(net.to(find_device(recipe.device)), train, recipe, task=built, rate=rate)
-            recipe = with_suggested_lr(recipe, found)
+        recipe = _with_found_rates(net, train, recipe, built)
     events = iter_train_run(net, train, test, recipe, out=folder, task=built, validation=validation)
     folder = Path(events.trainer.processes.agree(str(folder)))
     for _event in events:
         pass
     return Run.open(folder)
+
+
+def _continued_recipe(folder: Path, settings: dict[str, Any]) -> TrainRecipe:
+    """Return the recipe that continues the run in a folder; warn where its newest state is damaged."""
+    run = Run.open(folder)
+    recipe = type(run.recipe).parse({**settings, "resume": folder})
+    if run.note:
+        warnings.warn(run.note, stacklevel=4)  # whoever calls `train`, which takes a network
+    return recipe
+
+
+def _with_found_rates(net: Net, train: Any, recipe: TrainRecipe, task: Task | None) -> TrainRecipe:
+    """Return the recipe with the learning rates that the finder suggests."""
+    for rate in rates_to_find(recipe):
+        found = find_lr(net.to(find_device(recipe.device)), train, recipe, task=task, rate=rate)
+        recipe = with_suggested_lr(recipe, found)
+    return recipe
 
 
 def check_restartable(out: str | Path | None) -> None:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from convscope.errors import UsageError
-from convscope.nets import LayerAddress, Net, NetLike, as_net, takes_network
+from convscope.nets import LayerAddress, Net, takes_network
 from convscope.nets.inference.memory import retain_heap
 from convscope.see.features.batching import MEMORY, batch_size_for
 from convscope.see.features.streaming import ActivationStream
@@ -37,8 +37,9 @@ OnProgress = Callable[[int, Tensor], None]
 """Called with the index of a layer and its activation `[b u ...]`, while the activation exists."""
 
 
+@takes_network
 def index_units(
-    net: NetLike,
+    net: Net,
     samples: DataLike,
     places: Sequence[str | LayerAddress] = (),
     *,
@@ -67,7 +68,6 @@ def index_units(
         PlaceError: a place is not in this network.
         UsageError: there are no samples, they have another shape, or `k` or `batch` is not positive.
     """
-    net = as_net(net)
     samples = open_labelled(samples, net.input_spec)
     return last_result(iter_index_units(net, samples, places, k=k, batch=batch), "an index of units")
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from convscope.worlds.go import Board
 
 NETWORK = "go-9x9"
+GAMES = "go-9x9"
+"""The games that ship, with which it was taught."""
 GAME, MOVES = 3, 26
 """Which of the games that the network did not learn from is followed, and to which move."""
 FILE = "position.txt"
@@ -37,8 +39,11 @@ SOURCE = "Silver et al. 2016, doi:10.1038/nature16961"
 STRIDE = 2
 LECTURE = "Hung-yi Lee, lecture “Convolutional Neural Network”"
 ENCODED = """\
-from convscope.worlds.go import encode, open_board
-print(encode(open_board({file!r}), {planes}))"""
+from convscope.worlds.go import encode, read_games
+_learned, tested = read_games({games!r}).split()
+board = tested.board({game}, {moves})
+print(encode(board, {planes}))"""
+"""Of the game, whose moves the planes show, too: the position beside the page has its stones alone."""
 
 
 def prepare(recipe: TourRecipe, folder: Path) -> Subject:
@@ -54,7 +59,7 @@ def prepare(recipe: TourRecipe, folder: Path) -> Subject:
     from convscope.worlds.go import GoPositions, plane_names, read_games
 
     net = load(NETWORK)
-    games = read_games("go-9x9")
+    games = read_games(GAMES)
     _train, test = games.split()
     board = test.board(GAME, MOVES)
     to_play = "black" if board.to_play == 1 else "white"
@@ -109,9 +114,7 @@ def position(subject: Subject) -> Section:
         )
         for name, plane in zip(SHOWN, planes, strict=True)
     ]
-    command = (
-        f"from convscope import worlds\nfrom convscope.worlds.go import encode\nprint(encode(BOARD, {SHOWN}))"
-    )
+    command = ENCODED.format(games=GAMES, game=GAME, moves=MOVES, planes=SHOWN)
     body = element("div", *tiles, class_="sheet", style="--tile:10rem")
     return Section("go.input", (whole, Figure("go.planes", body, command, SOURCE, told, wide=True)), told)
 
@@ -162,7 +165,7 @@ def inside(subject: Subject) -> Section:
     fields, command = chapters.fields(subject, PLACES), f"convscope look {FILE} --net {NETWORK}"
     maps = chapters.maps_figure("go.maps", subject, PLACES, command, fields=fields)
     units = [f"{PLACES[1]}:{k}" for k in UNITS]
-    command = f"convscope unit {NETWORK} {units[0]} --data go-9x9"
+    command = f"convscope unit {NETWORK} {units[0]} --data {GAMES}"
     return Section("go.inside", (maps, chapters.examples_figure("go.units", subject, units, command)))
 
 

@@ -140,7 +140,7 @@ class ImageFolder(LabelledImages):
         if not good:
             raise DataError(
                 f"pictures in {listing.root / split}",
-                received=_summary(self.problems) or _outside(listing),
+                received=_summary(self.problems) or _none_in_a_class(len(listing.stray)),
                 hint=SOUND_SET if _are_sounds(self.problems) else f"{LAYOUT} {ONE_CLASS}",
             )
 
@@ -445,6 +445,12 @@ def _size(path: Path) -> tuple[int, int] | None:
         return None
 
 
+def _none_in_a_class(stray: int) -> str:
+    """Say that no folder of a class holds a file, and how many files lie beside such folders."""
+    beside = f"{counted(stray, 'file')} outside of class folders, and " if stray else ""
+    return f"{beside}no file in any class folder"
+
+
 def _unlistable(folder: Path) -> Problem:
     return Problem(in_text(folder), "unreadable", "the folder may not be listed")
 
@@ -452,13 +458,6 @@ def _unlistable(folder: Path) -> Problem:
 def _summary(problems: tuple[Problem, ...]) -> str:
     kinds = [problem.kind for problem in problems]
     return ", ".join(f"{counted(kinds.count(kind), 'file')} ({kind})" for kind in dict.fromkeys(kinds))
-
-
-def _outside(listing: Listing) -> str:
-    """Say where the files of a folder are, of which none is in a class."""
-    if not listing.stray:
-        return "no file in any class folder"
-    return f"{counted(len(listing.stray), 'file')}, none of them in a class folder"
 
 
 def _are_sounds(problems: tuple[Problem, ...]) -> bool:

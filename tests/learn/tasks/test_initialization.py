@@ -1,4 +1,4 @@
-"""A first convolution that whitens, against NumPy's covariance; test-time views, against NumPy's padding."""
+"""First weights: whitening against NumPy's covariance, identities; test-time views against NumPy."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from convscope.graph.chain import chain
 from convscope.graph.spec import TensorSpec
 from convscope.learn import Classification, ClassificationRecipe, Epoch, Trainer
 from convscope.learn.tasks.classifiers.averaged_views import AveragedViews
-from convscope.learn.tasks.classifiers.whitening import EPSILON, whiten_first_conv
+from convscope.learn.tasks.classifiers.initialization import EPSILON, dirac_init, whiten_first_conv
 from convscope.nets import Net
 from convscope.worlds import ImageTensorDataset
 
@@ -193,6 +193,40 @@ def test_views_of_digits_are_refused() -> None:
 
 
 def test_the_task_names_its_settings() -> None:
-    recipe = ClassificationRecipe(whiten_first_conv=True, tta=True)
+    recipe = ClassificationRecipe(dirac_init=True, whiten_first_conv=True, tta=True)
     settings = Classification.from_recipe(recipe).settings()
-    assert settings["whiten_first_conv"] is True and settings["tta"] is True
+    assert settings["dirac_init"] is settings["whiten_first_conv"] is settings["tta"] is True
+
+
+IDENTITIES = "conv 5 3x3 padding=1, gelu, conv 4 3x3 padding=1, gelu, flatten, dense 3"
+
+
+def test_identities_return_each_channel_and_leave_other_filters() -> None:
+    net, fresh = network(IDENTITIES), network(IDENTITIES)
+    assert dirac_init(net) == ["conv1"]
+    inputs = normalised(images(5))
+    with torch.no_grad():
+        conv, before = (one.module.get_submodule("conv1") for one in (net, fresh))
+        found = conv(inputs) - conv.get_parameter("bias")[:, None, None]
+        torch.testing.assert_close(found[:, :3], inputs)
+        assert torch.equal(conv.get_parameter("weight")[3:], before.get_parameter("weight")[3:])
+    narrow = [one.module.get_parameter("conv2.weight") for one in (net, fresh)]
+    assert torch.equal(*narrow)
+
+
+def test_without_a_convolution_that_can_be_an_identity_it_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"as many filters as channels.*received small, which has none"):
+        dirac_init(network("conv 2 3x3, flatten, dense 3"))
+
+
+def test_a_training_begins_with_identities_and_whitens_the_first() -> None:
+    text = "conv 24 2x2, gelu, conv 30 3x3 padding=1 bias=false, maxpool 2, flatten, dense 3"
+    recipe = ClassificationRecipe(
+        epochs=1, batch=50, dirac_init=True, whiten_first_conv=True, freeze=("conv1", "conv2")
+    )
+    loop = Trainer(network(text), images(), recipe=recipe)
+    list(loop)
+    weight = loop.net.module.get_parameter("conv2.weight")[:24]
+    assert torch.equal(weight, nn.init.dirac_(torch.empty_like(weight)))
+    first = loop.net.module.get_parameter("conv1.weight")
+    assert not torch.equal(first[:3], nn.init.dirac_(torch.empty_like(first[:3])))

@@ -1,8 +1,9 @@
-"""Patch whitening: a first convolution whose responses to the training images are not correlated.
+"""Initialisation of convolutions: one that whitens the patches of the training images, others as identities.
 
-Source: Coates, Ng and Lee 2011, An analysis of single-layer networks in unsupervised feature learning,
-section 3.1; as a convolution: Page 2019, How to train your ResNet 8: bag of tricks, and Jordan 2024,
-arXiv:2404.00498, section 3.2.
+Source: for whitening Coates, Ng and Lee 2011, An analysis of single-layer networks in unsupervised feature
+learning, section 3.1; as a convolution Page 2019, How to train your ResNet 8: bag of tricks. For identities
+Zagoruyko and Komodakis 2017, DiracNets, arXiv:1706.00388. For both Jordan 2024, arXiv:2404.00498, sections
+3.2 and 3.3.
 """
 
 from typing import Any
@@ -21,6 +22,39 @@ IMAGES = 5000
 EPSILON = 5e-4
 """Share of the patches' mean variance that is added to each, so that directions without any are not amplified
 without limit; as in the source, whose images have variance 1."""
+
+
+def dirac_init(net: Net) -> list[str]:
+    """Set convolutions to the identity of their channels, as far as their filters go (`nn.init.dirac_`).
+
+    Of a convolution with as many filters as channels, or more, the first filters return each channel as it
+    is; further ones keep their random weights. So what a network sees reaches its last layers from the
+    first step on.
+
+    Args:
+        net: its convolutions are changed in place; those with fewer filters than channels, or with groups,
+            stay as they are.
+
+    Returns:
+        Paths of the convolutions that were changed.
+
+    Raises:
+        UsageError: there is none.
+    """
+    convs = [
+        (path, part)
+        for path, part in net.module.named_modules()
+        if isinstance(part, nn.Conv2d) and part.groups == 1 and part.out_channels >= part.in_channels
+    ]
+    if not convs:
+        raise UsageError(
+            "a convolution with as many filters as channels, or more, which can be an identity",
+            received=f"{net.name}, which has none",
+            hint="Leave out dirac_init.",
+        )
+    for _, conv in convs:
+        nn.init.dirac_(conv.weight.data[: conv.in_channels])
+    return [path for path, _ in convs]
 
 
 def whiten_first_conv(net: Net, data: Any, seed: int = 0) -> str:
