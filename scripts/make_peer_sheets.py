@@ -1,10 +1,11 @@
 """Draw pictures of convscope beside those of its peers, from the same photograph, in the same time.
 
-    OMP_NUM_THREADS=1 python scripts/make_peer_sheets.py style dream
+    OMP_NUM_THREADS=1 python scripts/make_peer_sheets.py style dream atlas
 
-Writes `docs/pictures/style-beside-neural-style.webp` and `docs/pictures/dream-beside-neural-dream.webp`, and
-prints what is written below their tiles. Peers and convscope see with the same network, `hed-vgg16`; what
-counts are seconds of processor time from opened pictures to the finished one. The sheet of units is a part of
+Writes `docs/pictures/style-beside-neural-style.webp`, `docs/pictures/dream-beside-neural-dream.webp` and
+`docs/pictures/atlas-beside-dreamlens.webp`, and prints what is written below their tiles. Peers and convscope
+see with the same network, `hed-vgg16` or for the atlas `efficientnet_lite0`; what counts are seconds of
+processor time from opened pictures to the finished one. The sheet of units is a part of
 `benchmarks/visualize.py`.
 """
 
@@ -66,6 +67,30 @@ def dream() -> Image.Image:
     )
 
 
+def atlas() -> Image.Image:
+    """Return the sheet of activation atlases: ours, and the same cells drawn by dreamlens in our time."""
+    found = peers.beside("benchmarks.atlas_worker")
+    tiles = []
+    for name in ("convscope", "dreamlens"):
+        made = found[name]
+        facts = [
+            f"{made['cells']} cells drawn in {made['steps']} steps, {made['seconds']:.0f} s",
+            f"cosine to the cells' means {made['cosine']:.2f}, {made['strength']:.1f} times as strong, "
+            f"clipped {100 * made['clipped']:.1f} %",
+        ]
+        if "named" in made:
+            shares = f"{100 * made['right']:.0f} % of {made['tested']} new vectors"
+            facts.append(
+                f"{made['named']} cells named: right for {shares} ({100 * made['chance']:.0f} % by chance)"
+            )
+        else:
+            facts.append("no names")
+        print(name, *facts, sep=", ")
+        tiles.append(SheetTile(_opened(made["png"]), name, facts))
+    title = f"The same {found['photographs']} photographs, network, layer, cells and seconds"
+    return contact_sheet.compose([SheetRow(tiles)], title=title, gap=28)
+
+
 def _opened(png: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
 
@@ -73,6 +98,7 @@ def _opened(png: str) -> Image.Image:
 SHEETS: dict[str, tuple[str, Callable[[], Image.Image]]] = {
     "style": ("style-beside-neural-style.webp", style),
     "dream": ("dream-beside-neural-dream.webp", dream),
+    "atlas": ("atlas-beside-dreamlens.webp", atlas),
 }
 
 if __name__ == "__main__":

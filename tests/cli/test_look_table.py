@@ -9,7 +9,14 @@ from convscope.cli.tables.input.look import table
 
 def entry(place: str, strength: float, *, listed: bool) -> dict:
     unit = {"unit": 3, "deviation": 77.0, "inside": strength, "degree": -5e6}
-    return {"place": place, "shape": [8, 4, 4], "zero_maps": 0, "strongest": [unit], "listed": listed}
+    return {
+        "place": place,
+        "shape": [8, 4, 4],
+        "zero_maps": 0,
+        "alike": 0,
+        "strongest": [unit],
+        "listed": listed,
+    }
 
 
 def shown(layers: list[dict]) -> str:

@@ -327,11 +327,13 @@ def _(result: UnitReport) -> Drawing:
 
 @drawing.register
 def _(result: FeatureMaps) -> Drawing:
-    units = result.strongest(MOST_TILES if result.maps.dim() == 3 else 5)
+    most = MOST_TILES if result.maps.dim() == 3 else 5
+    units = result.strongest(most)
     names = [result.names[k].split(",")[0] if result.names else f":{k}" for k in units]
     values = [f"{float(result.strengths[k]):.3g}" for k in units]
-    zero = counted(result.zero_maps, "is", "are")
+    zero, alike = counted(result.zero_maps, "is", "are"), result.alike(most)
     title = f"{result.place}: the strongest of {counted(len(result.maps), 'unit')}, {zero} 0 everywhere"
+    title += f", {alike} almost the same" if alike else ""
     if result.maps.dim() != 3:
         return Drawing(title, heads=("unit", "value"), rows=tuple(zip(names, values, strict=True)))
     drawn = on_one_scale(result.maps.float().cpu().numpy(), units)

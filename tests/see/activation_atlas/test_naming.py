@@ -93,6 +93,17 @@ def test_a_label_is_typical_of_a_clear_majority(
     assert (label.share - q) ** 2 == pytest.approx(z**2 * q * (1 - q) / pictures, abs=1e-9)
 
 
+def test_chance_names_no_cell_of_many() -> None:
+    """Of 200 atlases with labels drawn at random, about 5 % have a name anywhere; without correction 88 %."""
+    rng, cells = np.random.default_rng(0), 50
+    drawn = rng.binomial(12, 0.3, size=(200, cells))
+    for together, expected in ((1, lambda share: share > 0.5), (cells, lambda share: share <= 0.1)):
+        shares = [[LabelShare("a", int(n), 12, 0.3, together).typical for n in atlas] for atlas in drawn]
+        assert expected(np.mean([any(atlas) for atlas in shares]))
+    q, z = LabelShare("a", 11, 12, 0.3, cells).lower_bound, stats.norm.ppf(1 - 0.025 / cells)
+    assert (11 / 12 - q) ** 2 == pytest.approx(z**2 * q * (1 - q) / 12, abs=1e-9)
+
+
 def test_each_picture_counts_once() -> None:
     labels = torch.tensor([0, 1, 1, 2])
     found = label_shares(labels, torch.tensor([1, 1, 1, 0, 2]), torch.arange(4), ("a", "b", "c"))

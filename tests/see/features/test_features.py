@@ -10,6 +10,7 @@ from convscope.errors import PlaceError, UsageError
 from convscope.graph.spec import TensorSpec
 from convscope.nets import Net, wrap
 from convscope.see import (
+    FeatureMaps,
     activation_sum,
     activations,
     channel,
@@ -48,6 +49,25 @@ def test_feature_maps_come_in_the_order_of_the_layers(digit_net: Net) -> None:
     order = np.argsort(-pool.maps.numpy().std((1, 2)), kind="stable")
     assert pool.strongest(3) == order[:3].tolist()
     assert pool.zero_maps == int((pool.maps.numpy().max((1, 2)) == 0).sum())
+
+
+def test_a_unit_with_almost_the_map_of_a_stronger_one_is_left_out_and_counted() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, 20, 20, generator=generator)
+    copy, other = 0.5 * first + 0.05 * torch.randn(20, 20, generator=generator), first + second
+    dead = torch.zeros(20, 20)
+    found = FeatureMaps("conv", torch.stack([0.1 * second, copy, 3 * first, dead, -first, other, dead]))
+    table = np.corrcoef(found.inside.flatten(1).numpy()[[1, 2, 5]])
+    assert table[0, 1] > 0.95 > table[0, 2]  # what a copy is, counted by NumPy
+    assert found.strongest(3) == [2, 5, 4] and found.alike(3) == 0  # the copy is weaker than these
+    assert found.strongest(4) == [2, 5, 4, 0] and found.alike(4) == 1
+    assert found.strongest(6) == [2, 5, 4, 0] and found.alike(6) == 1  # units that are 0 fill no row
+    assert len(found.strongest(7)) == 7 and found.alike(7) == 0  # all that there are
+
+
+def test_units_of_one_value_are_never_alike() -> None:
+    found = FeatureMaps("dense", torch.tensor([1.0, 1.0, 1.0, 0.5]))
+    assert len(found.strongest(3)) == 3 and found.alike(3) == 0
 
 
 def test_filters_as_pictures(small: Net, digit_net: Net) -> None:

@@ -72,6 +72,7 @@ def test_names_are_explained_where_there_are_some(made: Atlas) -> None:
         html = page(replace(made, regions=regions))
         assert {key for key, words in said.items() if words in html} == expected
         assert ("Regions with a name" in html) is bool(regions)
+        assert ("How names are chosen" in html) is bool(regions)
     html = page(replace(made, regions=(label, kind)))
     assert "<span>rose</span>" in html and "<span>daisy</span>" in html and "flower</span>" not in html
     assert "75 % of 4 pictures (10 % of all)" in html

@@ -161,6 +161,15 @@ def test_no_picture_at_all(tmp_path, files):
         ImageFolder(tree(tmp_path, files))
 
 
+def test_pictures_in_no_class_are_counted_and_where_they_go_is_said(tmp_path):
+    with pytest.raises(DataError, match="2 files outside of class folders") as caught:
+        ImageFolder(tree(tmp_path, {"x.png": 3, "y.png": 3}))
+    assert "FOLDER/all/<pictures>" in str(caught.value.hint)
+    (tmp_path / "all").mkdir()
+    (tmp_path / "x.png").rename(tmp_path / "all/x.png")
+    assert len(ImageFolder(tmp_path)) == 1
+
+
 def test_no_folder(tmp_path):
     with pytest.raises(DataError, match="there is nothing"):
         ImageFolder(tmp_path / "nowhere")

@@ -50,7 +50,8 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         units whose map is 0 everywhere), `strongest` (the units whose map varies most; entries with `unit`,
         `deviation`, the standard deviation over the map, and `inside`, that without its border, by which
         units are ranked (null where a unit has one value, by which it is then ranked), `degree`, the sum over
-        the map, and in the output layer `label`), `listed` (whether `look.png` and the terminal show it) and
+        the map, and in the output layer `label`), `alike` (number of units that are left out since a stronger
+        one has almost the same map), `listed` (whether `look.png` and the terminal show it) and
         `picture` (file name; null without `--places`). Each entry of `filters` has `place`, `shape` (of the
         weights) and `picture` (null where kernels cover one position); each of `health` the fields of
         `LayerHealth` (none without `--data`).
@@ -117,7 +118,7 @@ def _save(look: _Look, folder: ResultFolder) -> list[Document]:
     listed = features.listed_layers(net, seen)
     layers = [{**_layer(maps, recipe, net, folder, mark), "listed": maps.place in listed} for maps in seen]
     if any(one.has_extent for one in look.kernels):
-        folder.save_image(features.filters_sheet(look.kernels, count), FILTERS, mark, "filters")
+        folder.save_image(features.filters_sheet(look.kernels, count, seen), FILTERS, mark, "filters")
     _save_input(net, sample, folder, mark)
     page = features.page(
         net, sample, seen, strongest=count, command=recipe.command(), health=look.health, kernels=look.kernels
@@ -186,6 +187,7 @@ def _layer(
         "shape": list(maps.maps.shape),
         "zero_maps": maps.zero_maps,
         "strongest": strongest,
+        "alike": maps.alike(recipe.top_channels),
         "picture": saved,
     }
 

@@ -49,9 +49,10 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
         (indices of cells whose gradient was 0 in every step), `attributed` (whether contributions to classes
         were computed) and `out` (the folder). Each cell has `row`, `column`, `count` (vectors), `pictures`,
         `label` (of the data, if one is typical of it), `labels` (the most common: `name`, `count`,
-        `pictures`, and `usual`, the share of all pictures), `classes` (of the network, whose logits the
-        vectors raise: `unit`, `name`, `contribution`, `support`, `pictures`, `likeliest`) and `examples`
-        (`image`, `class`, and `at`, the position relative to the image's extent, y before x). Each region has
+        `pictures`, `usual`, the share of all pictures, and `together`, the number of cells tested), `classes`
+        (of the network, whose logits the vectors raise: `unit`, `name`, `contribution`, `support`,
+        `pictures`, `likeliest`) and `examples` (`image`, `class`, and `at`, the position relative to the
+        image's extent, y before x). Each region has
         `name`, `kind` (`label` or `class`), `cells` (indices), `count`, `row`, `column` and `label`.
 
     Raises:

@@ -285,6 +285,7 @@ def _plan(net: Net, data: LabelledDataset, vectors: ActivationSample, recipe: Re
         )
     means = torch.stack([vectors.values[group].mean(0) for _, group in groups])
     directions = whitened(means, vectors.values) if recipe.whiten else means
+    everywhere = vectors.images, data.classes, len(groups)
     cells = [
         Cell(
             k // grid,
@@ -294,7 +295,7 @@ def _plan(net: Net, data: LabelledDataset, vectors: ActivationSample, recipe: Re
             direction,
             _examples(data, vectors, group, mean, recipe.examples),
             len(vectors.images[group].unique()),
-            label_shares(data.labels, vectors.images[group], vectors.images, data.classes)[:LISTED],
+            label_shares(data.labels, vectors.images[group], *everywhere)[:LISTED],
         )
         for (k, group), mean, direction in zip(groups, means, directions, strict=True)
     ]

@@ -24,8 +24,8 @@ SUPPORT = 0.5
 SIGMAS = 3.0
 """Least distance of a cell's mean contribution from the mean of all images, in standard errors of as many."""
 MAJORITY = 0.5
-"""A label names a cell from this share of its images on, if the lower bound of the share's 95% interval is
-above the label's share of all images.
+"""A label names a cell from this share of its images on, if the lower bound of the share's 95% interval,
+which shall hold for all cells together, is above the label's share of all images.
 """
 
 
@@ -38,12 +38,14 @@ class LabelShare:
         count: images with it here.
         pictures: images here.
         usual: its share of all images of the atlas.
+        together: number of cells that are tested; the bounds of all of them hold with 95%.
     """
 
     name: str
     count: int
     pictures: int
     usual: float
+    together: int = 1
 
     @property
     def share(self) -> float:
@@ -52,15 +54,12 @@ class LabelShare:
 
     @property
     def lower_bound(self) -> float:
-        """Lower bound of the share's 95% interval (Wilson 1927)."""
-        return wilson_interval(self.count, self.pictures)[0]
+        """Lower bound of the share's 95% interval (Wilson 1927), by Bonferroni's correction for all cells."""
+        return wilson_interval(self.count, self.pictures, together=self.together)[0]
 
     @property
     def typical(self) -> bool:
-        """Whether at least half of the images have the label, and its lower bound is above the usual share.
-
-        The bound holds for one cell; it is not corrected for the number of cells.
-        """
+        """Whether half of the images or more have the label, and its lower bound is above the usual share."""
         return self.share >= MAJORITY and self.lower_bound > self.usual
 
 
@@ -113,6 +112,7 @@ def label_shares(
     images: Int64[Tensor, " m"],
     everywhere: Int64[Tensor, " k"],
     names: Sequence[str],
+    together: int = 1,
 ) -> tuple[LabelShare, ...]:
     """Count the labels of images; each image counts once, whatever its number of positions.
 
@@ -121,6 +121,7 @@ def label_shares(
         images: indices of the images to count.
         everywhere: indices of all images of the atlas.
         names: of the labels.
+        together: number of cells that are tested.
 
     Returns:
         The most common label first, without labels of no image; empty where the data has fewer than two.
@@ -133,7 +134,9 @@ def label_shares(
     order = here.argsort(descending=True, stable=True).tolist()
     total, all_images = int(here.sum()), int(usual.sum())
     return tuple(
-        LabelShare(names[int(k)], int(here[k]), total, int(usual[k]) / all_images) for k in order if here[k]
+        LabelShare(names[int(k)], int(here[k]), total, int(usual[k]) / all_images, together)
+        for k in order
+        if here[k]
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -53,6 +54,8 @@ def activation_sum(maps: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b"]:
 
 BORDER = 14
 """Positions along the shorter side of a map for each that is left out at its edges where units are ranked."""
+ALIKE = 0.95
+"""Correlation of two units' maps above which the weaker one is not shown: it would show the same again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +117,69 @@ class FeatureMaps(Result):
     def strongest(self, count: int) -> list[int]:
         """Return the units whose map varies most inside (or with the largest value), in descending order.
 
+        A unit whose map correlates by more than 0.95 with that of a stronger unit is left out, see `alike`,
+        and so are units with a constant map but for the first; unless all units are asked for.
+
         Args:
-            count: how many; all units where there are fewer.
+            count: how many; fewer where there are no more that differ.
 
         Returns:
             Indices of units, by `strengths`.
         """
-        return self.strengths.topk(min(count, len(self.maps))).indices.tolist()
+        return self._chosen(count)[0]
+
+    def alike(self, count: int) -> int:
+        """Count the units that `strongest` leaves out since a stronger one has almost the same map.
+
+        Args:
+            count: how many units are asked for.
+
+        Returns:
+            Number of units that are stronger than the last one that is shown.
+        """
+        return self._chosen(count)[1]
+
+    def _chosen(self, count: int) -> tuple[list[int], int]:
+        """Return the units to show, and how many were passed over on the way."""
+        if count not in self._choices:
+            self._choices[count] = self._choose(count)
+        return self._choices[count]
+
+    @cached_property
+    def _choices(self) -> dict[int, tuple[list[int], int]]:
+        return {}
+
+    def _choose(self, count: int) -> tuple[list[int], int]:
+        order = self.strengths.topk(len(self.maps)).indices
+        if not self.has_maps or count >= len(order):
+            return order[:count].tolist(), 0
+        patterns = standardised(self.inside)
+        chosen: list[int] = []
+        alike = 0
+        for unit in order.tolist():
+            constant = not patterns[unit].any()
+            if len(chosen) == count or (chosen and constant):
+                break
+            if chosen and bool((patterns[chosen] @ patterns[unit] > ALIKE).any()):
+                alike += 1
+            else:
+                chosen.append(unit)
+        return chosen, alike
+
+
+def standardised(maps: Float[Tensor, "n *size"]) -> Float[Tensor, "n p"]:
+    """Centre and normalise maps, so that their products are Pearson's correlations.
+
+    Args:
+        maps: of any size.
+
+    Returns:
+        Each map flattened, with mean 0 and length 1, in float64 on the CPU; constant ones are 0.
+    """
+    flat = maps.detach().cpu().flatten(1).double()
+    flat = flat - flat.mean(1, keepdim=True)
+    length = flat.norm(dim=1, keepdim=True)
+    return torch.where(length > 1e-9, flat / length.clamp_min(1e-12), torch.zeros_like(flat))
 
 
 @takes_network

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convscope.graph import TensorSpec
-from convscope.see.features.maps import FeatureMaps
+from convscope.see.features.maps import FeatureMaps, standardised
 
 DIRECTIONS = {0: "vertical", 45: "diagonal", 90: "horizontal", 135: "diagonal"}
 """Degrees of the direction in which brightness changes, and the edges across it."""
@@ -70,8 +70,8 @@ def picture_correlations(
     height, width = maps.maps.shape[1:]
     small = functional.adaptive_avg_pool2d(picture.detach().cpu().float(), (height, width))
     named = _properties(small, spec)
-    seen = _standardised(torch.stack([values for _, values in named]))
-    found = _standardised(maps.maps[list(units)].detach().cpu().float()) @ seen.T
+    seen = standardised(torch.stack([values for _, values in named]))
+    found = standardised(maps.maps[list(units)].float()) @ seen.T
     best = found.argmax(1).tolist()
     return tuple(
         PictureCorrelation(unit, named[k][0], min(max(float(row[k]), 0.0), 1.0))
@@ -96,11 +96,3 @@ def _properties(picture: Tensor, spec: TensorSpec) -> list[tuple[str, Tensor]]:
         warm, bluish = red - green, blue - (red + green) / 2
         found += [("red", warm), ("green", -warm), ("blue", bluish), ("yellow", -bluish)]
     return found
-
-
-def _standardised(values: Tensor) -> Tensor:
-    """Return each map with mean 0 and length 1, so that products are correlations; constant ones are 0."""
-    flat = values.flatten(1).double()
-    flat = flat - flat.mean(1, keepdim=True)
-    length = flat.norm(dim=1, keepdim=True)
-    return torch.where(length > 1e-9, flat / length.clamp_min(1e-12), torch.zeros_like(flat))

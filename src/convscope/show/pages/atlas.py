@@ -104,6 +104,9 @@ def page(atlas: Atlas, net: Net, data: LabelledDataset, *, command: str, seed: i
     figures = [Figure("atlas.map", body, "", CARTER, values, wide=True)]
     if regions:
         figures.append(Figure("atlas.regions", _list(atlas, icons, net, regions), "", CARTER, values))
+    sections = [Section("atlas.head", tuple(figures), values)]
+    if regions:
+        sections.append(Section("atlas.read", (), folded=True))
     facts = [
         ("atlas.fact.vectors", f"{atlas.vectors:,}"),
         ("atlas.fact.pictures", f"{atlas.sampled:,}"),
@@ -112,7 +115,7 @@ def page(atlas: Atlas, net: Net, data: LabelledDataset, *, command: str, seed: i
     ]
     return render(
         Report(
-            (Section("atlas.head", tuple(figures), values),),
+            tuple(sections),
             command,
             "atlas",
             facts,

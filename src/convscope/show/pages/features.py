@@ -33,7 +33,7 @@ SIDE = 84
 READ = (
     "A square is the map of one unit, its number below: bright (of layers with negative values orange) where"
     " it responds to the input; beside the number what of the picture it follows, if anything. Per layer the"
-    " units whose map varies most."
+    " units whose map varies most; of maps that are almost the same, one."
 )
 """How to read the sheet."""
 MOST_LAYERS = 24
@@ -365,6 +365,8 @@ def sheet(net: Net, sample: Sample, layers: Sequence[FeatureMaps], strongest: in
         about = [f"{units}, maps of {extent}" if rows.has_maps(layer) else units]
         if layer.zero_maps:
             about.append(f"{layer.zero_maps:,} of them 0 everywhere")
+        if alike := layer.alike(strongest):
+            about.append(f"{alike:,} almost the same, left out")
         lines.append(
             SheetRow(
                 _text_tiles(layer, strongest, reading) or _tiles(layer, strongest, net, follows),
@@ -390,22 +392,27 @@ def layer_sheet(maps: FeatureMaps, strongest: int) -> Image.Image:
     return contact_sheet.grid(images, [str(unit) for unit in units])
 
 
-def filters_sheet(kernels: Sequence[Filters], count: int) -> Image.Image:
-    """Draw the first kernels of several layers as one image: a row for each layer.
+def filters_sheet(kernels: Sequence[Filters], count: int, layers: Sequence[FeatureMaps] = ()) -> Image.Image:
+    """Draw kernels of several layers as one image: a row for each layer, the units as on the page.
 
     A kernel of one position is a single weight for each channel: such layers are left out, and counted.
 
     Args:
         kernels: kernels of each layer; at least one that covers more than one position.
         count: most kernels shown of each layer.
+        layers: activations, which tell the strongest units of a layer; of other layers the first are shown.
 
     Returns:
         The sheet in RGB.
     """
-    lines = []
+    lines, seen = [], {maps.place: maps for maps in layers}
     for one in (one for one in kernels if one.has_extent):
-        images = [rows.kernel(one, unit) for unit in range(min(count, len(one.pictures)))]
-        tiles = [SheetTile(input_image.fitted(image, 56), notes=[str(k)]) for k, image in enumerate(images)]
+        maps, total = seen.get(one.place), len(one.pictures)
+        chosen = (
+            maps.strongest(count) if maps is not None and len(maps.maps) == total else range(total)[:count]
+        )
+        images = [input_image.fitted(rows.kernel(one, unit), 56) for unit in chosen]
+        tiles = [SheetTile(image, notes=[str(k)]) for image, k in zip(images, chosen, strict=True)]
         lines.append(SheetRow(tiles, one.place, ["x".join(map(str, one.weights.shape))]))
     missing = len(kernels) - len(lines)
     if not missing:

@@ -211,6 +211,14 @@ LOOK = [
         {"values": torch.eye(3)[:2, :, None] * torch.tensor([1.0, 0, 0])[:, None]},
         {"values": torch.ones(2, 4, 4)},
     ),
+    S(
+        "look.maps.alike",
+        "1 with almost the same map as a stronger one is left out",
+        "略去 1 个与更强单元的图几乎相同的",
+        making.headed,
+        {"values": torch.tensor([[[1.0, 0]], [[2.0, 0]], [[0.0, 1]]])},
+        {"values": torch.tensor([[[1.0, 0, 0]], [[0, 2.0, 0]], [[0.0, 0, 1]]])},
+    ),
     *(
         S(
             f"look.follows.{name}",

@@ -104,6 +104,7 @@ ELSEWHERE = {
     ),
     "tests/show/pages/test_atlas.py::test_names_are_explained_where_there_are_some": (
         "atlas.names.none",
+        "atlas.read.title",
         "atlas.regions.title",
     ),
     "tests/show/pages/test_crop.py::test_the_edges_that_are_cut_off_are_named": ("look.crop.cut",),

@@ -7,6 +7,9 @@ from typing import Any
 from convscope.system.counting import counted
 from convscope.system.printable import printable
 
+STRONGEST = "strongest units (standard deviation inside the map, or value)"
+HEADS = ("layer", "shape", "all 0", "alike", STRONGEST)
+
 
 def table(document: dict[str, Any]) -> Any:
     """Return the strongest units of each layer, and with data how many are dead, saturated or redundant.
@@ -45,11 +48,18 @@ def _layers(layers: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("layer", "shape", "all 0", "strongest units (standard deviation inside the map, or value)"):
+    for head in (
+        "layer",
+        "shape",
+        "all 0",
+        "alike",
+        "strongest units (standard deviation inside the map, or value)",
+    ):
         table.add_column(head)
     for layer in (layer for layer in layers if layer["listed"]):
         units = ", ".join(f"{u.get('label', u['unit'])} ({_strength(u)})" for u in layer["strongest"][:5])
-        table.add_row(layer["place"], "×".join(map(str, layer["shape"])), str(layer["zero_maps"]), units)
+        counts = str(layer["zero_maps"]), str(layer["alike"])
+        table.add_row(layer["place"], "×".join(map(str, layer["shape"])), *counts, units)
     return table
 
 

@@ -40,6 +40,7 @@ from convscope.worlds.images.listing import LAYOUT, Listing, in_text, in_threads
 from convscope.worlds.world import Placement
 
 SOUND_SET = "Choose a network of sounds, such as sound-frequency: convscope nets sound lists them."
+ONE_CLASS = "Pictures without classes go into one folder: FOLDER/all/<pictures>."
 CACHE_BYTES = 2**29
 """Bytes; decoded images are kept when all of them fit into this: 512 MiB, 3,500 of 3x224x224."""
 PAGE = 4096
@@ -140,7 +141,7 @@ class ImageFolder(LabelledImages):
             raise DataError(
                 f"pictures in {listing.root / split}",
                 received=_summary(self.problems) or _none_in_a_class(len(listing.stray)),
-                hint=SOUND_SET if _are_sounds(self.problems) else LAYOUT,
+                hint=SOUND_SET if _are_sounds(self.problems) else f"{LAYOUT} {ONE_CLASS}",
             )
 
     @property

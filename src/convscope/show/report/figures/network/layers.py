@@ -156,7 +156,7 @@ def _row(
 ) -> Markup:
     """Build the row of one layer."""
     limit = limit_of(maps, strongest)
-    words = element("div", _heading(maps, limit), class_="mini")
+    words = element("div", _heading(maps, limit, maps.alike(strongest)), class_="mini")
     units = maps.strongest(strongest)
     spans = reading.spans.get(maps.place, ())
     if reading.pieces and len(spans) == maps.maps.shape[-1] and maps.maps.dim() == 2:
@@ -177,13 +177,15 @@ def _row(
     return element("div", words, _health(health), body, shown, class_="stage")
 
 
-def _heading(maps: FeatureMaps, limit: float) -> Markup:
-    """Name a layer: how many units and maps of which size, how many are 0, and the layer's scale."""
+def _heading(maps: FeatureMaps, limit: float, alike: int) -> Markup:
+    """Name a layer: how many units and maps of which size, how many are left out, and the layer's scale."""
     key = "look.maps.layer" if has_maps(maps) else "look.maps.values"
     extent = "×".join(map(str, maps.maps.shape[1:]))
     words = [bilingual(key, name=maps.place, units=len(maps.maps), extent=extent)]
     if maps.zero_maps:
         words.append(bilingual("look.maps.zero", count=maps.zero_maps))
+    if alike:
+        words.append(bilingual("look.maps.alike", count=alike))
     if has_maps(maps):
         words.append(
             element("span", bilingual("look.maps.limit", limit=written(_short(limit))), class_="limit")
