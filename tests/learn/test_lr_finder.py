@@ -58,6 +58,8 @@ def same(first, second):
 
 
 def trained(data, find):
+    import convscope.nets.zoo  # noqa: F401  # while it is imported, the checks of types draw at random
+
     random.seed(1)
     np.random.seed(1)  # noqa: NPY002
     torch.manual_seed(1)

@@ -53,6 +53,7 @@ USELESS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ({"normalize_filters": True}, PROBE, TUNED),
     ({"dirac_init": True}, {"from": "digits"}, {}),
     ({"whiten_first_conv": True}, {"from": "digits"}, {}),
+    ({"weights": "default"}, {}, {"from": "digits"}),
 ]
 """A setting, what takes its effect away, and what gives it one."""
 
@@ -61,7 +62,7 @@ USELESS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("setting", "without", "needed"), USELESS, ids=lambda values: " ".join(values))
 def test_a_setting_without_effect_is_refused(setting, without, needed, start) -> None:
     (name,) = setting
-    if start and name in ("find_lr", "probe_lr", "reduced", "dirac_init", "whiten_first_conv"):
+    if start and name in ("find_lr", "probe_lr", "reduced", "dirac_init", "whiten_first_conv", "weights"):
         pytest.skip("the start has a probe, weights, and no recipe")
     with pytest.raises(UsageError, match=f"{name} .* has an effect only with"):
         ClassificationRecipe.parse(start | without | setting)

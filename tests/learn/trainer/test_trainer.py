@@ -292,7 +292,12 @@ def test_settings_stand_in_the_place_of_the_recipe_s_own(train_images, tmp_path)
 
 @pytest.mark.parametrize(
     ("scale", "shift", "said"),
-    [(255.0, 0.0, "Divide by 255"), (2.0, -1.0, "received values from -1 to 1"), (1.0, 0.0, "")],
+    [
+        (255.0, 0.0, "Divide by 255"),
+        (2.0, -1.0, "received values from -1 to 1"),
+        (1.0, 0.0, ""),
+        (1.4, -0.1, ""),
+    ],
 )
 def test_images_of_a_loader_out_of_the_spec_s_range_are_warned_of_once(train_images, scale, shift, said):
     images = train_images.images[:64].float() / 255 * scale + shift

@@ -35,6 +35,8 @@ ROOM_ON_DEVICE = 2 * 2**30
 """Largest data set, in bytes, that is kept on an accelerator."""
 FLOATS = 2**19
 """Input values in a batch of an evaluation: enough to occupy all cores, few enough for their caches."""
+CHANGED = 0.5
+"""How far a loader's values may be out of the spec's range, as a share of it: augmentations brighten."""
 
 
 class BatchSource(ABC):
@@ -482,11 +484,12 @@ class LoaderBatches(BatchSource):
 
     def _look_at(self, batch: Batch) -> None:
         """Warn of images out of the spec's range, in the first batch that there is."""
-        if self.looked:
-            return
-        self.looked = True
-        for images, spec in zip(batch.inputs, self.net.input_specs, strict=False):
+        specs, self.looked = () if self.looked else self.net.input_specs, True
+        for images, spec in zip(batch.inputs, specs, strict=False):
             if spec.kind != "image" or not images.is_floating_point() or not bool(images.isfinite().all()):
+                continue
+            low, high = spec.value_range
+            if float((images - (low + high) / 2).abs().max()) <= (0.5 + CHANGED) * (high - low):
                 continue
             try:
                 require_range(images, spec, images)
