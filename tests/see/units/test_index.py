@@ -330,6 +330,19 @@ def test_dead_and_saturated_units_are_told():
     assert index.layer(LayerAddress.parse("2")).reader == "tanh"
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_units_that_are_negligible_in_their_layer_are_dead(scale):
+    module = nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Conv2d(4, 3, 1))
+    with torch.no_grad():
+        module[0].weight.copy_(scale * torch.tensor([1.0, 1e-8, -1.0, 1e-2]).view(4, 1, 1, 1))
+        module[0].bias.copy_(scale * torch.tensor([0.0, 0.0, 1e-8, 0.0]))
+        module[2].weight.copy_(scale * torch.tensor([1.0, 1e-8, 1e-2]).view(3, 1, 1, 1).expand(3, 4, 1, 1))
+        module[2].bias.fill_(0.0)
+    index = index_units(wrap(module, TensorSpec((1, 4, 4))), pictures(10, 1, 4, 4), ["0", "1", "2"])
+    assert index.dead("0").tolist() == index.dead("1").tolist() == [False, True, True, False]
+    assert index.dead("2").tolist() == [False, True, False]
+
+
 @pytest.mark.parametrize(
     "function",
     [nn.Sigmoid(), nn.Tanh(), nn.ReLU6(), nn.Hardsigmoid(), nn.Hardtanh()],

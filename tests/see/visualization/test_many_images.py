@@ -208,6 +208,29 @@ def test_journeys_go_from_the_first_layer_to_the_last(name: str, expected: list[
     assert [stop.layer for stop in choose_layers(net, [expected[0]])] == [expected[0]]
 
 
+def test_layers_of_one_residual_stream_show_different_units() -> None:
+    net = load("efficientnet_lite0")
+    stops = choose_layers(net, stops=99, units=5)[1:]  # of the stem, some units have no weights
+    for shape in {stop.shape for stop in stops}:
+        shown = [stop.units for stop in stops if stop.shape == shape]
+        assert all(len(set(units)) == 5 and units == tuple(sorted(units)) for units in shown)
+        together = [unit for units in shown for unit in units]
+        assert len(set(together)) == len(together) <= shape[0] and max(together) == shape[0] - 1
+    few = choose_layers(
+        net, ["blocks.1.0", "blocks.1.1"], units=20
+    )  # 24 units: not enough for two rows of 20
+    assert few[0].units == few[1].units and len(set(few[0].units)) == 20
+
+
+def test_a_journey_leaves_out_units_without_weights() -> None:
+    net = wrap(nn.Sequential(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 3)), TensorSpec((1, 9, 9)))
+    with torch.no_grad():
+        net.module[0].weight[[0, 3, 5]] *= 1e-7
+        net.module[2].weight.zero_()  # nothing varies: all are shown
+    first, second = choose_layers(net, ["0", "2"], units=6)
+    assert first.units == (1, 2, 4) and second.units == (0, 1, 2, 3)
+
+
 def test_first_layers_of_a_journey_are_patches_that_match_their_kernels() -> None:
     net = load("digits")
     stops = choose_layers(net, ["conv1", "output"], units=4)

@@ -10,6 +10,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.show.images import input_image
 from convscope.show.images.draw import ORANGE
 from convscope.show.pages import features, unit
+from convscope.show.report.figures.network import unit as figures
 from convscope.worlds import Sample, render
 
 
@@ -129,13 +130,15 @@ def test_every_layer_has_a_row(hostile):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (-24.0, "-24.0"),
+        (-24.0, "\u221224.0"),
         (24.81, "24.8"),
         (101.8, "102"),
         (0.0, "0.00"),
         (1.9, "1.90"),
-        (2.2184e-7, "2.22e-07"),
+        (2.2184e-7, "2.22e\u221207"),
+        (999.6, "1000"),
+        (-12345.6, "\u221212346"),
     ],
 )
 def test_values_beside_each_other_have_the_same_digits(value, said):
-    assert unit._three_digits(value) == said
+    assert figures.number(value) == said

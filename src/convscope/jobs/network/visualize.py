@@ -224,14 +224,14 @@ def _sheet(
     from convscope.show.images.draw import upscale
 
     if not stops:
-        side = max(168, min(images[0].height, 224))
-        if not recipe.both:
-            return contact_sheet.grid(images, list(made.captions), side=side)
+        side, title = max(168, min(images[0].height, 224)), f"Feature visualization, {net.name}"
         shown = zip(images, made.captions, strict=True)
         tiles = [SheetTile(upscale(image, side), notes=[caption]) for image, caption in shown]
+        if not recipe.both:
+            return contact_sheet.compose(contact_sheet.in_rows(tiles), title=title)
         sides = [(tile, below) for tile, below in zip(tiles, made.minimized, strict=True)]
         up, down = ([tile for tile, below in sides if below is wanted] for wanted in (False, True))
-        return contact_sheet.compose(contact_sheet.in_pairs(up, down, recipe.variants))
+        return contact_sheet.compose(contact_sheet.in_pairs(up, down, recipe.variants), title=title)
     rows = []
     for stop in stops:
         for below in (False, True):
@@ -281,7 +281,8 @@ def _save_film(
             )
             for i, caption in enumerate(made.captions)
         ]
-        sheet = contact_sheet.compose(rows, side=128)
+        title = f"Steps of the optimisation, {net.name}"
+        sheet = contact_sheet.compose(rows, title=title, side=128)
         folder.save_image(sheet, FILM, mark, "film strip")
     if recipe.animate:
         taken: list[str] = []

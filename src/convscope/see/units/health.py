@@ -65,7 +65,8 @@ class LayerHealth(Result):
         place: the layer.
         units: number of its units.
         images: number of inputs.
-        dead: units with the same value always, or whose values a ReLU after them always sets to 0.
+        dead: units with the same value always, or whose values a ReLU after them always sets to 0, see
+            `UnitIndex.dead`.
         saturated: units that are near a bound of an activation function for every input, everywhere, see
             `UnitIndex.saturated`.
         redundant: units that correlate by more than 0.95 with an earlier one over all inputs, at up to 4

@@ -21,6 +21,7 @@ from convscope.nets import LayerAddress, Net, describe, layer_shapes, resolve, t
 from convscope.nets.activations.address import RESULT
 from convscope.recipe.result import Result
 from convscope.see.optimize.image_params.base import shape_of
+from convscope.see.units.index.unit_index import NEGLIGIBLE
 from convscope.see.visualization.objective_parser import unit_count
 from convscope.see.visualization.recipe import VisualizeRecipe
 from convscope.see.visualization.visualization import Visualization, iter_visualize
@@ -76,6 +77,9 @@ def choose_layers(
 ) -> tuple[LayerSelection, ...]:
     """Choose layers from the first to the last, and evenly spread units of each.
 
+    Layers with outputs of one shape show different units: between blocks with a residual connection unit 7 of
+    one is added to unit 7 of the next, so that both look the same.
+
     Args:
         net: any network whose layers give feature maps, or its name.
         layers: names of the layers to use; if empty, blocks (or convolutions, where there are no blocks) are
@@ -97,7 +101,12 @@ def choose_layers(
             received=net.name,
             hint="Choose a network with convolutions: convscope nets lists them.",
         )
-    return tuple(_stop(net, layer, units) for layer in dict.fromkeys(chosen))
+    names = list(dict.fromkeys(chosen))
+    shapes = [_shape(net, name) for name in names]
+    return tuple(
+        _stop(net, name, units, shapes[:i].count(shapes[i]), shapes.count(shapes[i]))
+        for i, name in enumerate(names)
+    )
 
 
 def top_level_blocks(net: Net) -> list[str]:
@@ -156,12 +165,38 @@ def evenly(names: list[str], count: int) -> list[str]:
     return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]
 
 
-def _stop(net: Net, layer: str, units: int) -> LayerSelection:
-    place = LayerAddress.parse(layer)
-    count = unit_count(net, place)
-    shape = next(iter(layer_shapes(net)[place.layer][-1].values()))
+def _shape(net: Net, layer: str) -> tuple[int, ...]:
+    return next(iter(layer_shapes(net)[LayerAddress.parse(layer).layer][-1].values()))
+
+
+def _spread(count: int, units: int, turn: int, turns: int) -> tuple[int, ...]:
+    """Return evenly spread units of a layer, others in each turn as far as there are enough."""
+    units = min(units, count)
+    turns = max(1, min(turns, count // units))
+    return tuple(
+        round((i * turns + turn % turns) * (count - 1) / max(units * turns - 1, 1)) for i in range(units)
+    )
+
+
+def _varying(net: Net, layer: str, count: int) -> list[int]:
+    """Return the units of a layer that depend on the input; all where the layer's own weights do not tell.
+
+    Trained networks have units with weights near 0: what is optimised for them is noise.
+    """
+    module = None if layer == RESULT else net.module.get_submodule(LayerAddress.parse(layer).layer)
+    weight = getattr(module, "weight", None)
+    if not isinstance(module, nn.modules.conv._ConvNd | nn.Linear) or weight is None or len(weight) != count:
+        return list(range(count))
+    sizes = weight.detach().float().flatten(1).norm(dim=1)
+    return (sizes > NEGLIGIBLE * sizes.mean()).nonzero().flatten().tolist() or list(range(count))
+
+
+def _stop(net: Net, layer: str, units: int, turn: int, turns: int) -> LayerSelection:
+    """Choose units of a layer, which is number `turn` of `turns` with outputs of its shape."""
+    count, shape = unit_count(net, LayerAddress.parse(layer)), _shape(net, layer)
     units = count if layer == RESULT and count <= FEW else units
-    chosen = tuple(round(i * (count - 1) / max(units - 1, 1)) for i in range(min(units, count)))
+    varying = _varying(net, layer, count)
+    chosen = tuple(varying[k] for k in _spread(len(varying), units, turn, turns))
     if layer == RESULT and units == 1:
         chosen = (count // 2,)
     field = None if layer == RESULT else _field(net, layer)

@@ -119,7 +119,7 @@ def sheet(portrait: UnitReport, net: Net) -> Image.Image:
         tiles = []
         if made is not None:
             large = input_image.fitted(worlds.render(made.crop, net.input_spec), LARGE)
-            text = f"{_three_digits(made.value)}{', no gradient' if made.no_gradient else ''}"
+            text = f"{figures.number(made.value)}{', no gradient' if made.no_gradient else ''}"
             tiles.append(SheetTile(large, f"{name}: {text}"))
         examples = [_example(patch, portrait, net.input_spec) for patch in patches]
         rows.append(SheetRow([*tiles, *examples], end, READ))
@@ -134,7 +134,7 @@ def _example(patch: Patch, portrait: UnitReport, spec: TensorSpec) -> SheetTile:
     both.paste(input_image.fitted(crop, SMALL), (0, 0))
     both.paste(input_image.outlined(whole, patch.box, SMALL, patch.picture.shape[1:]), (0, LARGE - SMALL))
     name = portrait.classes[patch.example.label].split(",")[0]
-    return SheetTile(both, notes=[f"{name}: {_three_digits(patch.example.value)}"])
+    return SheetTile(both, notes=[f"{name}: {figures.number(patch.example.value)}"])
 
 
 def _summary(portrait: UnitReport) -> str:
@@ -148,13 +148,8 @@ def _summary(portrait: UnitReport) -> str:
     floor = ""
     if figures.is_floor(portrait):
         lowest, count = portrait.bottom[0].example.value, len(portrait.bottom)
-        floor = f"; the smallest value is {_three_digits(lowest)}, of {count} of them or more"
+        floor = f"; the smallest value is {figures.number(lowest)}, of {count} of them or more"
     return (
-        f"{entry.images:,} real {kind}: peaks up to {_three_digits(entry.top[0].value)}, above 0 for"
+        f"{entry.images:,} real {kind}: peaks up to {figures.number(entry.top[0].value)}, above 0 for"
         f" {percent_short_of(1 - entry.inactive_share)}%{made}{floor}"
     )
-
-
-def _three_digits(value: float) -> str:
-    """Write a value with three significant digits, so that values beside each other can be compared."""
-    return f"{value:#.3g}".rstrip(".")

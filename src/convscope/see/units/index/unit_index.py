@@ -7,7 +7,7 @@ from math import floor, prod
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from convscope.errors import ConvscopeError, PlaceError, nearest
@@ -40,6 +40,13 @@ FLAT: dict[str, tuple[float, float]] = {
 """Inputs of each kind of activation function below and above which its value is saturated."""
 CUT = ("relu", "relu6")
 """Kinds whose lower bound is 0 for all inputs below it: what always lies there is dead, not saturated."""
+NEGLIGIBLE = 1e-4
+"""A unit is dead if what it varies by, or passes through a ReLU, is a smaller share of its layer's mean.
+
+Between dead and living units there is a wide gap: in the convolutions of EfficientNet-lite0, over 64
+photographs of flowers, no share of the layer's median lies between 1.4e-5 and 2e-2. What is
+smaller than 2**-11 of a number is lost when it is added to that in half precision.
+"""
 
 
 @dataclass(frozen=True)
@@ -248,6 +255,10 @@ class UnitIndex(Result):
     def dead(self, place: str | LayerAddress) -> Tensor:
         """Return which units of a layer are dead: constant, or always set to 0 by the ReLU that reads them.
 
+        Trained networks have units with weights near 0, which reach 2e-7 where others reach 20. Therefore a
+        unit counts as constant if its range is at most 1e-4 of the mean range of the layer's units, and as
+        set to 0 if its largest value is at most 1e-4 of the mean of the units' largest values above 0.
+
         Args:
             place: the layer; unit and position are ignored.
 
@@ -260,8 +271,10 @@ class UnitIndex(Result):
         rows = self.rows(place)
         low, high, reader = self.accumulator.low[rows], self.accumulator.high[rows], self.layer(place).reader
         seen = self.accumulator.images[rows] > 0
-        never = high <= 0 if reader in CUT else torch.zeros_like(seen)
-        return seen & ((low == high) | never)
+        dead = _negligible(high - low, seen)
+        if reader in CUT:
+            dead |= _negligible(high.clamp_min(0), seen)
+        return dead
 
     def saturated(self, place: str | LayerAddress) -> Tensor:
         """Return which units always saturate the activation function that the layer is, or that reads it.
@@ -296,6 +309,12 @@ class UnitIndex(Result):
             for v, i, s in lines
             if i >= 0
         )
+
+
+def _negligible(sizes: Float[Tensor, " units"], seen: Bool[Tensor, " units"]) -> Bool[Tensor, " units"]:
+    """Return which of the units that were seen are negligible beside the mean of them, from 0 on."""
+    mean = sizes[seen].double().mean() if seen.any() else 0.0
+    return seen & (sizes <= NEGLIGIBLE * mean)
 
 
 def _near_bounds(kind: str) -> tuple[float, float]:

@@ -16,7 +16,6 @@ from convscope.see.units import (
 from convscope.show.images import input_image
 from convscope.show.images.draw import tag
 from convscope.show.report.figure import Figure
-from convscope.show.report.figures.matrix import written
 from convscope.show.report.i18n import LANGUAGES, Text, bilingual, label, spoken
 from convscope.show.svg import drawing, element, join, responsive
 from convscope.system.counting import percent_short_of
@@ -30,18 +29,21 @@ LUO = "Wenjie Luo, Yujia Li, Raquel Urtasun, Richard Zemel (2016), arXiv:1701.04
 BARS, HEIGHT, FOOT = 48, 170.0, 30.0
 CLASSES = 12
 SIDE = 144
+WHOLE = 999.5
+"""Values from here on are written without decimals."""
 
 
 def number(value: float) -> str:
-    """Format a value with three significant digits and a true minus sign.
+    """Format a value with three significant digits and a true minus sign, so that neighbours compare.
 
     Args:
         value: a finite number.
 
     Returns:
-        The text.
+        The text: `−24.0` beside `−24.8`, `2.22e−07`; whole from 1,000 on.
     """
-    return written(float(f"{value:.3g}"))
+    text = f"{value:#.3g}".rstrip(".") if abs(value) < WHOLE else f"{value:.0f}"
+    return text.replace("-", "\u2212")
 
 
 def wanted(portrait: UnitReport, spec: TensorSpec, command: str) -> Figure | None:

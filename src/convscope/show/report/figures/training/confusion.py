@@ -77,8 +77,8 @@ def figure(counts: Counts, classes: Sequence[str], command: str) -> Figure:
         "ties": ties,
         "truth": classes[truth],
         "answer": classes[answer],
-        "wrong": sum(c for c, _, _ in wrong),
-        "total": sum(map(sum, counts)),
+        "wrong": f"{sum(c for c, _, _ in wrong):,}",
+        "total": f"{sum(map(sum, counts)):,}",
     }
     body = table(counts, classes, bilingual("training.confusion.axes"))
     finding = "title" if ties == 1 else "tied"
