@@ -10,9 +10,10 @@ from torch.nn import functional
 from convscope import nets
 from convscope.errors import DataError, UsageError
 from convscope.graph.spec import TensorSpec
-from convscope.nets.style.adain import AdaIN, style_of
+from convscope.nets.style.adain import AdaIN, _whitened, statistics, style_of
 from convscope.nets.style.bank import PLAIN, StyleBank, StyleBankConfig
 from convscope.nets.style.johnson import Johnson, Size
+from convscope.nets.style.style_swap import own_share, swap
 
 SPEC = TensorSpec((3, 64, 64), mean=(0.5,), std=(0.25,))
 
@@ -115,6 +116,41 @@ def test_a_pixel_sees_no_further_than_the_halo():
     rows = images.grad[0].abs().sum((0, 2)).nonzero().flatten()
     reached = max(80 - int(rows.min()), int(rows.max()) - 83)
     assert made.halo - 4 <= reached <= made.halo
+
+
+def test_where_a_photograph_says_most_its_own_features_stay():
+    """Position by position: colours, what weights leave, and `own_share` of the rest are the photograph's."""
+    made = any_style()
+    with torch.no_grad():
+        features = made.encode(pictures(1, 3, 40, 32) * torch.linspace(0, 2, 32))
+        styles = [
+            (share, style_of(made.encode(pictures(1, 3, 48, 48, seed=k))))
+            for k, share in ((2, 0.5), (3, 0.3))
+        ]
+        own = statistics(features)
+        got = made.swap(features, styles, own)
+        white = _whitened(features, own)
+        kept, swapped = own_share(white), [swap(white, style.patches) for _, style in styles]
+    assert torch.equal(got[:, -3:], features[:, -3:])
+    for row, column in np.ndindex(10, 8):
+        mine, stays = white[0, :, row, column], float(kept[0, 0, row, column])
+        theirs = [stays * mine + (1 - stays) * one[0, :, row, column] for one in swapped]
+        wanted = 0.2 * mine + 0.5 * theirs[0] + 0.3 * theirs[1]
+        assert torch.allclose(got[0, :-3, row, column], wanted, atol=1e-4)
+
+
+def test_of_the_residual_the_luminance_stays_and_a_share_of_the_chroma():
+    """Pixel by pixel; colours of a flat picture are flat, so what differs from them is the residual."""
+    made = any_style()
+    features = torch.cat([pictures(1, 256, 6, 5), torch.zeros(1, 3, 6, 5)], 1)
+    with torch.no_grad():
+        whole, half = (made.decode(features, chroma)[0].double() - 0.45 for chroma in (1.0, 0.5))
+        assert torch.equal(made.decode(features), made.decode(features, 1.0))
+    for row, column in np.ndindex(24, 20):
+        red, green, blue = whole[:, row, column].tolist()
+        light = 0.299 * red + 0.587 * green + 0.114 * blue
+        wanted = [light + 0.5 * (one - light) for one in (red, green, blue)]
+        assert np.allclose(half[:, row, column], wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("blocks", [0, 2])

@@ -237,6 +237,19 @@ def test_any_style_in_parts_is_as_in_one_piece(any_style, share, tmp_path, monke
     assert float((differ(whole, small) > 0).float().mean()) < 2e-3
 
 
+@pytest.mark.parametrize(("share", "chroma"), [(0.0, 1.0), (0.4, 0.8), (1.0, 0.5), (1.6, 0.5)])
+def test_the_more_it_paints_the_less_of_the_residuals_chroma_is_added(
+    any_style, share, chroma, tmp_path, monkeypatch
+):
+    painting, asked, decode = tmp_path / "painting.png", [], AdaIN.decode
+    photo(64, 64, seed=5).save(painting)
+    monkeypatch.setattr(
+        AdaIN, "decode", lambda self, maps, chroma: asked.append(chroma) or decode(self, maps, chroma)
+    )
+    stylize(any_style, photo(32, 32), {str(painting): share}, choice=EXACT)
+    assert asked == [pytest.approx(chroma)]
+
+
 def test_paintings_are_files_with_weights(any_style, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert paintings_of(["a.png:0.25", "b.png"]) == {"a.png": 0.25, "b.png": 0.75}

@@ -17,7 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convscope.nets import Net
-from convscope.nets.style.adain import AdaIN, Statistics, Style, mixed, statistics, statistics_of_parts
+from convscope.nets.style.adain import (
+    RESIDUAL_CHROMA,
+    AdaIN,
+    Statistics,
+    Style,
+    mixed,
+    statistics,
+    statistics_of_parts,
+)
 from convscope.nets.style.bank import PLAIN, StyleBank
 from convscope.nets.style.parts import STEP, InstanceNormWithFixedStats, Maps, any_size
 from convscope.nets.style.style_swap import Part
@@ -282,11 +290,12 @@ class AdaINStyle:
         def painted(ready: Tensor) -> Tensor:
             features = self.module.encode(ready).float()
             own = self.own or statistics(features)
-            rest = 1.0 - sum(share for share, _ in self.styles)
-            wanted = mixed([*((share, style.statistics) for share, style in self.styles), (rest, own)])
+            total = sum(share for share, _ in self.styles)
+            wanted = mixed([*((share, style.statistics) for share, style in self.styles), (1.0 - total, own)])
             swapped = self.module.swap(features, self.styles, own, place)
             target = self.module.exchange(swapped, wanted, self.swapped or statistics(swapped))
-            return self.module.decode(target.to(ready.dtype))
+            chroma = 1.0 - (1.0 - RESIDUAL_CHROMA) * min(1.0, total)
+            return self.module.decode(target.to(ready.dtype), chroma)
 
         return any_size(painted, net.normalise(images)[0])
 

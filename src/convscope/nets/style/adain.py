@@ -12,7 +12,9 @@ Normalization", arXiv:1703.06868. Differences from the paper:
   colouring transform of Li et al. 2017, arXiv:1705.08086, "Universal Style Transfer via Feature Transforms".
   So strokes are in it, which variances hardly hold, and the palette is the painting's;
 - before, each patch of features is replaced by the painting's most similar one (`swap`): statistics do not
-  say how strokes go on. Not while the decoder is trained;
+  say how strokes go on. Where a photograph has most to say, a part of its own features stays. Not while the
+  decoder is trained;
+- when it paints, half of the chroma of the decoder's residual is left out (`RESIDUAL_CHROMA`);
 - encoder and decoder use reflection padding, where hed-vgg16 uses zeros: statistics should not depend
   on the border.
 """
@@ -26,8 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convscope.errors import UsageError
-from convscope.nets.style.parts import Maps, Residual, UpsampleConv, any_size, convolution, last, unit
-from convscope.nets.style.style_swap import Part, StylePatches, style_patches, swap
+from convscope.nets.style.parts import LUMA, Maps, Residual, UpsampleConv, any_size, convolution, last, unit
+from convscope.nets.style.style_swap import Part, StylePatches, own_share, style_patches, swap
 
 Statistic = Float[Tensor, "_ c 1 1"]
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -36,6 +38,10 @@ BLOCK = 4
 """Side of the blocks whose mean colours are features, in pixels: two poolings by 2."""
 COLOUR, MIDDLE = 64.0, 0.45
 """Scale and offset of colour features: units of 1/255 that make 1, and the grey in [0, 1] that is about 0."""
+RESIDUAL_CHROMA = 0.5
+"""How much of the chroma of its residual the decoder adds when it paints in full: the encoder's filters hold
+few colours, and to replaced patches, which training has not, it adds purple and green fringes. By eye:
+most go, and the palette, which is in the colour features, stays. Reconstructions have all of it."""
 GROUPS = (slice(None, -3), slice(-3, None))
 """The channels whose covariances are exchanged: features, and colours."""
 EPSILON, FEATURE_EPSILON, COLOUR_EPSILON = 1e-5, 0.01, 0.02
@@ -202,8 +208,8 @@ class AdaIN(nn.Module):
     ) -> Maps:
         """Replace every patch of a photograph's features by the styles' most similar ones.
 
-        Colours stay; what is missing from weights of 1 is left of the photograph's features. The result has
-        other statistics than `own`.
+        Colours stay, and so does `own_share` of the photograph's features, and what is missing from weights
+        of 1. The result has other statistics than `own`.
 
         Args:
             features: features of one photograph `[1 259 h w]`.
@@ -215,22 +221,25 @@ class AdaIN(nn.Module):
             Features of the same shape, whitened but for the colours.
         """
         white = _whitened(features, own)
-        texture = (1.0 - sum(share for share, _ in styles)) * white
+        texture, replaced = white.clone(), 1.0 - own_share(white)
         for share, style in styles:
-            texture += share * swap(white, style.patches, part)
+            texture += share * replaced * (swap(white, style.patches, part) - white)
         return torch.cat([texture, features[:, -3:].float()], 1)
 
-    def decode(self, features: Maps) -> Maps:
+    def decode(self, features: Maps, chroma: float = 1.0) -> Maps:
         """Decode features to images.
 
         Args:
             features: features `[b 259 h w]`.
+            chroma: how much of the chroma of the residual is added, from 0 to 1; of its luminance all is.
 
         Returns:
             Images `[b 3 4h 4w]` in [0, 1], not clipped.
         """
         blurred = functional.interpolate(features[:, -3:], scale_factor=BLOCK, mode="bilinear")
-        return blurred * (COLOUR / 255) + MIDDLE + self.decoder(features) * 0.25
+        residual = self.decoder(features) * 0.25
+        luminance = (residual * residual.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        return blurred * (COLOUR / 255) + MIDDLE + torch.lerp(luminance, residual, chroma)
 
 
 def colours(images: Maps) -> Maps:

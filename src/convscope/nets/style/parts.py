@@ -17,6 +17,8 @@ LEAST = 8
 """Shortest side in pixels for which reflection padding at a quarter of the size is defined."""
 STEP = 4
 """Sides are padded to multiples of this: maps are halved twice."""
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in the luminance: ITU-R BT.601, as in YIQ."""
 
 Maps = Float[Tensor, "_ _ _ _"]
 """Images or feature maps `[b c h w]`."""

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in the luminance: ITU-R BT.601, as in YIQ."""
+from convscope.nets.style.parts import LUMA
+
 LEAST = 1e-5
 """Added to variances of colours in [0, 1], so that images of a single colour can be inverted."""
 LEAST_HUE = 0.02
