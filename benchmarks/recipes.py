@@ -94,9 +94,20 @@ def laid_out(kept: KeptRuns, absent: list[str]) -> Result:
     about = (
         "Each run follows the recipe to the end in a process of its own with one thread; the processor "
         "seconds are those of the whole command. The spread is over seeds, of one division into training and "
-        "test. Beside it: what the task itself compares with."
+        "test. Beside it: what the task itself compares with." + with_more_threads(found)
     )
     return Result("Recipes", about, head, rows, {"found": found, "absent": absent})
+
+
+def with_more_threads(found: dict[str, list[dict[str, Any]]]) -> str:
+    """Say which runs had more than one thread: those whose wall time was measured as well."""
+    more = [
+        f"{name}, seed {run['seed']}, {run['threads']}"
+        for name, runs in found.items()
+        for run in runs
+        if run.get("threads", 1) > 1
+    ]
+    return f" More threads had: {'; '.join(more)}." if more else ""
 
 
 def words_of(name: str) -> list[str] | None:

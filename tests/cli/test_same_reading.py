@@ -50,7 +50,7 @@ VERBS = {
         "3",
         "--no-checks",
     ),
-    "caricature": ("caricature", "{file}", "--net", "{net}", "--layer", "output", "--steps", "1"),
+    "caricature": ("caricature", "{file}", "--net", "{net}", "--layer", "output", "--steps", "16"),
     "invert": ("invert", "{file}", "--net", "{net}", "--layer", "output", "--steps", "1"),
     "factors": ("factors", "{file}", "--net", "{net}", "--layer", "conv1", "--count", "2", "--steps", "1"),
 }
