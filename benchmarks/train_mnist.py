@@ -297,7 +297,11 @@ def race_rows(goal: str, races: dict[str, list[dict[str, Any]]]) -> list[tuple[s
     for name, found in races.items():
         taken = seconds(found)
         middle = statistics.median(taken)
-        shown = f"{middle:.1f} s" if middle < 1e9 else f"not within {min(r['limit'] for r in found):.0f} s"
+        shown = (
+            f"{middle:.1f} s"
+            if middle < 1e9
+            else f"not within {min(r['limit'] for r in found if 'limit' in r):.0f} s"
+        )
         best = ", ".join(f"{max(r['accuracies'], default=0):.2%}" for r in found)
         reached = sum(t < 1e9 for t in taken)
         rows.append((f"to {goal}: {name}", f"{shown}; {reached} of {len(taken)} seeds; best {best}", ""))

@@ -65,11 +65,13 @@ def test_what_has_one_axis_takes_adamw_s_steps() -> None:
         Muon([{"params": [ours]}])
 
 
-def test_the_last_layer_is_left_to_adamw_and_others_are_not() -> None:
+@pytest.mark.parametrize("adamw_head", [True, False])
+def test_the_last_layer_is_left_to_adamw_where_asked_for(adamw_head: bool) -> None:
     text = "conv 4 3x3, relu, flatten, dense 6, relu, dense 3"
     net = nets.wrap(nets.build(chain("1x8x8", text)), TensorSpec((1, 8, 8), kind="digit"), name="small")
-    recipe, parameters = ClassificationRecipe(optimizer="muon"), dict(net.module.named_parameters())
-    last = Classification().output_weights(net)
+    recipe = ClassificationRecipe(optimizer="muon", adamw_head=adamw_head)
+    parameters = dict(net.module.named_parameters())
+    last = Classification.from_recipe(recipe).output_weights(net)
     optimizer = make_optimizer(list(parameters.values()), recipe, output_weights=last)
     orthogonal = {
         name
@@ -77,6 +79,6 @@ def test_the_last_layer_is_left_to_adamw_and_others_are_not() -> None:
         for group in optimizer.param_groups
         if not group["adamw"] and any(weight is one for one in group["params"])
     }
-    assert orthogonal == {"conv1.weight", "dense1.weight"}
+    assert orthogonal == {"conv1.weight", "dense1.weight"} | (set() if adamw_head else {"dense2.weight"})
     decays = [(group["adamw"], group["weight_decay"] > 0) for group in optimizer.param_groups]
-    assert decays == [(False, True), (True, True), (True, False)]
+    assert decays == [(False, True), *[(True, True)] * adamw_head, (True, False)]

@@ -50,6 +50,7 @@ USELESS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ({"augment": ["shift"]}, PROBE, TUNED),
     ({"precision": "bf16"}, PROBE, TUNED),
     ({"memory_format": "channels_last"}, PROBE, TUNED),
+    ({"adamw_head": True}, {"optimizer": "adamw"}, {"optimizer": "muon"}),
     ({"normalize_filters": True}, PROBE, TUNED),
     ({"dirac_init": True}, {"from": "digits"}, {}),
     ({"whiten_first_conv": True}, {"from": "digits"}, {}),

@@ -17,8 +17,6 @@ class SlowOptimizer:
     lr: float
     weight_decay: float
     momentum: float = 0.9
-    last: str = "dense1.weight"
-    """Key of the last layer's weights, which Muon leaves to AdamW."""
     memory: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
 
@@ -29,7 +27,7 @@ class SlowOptimizer:
         self.steps[key] = self.steps.get(key, 0) + 1
         there = self.memory.setdefault(key, {})
         decay = self.weight_decay if weight.ndim > 1 else 0.0
-        left_to_adamw = self.name == "muon" and (weight.ndim < 2 or key == self.last)
+        left_to_adamw = self.name == "muon" and weight.ndim < 2
         adam, lr = self.name == "adamw" or left_to_adamw, 0.06 * self.lr if left_to_adamw else self.lr
         if self.name in ("adamw", "muon"):
             shrunk, g = weight * (1 - lr * decay), gradient

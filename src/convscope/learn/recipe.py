@@ -289,6 +289,7 @@ class ClassificationRecipe(TaskRecipe):
         OnlyWith("augment", probe_epochs=TUNED, hint="The features of the probe are computed once."),
         OnlyWith("precision", values=("bf16", "fp16"), probe_epochs=TUNED),
         OnlyWith("memory_format", values=("channels_last",), probe_epochs=TUNED),
+        OnlyWith("adamw_head", optimizer="muon"),
         OnlyWith("normalize_filters", probe_epochs=TUNED),
         OnlyWith("dirac_init", from_=None, hint="Its weights are the start."),
         OnlyWith("whiten_first_conv", from_=None, hint="Its weights are the start."),
@@ -309,6 +310,9 @@ class ClassificationRecipe(TaskRecipe):
     sampler: Sampler = Field(
         default="shuffle",
         description="balanced draws every class equally often, with replacement; shuffle each sample once",
+    )
+    adamw_head: bool = Field(
+        default=False, description="leave the last layer to AdamW where Muon moves the others"
     )
     normalize_filters: bool = Field(
         default=False,

@@ -27,8 +27,8 @@ class Muon(GroupedOptimizer):
     Weights of two axes or more are matrices: of one row for each output, as in a convolution of
     `[out in h w]`. The step is that matrix of momentum with its singular values set to about 1 by a
     Newton-Schulz iteration, so that rare directions move as far as common ones. Groups with `adamw=True`
-    take AdamW's steps instead, at `ADAMW_SHARE` of the learning rate: biases, normalisation layers and the
-    last layer.
+    take AdamW's steps instead, at `ADAMW_SHARE` of the learning rate: biases, normalisation layers and,
+    where asked for, the last layer.
 
     Args:
         groups: parameter groups with `params`, `lr`, `weight_decay` (decoupled, as in AdamW) and `adamw`.

@@ -43,7 +43,7 @@ def make_optimizers(
         parameters: what is optimised, by the name of the optimizer.
         recipe: recipe with the optimizer's kind, weight decay and momentum.
         lr_scales: factors of the learning rate; 1 for those that are left out.
-        output_weights: those of the last layer; read for Muon alone.
+        output_weights: of the last layer, which Muon leaves to AdamW too.
 
     Returns:
         An optimizer for each name, as `make_optimizer` builds them.
@@ -80,7 +80,7 @@ def make_optimizer(
     Weight decay applies to weights of two axes or more; biases and the parameters of normalisation layers
     (one axis) are exempt. The fused implementation is used where all weights are fp32 on a CPU or CUDA
     device. The learning rate is set by the training loop at every step. Muon leaves to AdamW what is exempt,
-    and the last layer, whose rows stand for one output each.
+    and the output weights it is given.
 
     Args:
         parameters: what is optimised.

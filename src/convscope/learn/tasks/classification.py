@@ -48,7 +48,7 @@ TTA = MetricSpec(
     "tta_accuracy", "accuracy of six views", ".2%", higher_is_better=True, low=0, high=1, optional=True
 )
 """Accuracy of the mean answer to `AveragedViews`, measured at the end alone: it takes six times as long."""
-WITHOUT_ARGUMENT = ("max_norm", "normalize_filters", "dirac_init", "whiten_first_conv", "tta")
+WITHOUT_ARGUMENT = ("max_norm", "adamw_head", "normalize_filters", "dirac_init", "whiten_first_conv", "tta")
 """Settings of a recipe that are attributes of the task, not arguments."""
 
 
@@ -73,6 +73,7 @@ class Classification(Task):
     Attributes:
         max_norm: largest L2 norm of the weights of each output of the last layer (Srivastava et al. 2014,
             Dropout, section 5.1); None for any, as without a recipe that has it.
+        adamw_head: whether Muon leaves the last layer to AdamW; False without a recipe that has it.
         normalize_filters: whether the filters of each convolution without a bias are scaled to a root mean
             square norm of 1 after every step (Jordan 2024, airbench94 with Muon): with a batch normalization
             after it their norm has no effect on the output, but the larger it is, the less a step of the
@@ -99,6 +100,7 @@ class Classification(Task):
     head: ClassifierHead
     weight: Tensor | None = None
     max_norm: float | None = None
+    adamw_head: bool = False
     normalize_filters: bool = False
     dirac_init: bool = False
     whiten_first_conv: bool = False
@@ -294,11 +296,8 @@ class Classification(Task):
 
     @override
     def output_weights(self, net: Net) -> Iterable[nn.Parameter]:
-        """Return the parameters of the head, where the network has one that can be found."""
-        try:
-            return find_head(net).layer.parameters()
-        except UsageError:
-            return ()
+        """Return the parameters of the head, where `adamw_head` asks for them."""
+        return find_head(net).layer.parameters() if self.adamw_head else ()
 
     @override
     def training_step(self, net: Net, batch: Batch, execution: ExecutionConfig, step: int) -> StepOutput:

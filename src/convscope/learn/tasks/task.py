@@ -209,7 +209,7 @@ class Task(ABC):
         return {}
 
     def output_weights(self, net: Net) -> Iterable[nn.Parameter]:
-        """Return the parameters of the last layer, which Muon leaves to AdamW.
+        """Return the parameters of the last layer, where Muon shall leave them to AdamW.
 
         Args:
             net: network to train.
