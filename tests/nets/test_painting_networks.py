@@ -13,7 +13,7 @@ from convscope.graph.spec import TensorSpec
 from convscope.nets.style.adain import AdaIN, _whitened, statistics, style_of
 from convscope.nets.style.bank import PLAIN, StyleBank, StyleBankConfig
 from convscope.nets.style.johnson import Johnson, Size
-from convscope.nets.style.style_swap import own_share, swap
+from convscope.nets.style.style_swap import content_share, swap
 
 SPEC = TensorSpec((3, 64, 64), mean=(0.5,), std=(0.25,))
 
@@ -119,7 +119,7 @@ def test_a_pixel_sees_no_further_than_the_halo():
 
 
 def test_where_a_photograph_says_most_its_own_features_stay():
-    """Position by position: colours, what weights leave, and `own_share` of the rest are the photograph's."""
+    """By position: colours, what weights leave, and `content_share` of the rest are the photograph's."""
     made = any_style()
     with torch.no_grad():
         features = made.encode(pictures(1, 3, 40, 32) * torch.linspace(0, 2, 32))
@@ -130,7 +130,7 @@ def test_where_a_photograph_says_most_its_own_features_stay():
         own = statistics(features)
         got = made.swap(features, styles, own)
         white = _whitened(features, own)
-        kept, swapped = own_share(white), [swap(white, style.patches) for _, style in styles]
+        kept, swapped = content_share(white), [swap(white, style.patches) for _, style in styles]
     assert torch.equal(got[:, -3:], features[:, -3:])
     for row, column in np.ndindex(10, 8):
         mine, stays = white[0, :, row, column], float(kept[0, 0, row, column])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from convscope.nets.style import style_swap
-from convscope.nets.style.style_swap import EQUAL_ENERGY, Part, own_share, style_patches, swap
+from convscope.nets.style.style_swap import EQUAL_ENERGY, Part, content_share, style_patches, swap
 
 
 def maps(channels, height, width, seed):
@@ -98,11 +98,11 @@ def test_what_is_similar_is_taken_from_anywhere():
 def test_of_a_patch_as_much_stays_as_a_wiener_filter_passes():
     """Position by position in NumPy: the mean square of the patch, at the border of a part of it."""
     content = maps(5, 6, 7, 12) * torch.logspace(-1, 1, 7)
-    values, got = content[0].double().numpy(), own_share(content)
+    values, got = content[0].double().numpy(), content_share(content)
     assert got.shape == (1, 1, 6, 7)
     for row, column in np.ndindex(6, 7):
         around = values[:, max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
         energy = (around**2).mean()
         assert float(got[0, 0, row, column]) == pytest.approx(energy / (energy + EQUAL_ENERGY), rel=1e-5)
-    assert float(own_share(torch.zeros(1, 4, 5, 5)).max()) == 0
-    assert torch.allclose(own_share(torch.full((1, 4, 5, 5), EQUAL_ENERGY**0.5)), torch.tensor(0.5))
+    assert float(content_share(torch.zeros(1, 4, 5, 5)).max()) == 0
+    assert torch.allclose(content_share(torch.full((1, 4, 5, 5), EQUAL_ENERGY**0.5)), torch.tensor(0.5))

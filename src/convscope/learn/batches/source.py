@@ -35,7 +35,7 @@ ROOM_ON_DEVICE = 2 * 2**30
 """Largest data set, in bytes, that is kept on an accelerator."""
 FLOATS = 2**19
 """Input values in a batch of an evaluation: enough to occupy all cores, few enough for their caches."""
-CHANGED = 0.5
+TOLERANCE = 0.5
 """How far a loader's values may be out of the spec's range, as a share of it: augmentations brighten."""
 
 
@@ -459,7 +459,7 @@ class LoaderBatches(BatchSource):
     uses_global_rng = True
 
     def __init__(self, loader: Any, net: Net) -> None:
-        self.loader, self.net, self.looked = loader, net, False
+        self.loader, self.net, self._range_checked = loader, net, False
         self.steps = len(cast(Sized, loader))
         if isinstance(getattr(loader, "sampler", None), DistributedSampler):
             raise UsageError(
@@ -479,17 +479,17 @@ class LoaderBatches(BatchSource):
         for number, loaded in enumerate(self.loader):
             if number >= skip:
                 batch = as_batch(loaded, self.net)
-                self._look_at(batch)
+                self._check_range(batch)
                 yield batch
 
-    def _look_at(self, batch: Batch) -> None:
+    def _check_range(self, batch: Batch) -> None:
         """Warn of images out of the spec's range, in the first batch that there is."""
-        specs, self.looked = () if self.looked else self.net.input_specs, True
+        specs, self._range_checked = () if self._range_checked else self.net.input_specs, True
         for images, spec in zip(batch.inputs, specs, strict=False):
             if spec.kind != "image" or not images.is_floating_point() or not bool(images.isfinite().all()):
                 continue
             low, high = spec.value_range
-            if float((images - (low + high) / 2).abs().max()) <= (0.5 + CHANGED) * (high - low):
+            if float((images - (low + high) / 2).abs().max()) <= (0.5 + TOLERANCE) * (high - low):
                 continue
             try:
                 require_range(images, spec, images)

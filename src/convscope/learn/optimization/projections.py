@@ -24,7 +24,7 @@ def limit_norm(weight: Tensor, most: float) -> None:
         weight.mul_(factors.view(-1, *[1] * (weight.dim() - 1)))
 
 
-def normalizable(module: nn.Module) -> list[nn.Conv2d]:
+def convs_without_bias(module: nn.Module) -> list[nn.Conv2d]:
     """Return the convolutions whose filters `normalize_filters` scales.
 
     Args:
@@ -46,7 +46,7 @@ def normalize_filters(module: nn.Module) -> None:
     Source: github.com/KellerJordan/cifar10-airbench, airbench94 with Muon.
     """
     with torch.no_grad():
-        for conv in normalizable(module):
+        for conv in convs_without_bias(module):
             norm = torch.linalg.vector_norm(conv.weight)
             if norm > 0 and conv.weight.requires_grad:
                 conv.weight.mul_(len(conv.weight) ** 0.5 / norm)

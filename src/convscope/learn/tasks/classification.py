@@ -14,7 +14,7 @@ from typing_extensions import override
 from convscope.errors import DataError, UsageError
 from convscope.learn.batches.class_balance import balanced_weights, class_counts, is_imbalanced
 from convscope.learn.batches.source import BatchSource, make_batches, seed_of
-from convscope.learn.optimization.projections import limit_norm, normalizable, normalize_filters
+from convscope.learn.optimization.projections import convs_without_bias, limit_norm, normalize_filters
 from convscope.learn.recipe import PROBE_LR, ClassificationRecipe, ClassWeights, Sampler
 from convscope.learn.tasks.classifiers.averaged_views import AveragedViews
 from convscope.learn.tasks.classifiers.calibration import fit_temperature
@@ -194,7 +194,7 @@ class Classification(Task):
         self.probe.begin(net, data)
         self._limited = None if self.max_norm is None else find_head(net).path
         self._epochs, self._last = getattr(recipe, "epochs", 1), True
-        if self.normalize_filters and not normalizable(net.module):
+        if self.normalize_filters and not convs_without_bias(net.module):
             raise UsageError(
                 "convolutions without a bias, whose filters are normalized",
                 received=f"{net.name}, which has none",

@@ -29,7 +29,7 @@ from torch.nn import functional
 
 from convscope.errors import UsageError
 from convscope.nets.style.parts import LUMA, Maps, Residual, UpsampleConv, any_size, convolution, last, unit
-from convscope.nets.style.style_swap import Part, StylePatches, own_share, style_patches, swap
+from convscope.nets.style.style_swap import Part, StylePatches, content_share, style_patches, swap
 
 Statistic = Float[Tensor, "_ c 1 1"]
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -208,8 +208,8 @@ class AdaIN(nn.Module):
     ) -> Maps:
         """Replace every patch of a photograph's features by the styles' most similar ones.
 
-        Colours stay, and so does `own_share` of the photograph's features, and what is missing from weights
-        of 1. The result has other statistics than `own`.
+        Colours stay, and so do `content_share` of the photograph's features, and what is missing from
+        weights of 1. The result has other statistics than `own`.
 
         Args:
             features: features of one photograph `[1 259 h w]`.
@@ -221,7 +221,7 @@ class AdaIN(nn.Module):
             Features of the same shape, whitened but for the colours.
         """
         white = _whitened(features, own)
-        texture, replaced = white.clone(), 1.0 - own_share(white)
+        texture, replaced = white.clone(), 1.0 - content_share(white)
         for share, style in styles:
             texture += share * replaced * (swap(white, style.patches, part) - white)
         return torch.cat([texture, features[:, -3:].float()], 1)

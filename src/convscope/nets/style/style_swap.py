@@ -8,7 +8,7 @@ neighbours come from the painting together.
 Where a photograph is flat, all patches are about as unlike it, and one would be everywhere. There the one is
 taken that lies in the painting where the photograph's lies in the photograph (`NEARNESS`): strokes go on as
 in the painting. Where it is far from flat, as at an eye, no stroke is like it, and a part of its own features
-stays (`own_share`).
+stays (`content_share`).
 """
 
 from collections.abc import Iterator
@@ -115,7 +115,7 @@ def swap(
     return total / count
 
 
-def own_share(features: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 1 h w"]:
+def content_share(features: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 1 h w"]:
     """Return how much of a photograph's features stays beside the style's: the gain of a Wiener filter.
 
     It is `e / (e + EQUAL_ENERGY)`; `e` is the mean square of the features in the patch around a position, at

@@ -6,6 +6,7 @@ doi:10.23915/distill.00015.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from math import sqrt
 from typing import Literal
 
@@ -285,7 +286,9 @@ def _plan(net: Net, data: LabelledDataset, vectors: ActivationSample, recipe: Re
         )
     means = torch.stack([vectors.values[group].mean(0) for _, group in groups])
     directions = whitened(means, vectors.values) if recipe.whiten else means
-    everywhere = vectors.images, data.classes, len(groups)
+    label_shares_of = partial(
+        label_shares, data.labels, everywhere=vectors.images, names=data.classes, together=len(groups)
+    )
     cells = [
         Cell(
             k // grid,
@@ -295,7 +298,7 @@ def _plan(net: Net, data: LabelledDataset, vectors: ActivationSample, recipe: Re
             direction,
             _examples(data, vectors, group, mean, recipe.examples),
             len(vectors.images[group].unique()),
-            label_shares(data.labels, vectors.images[group], *everywhere)[:LISTED],
+            label_shares_of(vectors.images[group])[:LISTED],
         )
         for (k, group), mean, direction in zip(groups, means, directions, strict=True)
     ]
