@@ -83,3 +83,19 @@ def test_json_holds_no_nan() -> None:
     assert results.as_json({"a": [float("nan"), float("inf"), 1.5], 2: Path("x")}) == (
         '{\n  "a": [\n    null,\n    null,\n    1.5\n  ],\n  "2": "x"\n}'
     )
+
+
+@pytest.mark.parametrize("name", ["wave.png", "page.HTML", "a b.jpeg"])
+def test_a_folder_is_not_named_like_a_file_unless_it_is_there(here: Path, name: str) -> None:
+    with (
+        pytest.raises(UsageError, match="an --out that is a folder") as caught,
+        results.folder(Path(name), "x"),
+    ):
+        pass
+    assert name.rpartition(".")[0] in caught.value.hint and names(here) == []
+    Path(name).mkdir()
+    with results.folder(Path(name), "x") as pending:
+        (pending.path / "file").write_text("1")
+    assert names(name) == ["file"]
+    with results.folder(Path("run.2026"), "x"):
+        pass

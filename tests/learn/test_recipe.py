@@ -65,8 +65,9 @@ def test_a_setting_without_effect_is_refused(setting, without, needed, start) ->
     (name,) = setting
     if start and name in ("find_lr", "probe_lr", "reduced", "dirac_init", "whiten_first_conv", "weights"):
         pytest.skip("the start has a probe, weights, and no recipe")
-    with pytest.raises(UsageError, match=f"{name} .* has an effect only with"):
+    with pytest.raises(UsageError, match=f"{name} .* has an effect only with") as caught:
         ClassificationRecipe.parse(start | without | setting)
+    assert f"Leave out --{name.replace('_', '-')}." in caught.value.hint
     ClassificationRecipe.parse(start | needed | setting)
     ClassificationRecipe.parse(start | without)
 

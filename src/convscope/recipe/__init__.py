@@ -230,9 +230,13 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _effective(self) -> Self:
-        broken = [rule.broken(self) for rule in self.rules()]
-        if any(broken):
-            raise Conflict("settings that can be used together", received=" ".join(filter(None, broken)))
+        broken = {rule.field: said for rule in self.rules() if (said := rule.broken(self))}
+        if broken:
+            raise Conflict(
+                "settings that can be used together",
+                received=" ".join(broken.values()),
+                hint=f"Leave out {' and '.join(flag_of(field) for field in broken)}.",
+            )
         return self
 
     @classmethod

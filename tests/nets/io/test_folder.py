@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from convscope.errors import ConvscopeError, DataError, MissingError, UsageError
 from convscope.graph import ImageTransform, TensorSpec, chain
 from convscope.nets import Source, build, open_folder, save, wrap
+from convscope.nets.io.weights import read_weights
 
 
 @pytest.fixture
@@ -166,3 +167,11 @@ def test_weights_that_are_no_safetensors(folder, content):
     path.write_bytes(path.read_bytes()[:-9] if content == "cut" else content)
     with pytest.raises(ConvscopeError):
         open_folder(folder)
+
+
+def test_weights_that_are_not_there_are_not_taken_for_a_pickle(tmp_path):
+    with pytest.raises(DataError, match="There is no such file"):
+        read_weights(tmp_path / "nothere.pt")
+    (tmp_path / "there.pt").write_bytes(b"\x80\x02")
+    with pytest.raises(DataError, match="A pickle can run code"):
+        read_weights(tmp_path / "there.pt")

@@ -9,6 +9,7 @@ not at all: it is made under a hidden name beside its place, or inside the empty
 import contextlib
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from convscope.system.files import PART_PREFIX, create_file
 from convscope.system.printable import printable_json
 
 WRITABLE = "--out in a folder that can be written to"
+FILES = (".gif", ".html", ".jpeg", ".jpg", ".pdf", ".png", ".svg", ".webp")
+"""Endings of files that people expect where they name one; a folder of such a name would be a surprise."""
 ANOTHER = "Choose another --out, or move away what is there."
 
 
@@ -104,10 +107,10 @@ def folder(out: Path | None, name: str) -> Iterator[Pending]:
         The folder to fill.
 
     Raises:
-        UsageError: the place is taken, or cannot be written to. If it was taken by others after the block had
-            begun, the finished result is kept, and the message names its path.
+        UsageError: the place is taken, is named like a file, or cannot be written to. If it was taken by
+            others after the block had begun, the finished result is kept, and the message names its path.
     """
-    place = free(out) if out else named(name)
+    place = free(_folder_name(out)) if out else named(name)
     temporary = _within(place) / f"{PART_PREFIX}{os.urandom(16).hex()}"
     try:
         temporary.mkdir()
@@ -126,6 +129,18 @@ def folder(out: Path | None, name: str) -> Iterator[Pending]:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     _move(pending, out, name)
+
+
+def _folder_name(out: Path) -> Path:
+    """Refuse the name of a file for a folder, unless there is a folder of that name."""
+    if out.suffix.lower() in FILES and not out.is_dir():
+        folder = shlex.quote(str(out.with_suffix("")))
+        raise UsageError(
+            "an --out that is a folder, for this verb",
+            received=str(out),
+            hint=f"Write --out {folder}: the pictures lie in it.",
+        )
+    return out
 
 
 def _move(pending: Pending, out: Path | None, name: str) -> None:

@@ -52,7 +52,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         DataError: the file is missing, not a regular file, or is not safetensors. Pickles are never opened.
     """
     hint = ""
-    if path.suffix in {".pth", ".pt", ".bin", ".ckpt", ".pkl"}:
+    if not path.exists():
+        hint = "There is no such file: check the path."
+    elif path.suffix in {".pth", ".pt", ".bin", ".ckpt", ".pkl"}:
         hint = (
             "A pickle can run code. Read it where you trust it, and save it with safetensors.torch.save_file."
         )
