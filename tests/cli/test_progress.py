@@ -42,6 +42,14 @@ def test_nothing_is_estimated_from_a_part_that_goes_faster_than_the_rest(monkeyp
     assert told[4:] == pytest.approx([20.0, 10.0])
 
 
+def test_no_time_is_estimated_from_a_probe(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    few = {"data": "digits", "samples": 64, "epochs": 3, "network": "digits"}
+    steady = [step.steady for step in jobs.run(ClassificationRecipe(**few, probe_epochs=2), tmp_path / "a")]
+    assert set(steady) == {False, True} and steady == sorted(steady)  # the probe first, then what it takes
+    assert all(step.steady for step in jobs.run(ClassificationRecipe(**few), tmp_path / "b"))
+
+
 def test_time_left_is_shown_and_what_takes_long_is_said_at_the_beginning(monkeypatch, capsys) -> None:
     clock = [100.0]
     monkeypatch.setattr(convscope.system.progress.time, "monotonic", lambda: clock[0])

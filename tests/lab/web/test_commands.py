@@ -67,7 +67,7 @@ def test_commands_name_a_training_by_its_folder(
     assert digits.test().classes[int(digits.test().labels[0])] in call(shown["terminal"], capsys)
     job = check_request("classify", {"net": name}, {"images": [{"id": "x", "name": "photo.jpg"}]}, folder)
     assert call(job, capsys) == call(shown["terminal"], capsys)
-    assert call(f"{card(folder, name)['command']} --out unit-{run}.html", capsys)
+    assert call(f"{card(folder, name)['command']} --out unit-{run}", capsys)
     space: dict[str, Any] = {}
     exec("\n".join(card(folder, name)["code"].splitlines()[:-1]), space)  # without the picture
     assert space["terms"].address.startswith("conv2:7@")

@@ -73,6 +73,17 @@ def test_bit_for_bit(train_images, test_images, tmp_path, epoch, step, optimizer
     assert history == resumed_history
 
 
+@pytest.mark.parametrize("adamw_head", [True, False])
+def test_bit_for_bit_with_muon_and_another_optimizer_for_the_last_layer(
+    train_images, test_images, tmp_path, adamw_head
+):
+    recipe = ClassificationRecipe(**HARD, optimizer="muon", adamw_head=adamw_head)
+    straight, history = whole(train_images, test_images, recipe)
+    again, resumed_history = interrupted(train_images, test_images, recipe, tmp_path, 2, 3)
+    assert same(straight, again)
+    assert history == resumed_history
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_bit_for_bit_in_each_precision(train_images, test_images, tmp_path, precision):
     recipe = ClassificationRecipe(

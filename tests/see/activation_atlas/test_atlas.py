@@ -210,6 +210,7 @@ def test_labels_are_counted_by_pictures(digit_net: Net, noise: ImageTensorDatase
         assert {label.name: label.count for label in cell.labels} == dict(here)
         assert cell.labels[0].count == max(here.values())
         assert all(label.usual == 0.5 and label.pictures == len(cell.examples) for label in cell.labels)
+        assert {label.together for label in cell.labels} == {len(made.cells)}
 
 
 def test_errors_say_what_to_do(digit_net: Net, noise: ImageTensorDataset) -> None:
