@@ -56,6 +56,16 @@ CASES = [
     ("dream cat.jpg --network digits", "Did you mean --net?", "dream cat.jpg --net digits"),
     ("dream cat.jpg --learning-rate=2", "Did you mean --lr?", "dream cat.jpg --lr 2"),
     ("dream --photo cat.jpg", "photo is an argument, without a flag", "dream cat.jpg"),
+    (
+        "train --data digits --network lecture-relu --epochs 2",
+        "data is an argument",
+        "train lecture-relu digits --epochs 2",
+    ),
+    (
+        "train --epochs 2 --network=lecture-relu digits",
+        "network is an argument",
+        "train lecture-relu digits --epochs 2",
+    ),
     ("train pictures", '"pictures", a data set,', f"train pictures --from {NET}"),
     ("train pictures --epochs 2", "in the place of a network", f"train pictures --from {NET} --epochs 2"),
     ("train sounds", '"sounds", a data set,', "train sound-frequency sounds"),

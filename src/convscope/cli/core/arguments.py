@@ -7,10 +7,20 @@ import inspect
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, permutations
+from itertools import chain, islice, permutations
 from pathlib import Path
 from typing import Any
 
+from convscope.cli.core.word_kinds import (
+    CERTAIN,
+    OWN,
+    fits,
+    is_a,
+    is_certain,
+    is_network,
+    kind_within,
+    whole_name,
+)
 from convscope.cli.core.words import flags_of, pairs, schema_of, split, verb_of
 from convscope.errors import UsageError, misspelled, similar
 from convscope.jobs.registry import JOBS, load
@@ -21,18 +31,10 @@ MOST_REORDERED = 6
 """Most arguments whose order is searched."""
 LIKE_A_NAME = 4
 """Fewest letters of a word that may be a misspelled name."""
-MOST_LOOKED_AT = 1000
-"""Most files of a folder whose endings are read."""
-OWN = ("chirps", "digits", "go-9x9", "phrases", "ring", "sine", "strokes")
-"""Sets that need no folder."""
 NETWORKS = {"sound": "sound-frequency", "text": "kim_cnn"}
 """Networks that learn from inputs of a kind, where an example is needed."""
-TABLES = (".csv", ".tsv", ".xz", ".zip")
-"""Endings of files that are a data set."""
 FLAGGED = ("a network", "a painting", "a layer", "a unit", "a style", "a data set", "a method")
 """What an argument too many may be the value of a flag for."""
-CERTAIN = {"a picture", "a painting", "a network", "a data set", "a folder of pictures", "a result"}
-"""What can be told from a word alone; anything else may name a layer, a unit or a style."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class _Slot:
 
     def may_be(self, word: str) -> bool:
         """Return whether a word can be its value."""
-        return word in self.choices if self.choices else _fits(self.noun, word)
+        return word in self.choices if self.choices else fits(self.noun, word)
 
 
 @dataclass
@@ -112,7 +114,7 @@ def _check_places(
             received=f"a name in {len(arguments) - len(joined) + 1} words",
             hint=f"Write: {_written(verb, joined, options)}",
         )
-    arguments = [_whole_name(argument) for argument in joined]
+    arguments = [whole_name(argument) for argument in joined]
     instead = _flag_instead(schema, arguments, flagged)
     if instead:
         raise UsageError(
@@ -132,7 +134,7 @@ def _check_places(
     options = [*options, *_needed_flags(schema, flagged)]
     others = [argument for argument in arguments if argument != word]
     fit = bool(others) and next(_misplaced(slots, others), None) is None  # without it the others are right
-    if extra and not (place is not None and _is_certain(word) and fit):
+    if extra and not (place is not None and is_certain(word) and fit):
         kept = [_nearest_value(schema, slot, word) for slot, word in zip(slots, arguments, strict=False)]
         also = f"also {', '.join(word for slot, word in wrong if slot is None)}"
         raise UsageError(
@@ -141,7 +143,7 @@ def _check_places(
             hint=f"Write: {_written(verb, list(filter(None, kept)), options)}",
         )
     if place is not None and (
-        _is_certain(word) or (place.noun == "a picture" and real_number(word) is not None)
+        is_certain(word) or (place.noun == "a picture" and real_number(word) is not None)
     ):
         places = {slot.name: [value] for slot, value in zip(slots[1:], arguments[1:], strict=False)}
         example = {place.name: [_default(schema, place)]}
@@ -231,14 +233,40 @@ def _check_flags(verb: str, schema: Any, words: Sequence[str]) -> None:
         takes_value = known.get(right, True)
         rest = listed[:position] + listed[position + 1 + (not equals and bool(values) and takes_value) :]
         new = [right, *values] if right.startswith("-") and takes_value else [right]
-        arguments, options = split(rest)
-        fixed = _written(verb, arguments, [*options, *new])
-        if not right.startswith("-"):  # a positional one
-            fixed = _written(verb, [*arguments, *values], options)
+        if right.startswith("-"):
+            arguments, options = split(rest)
+            fixed = _written(verb, arguments, [*options, *new])
+        else:
+            fixed = _written(verb, *_without_flags(schema.positional, rest, {right: values}))
         meant = (
             f"Did you mean {right}?" if right.startswith("-") else f"{right} is an argument, without a flag."
         )
         raise UsageError(f"an option of convscope {verb}", received=flag, hint=f"{meant} Write: {fixed}")
+
+
+def _without_flags(
+    positional: Sequence[str], words: Sequence[str], named: Mapping[str, Sequence[str]]
+) -> tuple[list[str], list[str]]:
+    """Return arguments and options without the flags of positional fields; their values take their places.
+
+    Args:
+        positional: names of the positional fields, in order.
+        words: the words after the verb; flags may have no value.
+        named: values that are known already, by field.
+    """
+    found, left = {name: list(values) for name, values in named.items()}, list[str]()
+    flags = {f"--{name.replace('_', '-')}": name for name in positional}
+    rest = iter(words)
+    for word in rest:
+        flag, equals, value = word.partition("=")
+        if flag in flags:
+            found.setdefault(flags[flag], []).extend([value] if equals else [*islice(rest, 1)])
+        else:
+            left.append(word)
+    arguments, options = split(left)
+    rest = iter(arguments)
+    places = [found[name] if name in found else list(islice(rest, 1)) for name in positional]
+    return [*chain.from_iterable(places), *rest], options
 
 
 def _meant(verb: str, flag: str, names: Mapping[str, str]) -> str:
@@ -261,7 +289,7 @@ def _misplaced(slots: Sequence[_Slot], arguments: Sequence[str]) -> Iterator[tup
         last = slots[min(number, len(slots) - 1)] if slots else None
         if last is None or (number >= len(slots) and not last.repeats):
             yield None, word
-        elif not _fits(last.noun, word):
+        elif not fits(last.noun, word):
             yield last, word
 
 
@@ -288,7 +316,7 @@ def _arranged(
             continue
         empty = [s for s in slots if s.name not in found.places and schema.model_fields[s.name].is_required()]
         moved = found.flags[1::2]
-        if not empty or any(_is_certain(word) for word in moved):
+        if not empty or any(is_certain(word) for word in moved):
             return found
     return None
 
@@ -298,7 +326,7 @@ def _placed(slots: Sequence[_Slot], free: Sequence[_Slot], words: Sequence[str])
     found, used = _Arrangement(), set[str]()
     for word in words:
         place = next(
-            (s for s in slots if (s.repeats or s.name not in found.places) and _fits(s.noun, word)), None
+            (s for s in slots if (s.repeats or s.name not in found.places) and fits(s.noun, word)), None
         )
         flag = next((s for s in free if (s.repeats or s.name not in used) and s.may_be(word)), None)
         if place is not None:
@@ -310,86 +338,6 @@ def _placed(slots: Sequence[_Slot], free: Sequence[_Slot], words: Sequence[str])
         else:
             return None
     return found
-
-
-def _fits(noun: str, word: str) -> bool:
-    """Return whether a word can be what a field takes, by its noun (`convscope.recipe.fields.Takes`)."""
-    if noun == "a result" and Path(word).suffix:  # a missing file is named as such when it is opened
-        return True
-    if noun == "a method":
-        from convscope.see.attribution import is_method
-
-        return is_method(word)
-    if noun in CERTAIN:
-        return _is(noun, word) or (noun == "a picture" and _is_sentence(word))
-    if noun == "a name on the Hub" and word.startswith("hf://"):  # it may name a network that is there
-        return True
-    return not noun or not _is_certain(word)
-
-
-def _is_certain(word: str) -> bool:
-    """Return whether a word is known to be a picture, a network, or a folder."""
-    return any(_is(noun, word) for noun in CERTAIN)
-
-
-TEXTS = (".txt", ".csv", ".tsv")
-"""Endings of files that hold many texts with their classes."""
-
-
-def _is(noun: str, word: str) -> bool:
-    """Return whether a word names an existing file or something known, of the kind of a noun."""
-    from convscope.learn import PUBLISHED
-    from convscope.worlds import WORLDS
-
-    try:
-        path = Path(word)
-        there, folder = bool(word) and path.exists(), bool(word) and path.is_dir()
-    except (OSError, ValueError):
-        return False
-    network = _is_network(word)
-    is_table = there and path.suffix.lower() in TABLES
-    if noun == "a network":
-        return network or (not there and _is_chain(word))
-    if noun == "a data set":
-        texts = there and word.lower().removesuffix(".gz").endswith(TEXTS)
-        return (folder and not network) or is_table or texts or word in (*OWN, *PUBLISHED)
-    if noun == "a folder of pictures":
-        return folder and not network
-    if noun == "a result":
-        return there
-    suffix = path.suffix.lower().partition("@")[0]  # game.sgf@57
-    known = any(suffix in world.suffixes for world in WORLDS.values())
-    return not network and not is_table and (there or known)
-
-
-def _is_sentence(word: str) -> bool:
-    """Return whether a word is a text for a network of texts: several words, or letters beyond ASCII."""
-    return not _is_chain(word) and len(word) > 1 and (" " in word.strip() or not word.isascii())
-
-
-def _is_chain(word: str) -> bool:
-    """Return whether a word is a chain of layers: several of them, of which the first is a known kind."""
-    from convscope.graph import LAYERS
-
-    first = word.partition(",")[0].rpartition("=")[2].split()
-    known = {*LAYERS, *(kind.removesuffix("1d").removesuffix("2d") for kind in LAYERS)}
-    return "," in word and " " in word and bool(first) and first[0] in known
-
-
-def _is_network(word: str) -> bool:
-    """Return whether a word names a network, or the folder of a saved one."""
-    from convscope import nets
-
-    return nets.is_network(word)
-
-
-def _whole_name(word: str) -> str:
-    """Return the name of a network with its library, where a word is the part after it (`resnet18`)."""
-    from convscope import nets
-
-    if _is_certain(word) or not word:
-        return word
-    return next((name for name in nets.list_networks() if name.rpartition("/")[2] == word), word)
 
 
 def _needed_flags(schema: Any, given: set[str]) -> list[str]:
@@ -416,11 +364,11 @@ def _without(options: Sequence[str], flags: Sequence[str]) -> list[str]:
 def _looks(word: str, place: _Slot | None) -> str:
     """Say what a word is that is not in its place."""
     wanted = place.noun if place else ""
-    if _is_network(word) and place is not None and wanted != "a data set":
+    if is_network(word) and place is not None and wanted != "a data set":
         if Path(word).exists():
             return f'"{word}", which is no input but the folder of a saved network'
         return f'"{word}", which is no file but the name of a network'
-    known = [noun for noun in sorted(CERTAIN - {"a result", "a painting"}) if _is(noun, word)]
+    known = [noun for noun in sorted(CERTAIN - {"a result", "a painting"}) if is_a(noun, word)]
     is_what = known[0] if known else "a number" if real_number(word) is not None else ""
     if is_what == "a picture":
         from convscope.worlds import WORLDS
@@ -466,7 +414,7 @@ def _filled(
 def _fitting(schema: Any, slot: _Slot, places: dict[str, list[str]]) -> str:
     """Return an example of an argument that goes with the others: a network for a folder's kind of inputs."""
     if slot.noun == "a network":
-        kinds = (_kind_within(word) for words in places.values() for word in words if Path(word).exists())
+        kinds = (kind_within(word) for words in places.values() for word in words if Path(word).exists())
         fitting = next((NETWORKS[kind] for kind in kinds if kind in NETWORKS), "")
         if fitting:
             return fitting
@@ -504,10 +452,10 @@ def _joined(words: Sequence[str]) -> list[str]:
     """Return words with those joined that are the name of a network in two (`resnet 50`)."""
     for number in range(len(words) - 1):
         one, other = words[number : number + 2]
-        if _is_certain(one) or _is_certain(other):
+        if is_certain(one) or is_certain(other):
             continue
-        names = (_whole_name(f"{one}{mark}{other}") for mark in ("", "-", "_"))
-        name = next(filter(_is_network, names), None)
+        names = (whole_name(f"{one}{mark}{other}") for mark in ("", "-", "_"))
+        name = next(filter(is_network, names), None)
         if name is not None:
             return [*words[:number], name, *words[number + 2 :]]
     return list(words)
@@ -521,24 +469,9 @@ def _flag_instead(schema: Any, arguments: Sequence[str], given: set[str]) -> lis
             continue
         slots = [_slot(schema, place) for place in places]
         right = next(_misplaced(slots, arguments), None) is None
-        if right and all(Path(word).is_dir() and _kind_within(word) in ("", "image") for word in arguments):
+        if right and all(Path(word).is_dir() and kind_within(word) in ("", "image") for word in arguments):
             return [slot.flag, slot.example]
     return []
-
-
-def _kind_within(word: str) -> str:
-    """Return the kind of the first inputs in a folder, or of a file; empty where none is known."""
-    from convscope.worlds import WORLDS
-
-    path = Path(word)
-    below = islice(path.rglob("*"), MOST_LOOKED_AT) if path.is_dir() else [path]
-    for one in below:
-        if one.suffix.lower() in TEXTS:  # which may hold a position of Go, too
-            return "text"
-        for kind, world in WORLDS.items():
-            if one.suffix.lower() in world.suffixes:
-                return kind
-    return ""
 
 
 def _default(schema: Any, slot: _Slot) -> str:
