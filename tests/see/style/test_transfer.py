@@ -205,18 +205,31 @@ def test_where_the_content_is_far_from_flat_a_share_of_it_is_put_back():
     share = detail.content_share(content)
     assert share.shape == (1, 1, 96, 192)
     assert float(share[..., :80].max()) < 1e-3
-    contrast = 0.2**2 / (0.2**2 + detail.EQUAL_CONTRAST**2)  # the blurred grating is grey
-    torch.testing.assert_close(
-        share[..., 110:], torch.full_like(share[..., 110:], contrast), atol=0.02, rtol=0
-    )
+    wanted = detail.KEPT * 0.2**2 / (0.2**2 + detail.EQUAL_CONTRAST**2)  # the blurred grating is grey
+    right = share[..., 110:]
+    torch.testing.assert_close(right, torch.full_like(right, wanted), atol=0.02, rtol=0)
     painted = 0.5 * picture(3, 48, 96)[None] + 0.2
     found = detail.with_detail_of(content, painted, share)
     added = content - resized(resized(content, (48, 96)), (96, 192))
     large = (resized(painted, (96, 192)) + detail.DETAIL * added).clamp(0, 1)
-    kept = detail.KEPT * share
-    torch.testing.assert_close(found, (1 - kept) * large + kept * content)
+    torch.testing.assert_close(found, (1 - share) * large + share * content)
+    torch.testing.assert_close(detail.with_detail_of(content, painted), large)
     assert float((found - large)[..., :80].abs().max()) < 1e-3
     assert detail.with_detail_of(content, content, share) is content
+
+
+def test_only_early_scales_get_a_share_of_the_content_back(net, monkeypatch):
+    content = picture(0, 160, 192)
+    problem = StyleProblem(net, content, [picture(1)], recipe(steps=[1], scales=4))
+    shares: list[bool] = []
+
+    def noted(image: torch.Tensor, best: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:
+        shares.append(kept is not None)
+        return image
+
+    monkeypatch.setattr(transfer, "with_detail_of", noted)
+    list(iter_style_transfer(problem))
+    assert shares == [True, True, False]
 
 
 def test_how_far_from_flat_does_not_depend_on_the_size():

@@ -31,7 +31,7 @@ from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.optimize.tiling.memory import SAMPLE, tiles_for_budget
 from convscope.see.style import color
-from convscope.see.style.detail import content_share, with_detail_of
+from convscope.see.style.detail import KEPT_SCALES, content_share, with_detail_of
 from convscope.see.style.precision import choose_precision
 from convscope.see.style.problem import WHOLE, ScaleObjective, StyleProblem, resized, tiles_for
 from convscope.see.style.recipe import StyleRecipe
@@ -122,8 +122,9 @@ class _Run:
         """Return the parameters at this size: the best image so far with content detail, or the start."""
         channels = 1 if self.recipe.color == "luminance" else 3
         if self.best is not None:
-            share = content_share(scale_objective.content)
-            start = with_detail_of(scale_objective.start[:, :channels], self.best, share)
+            early = scale_objective.size in self.sizes[: 1 + KEPT_SCALES]
+            kept = content_share(scale_objective.content) if early else None
+            start = with_detail_of(scale_objective.start[:, :channels], self.best, kept)
         elif self.recipe.start == "content":
             start = scale_objective.start[:, :channels]
         else:
