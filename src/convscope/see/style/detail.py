@@ -8,17 +8,16 @@ from convscope.see.style.problem import COLOUR_SIZE, fitted, resized
 
 DETAIL = 0.9
 """Share of the content's detail that is added at each finer scale; all of it would stay a photograph."""
-KEPT = 0.6
+KEPT = 0.75
 """Share of the painted image that the content replaces, where it is far from flat."""
 KEPT_SCALES = 2
 """Number of scales, from the second on, that begin so: up to four times the coarsest size. Put back at 512 px
 too, a face is a photograph; left alone there, it gets its strokes in the last steps."""
 NEIGHBOURHOOD = 1 / 48
 """Standard deviation of the Gaussian by which local contrast is measured, as a share of the shorter side."""
-EQUAL_CONTRAST = 0.03
-"""Local contrast at which half of `KEPT` is kept, for values from 0 to 1. In the
-photographs of `docs/style.md` the sky has 0.004 (medians), a wall out of focus 0.02, eyes and mouths 0.06 to
-0.13, rows of houses 0.11."""
+EQUAL_CONTRAST = 0.02
+"""Local contrast at which half of `KEPT` is kept, for values from 0 to 1. Medians of photographs: 0.004 in a
+clear sky, 0.02 in a wall out of focus, 0.06 to 0.13 in eyes and mouths, 0.11 in a row of houses."""
 
 
 def content_share(content: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 1 h w"]:
