@@ -13,7 +13,7 @@ from convscope.nets import Net, describe, load, record, wrap
 from convscope.nets.network import Source
 from convscope.nets.style.losses import content_loss, correlation_loss, gram, moments, style_loss
 from convscope.see.optimize.tiling.geometry import TileConfig
-from convscope.see.style import color, layers, problem, regions, transfer
+from convscope.see.style import color, detail, layers, problem, regions, transfer
 from convscope.see.style.objectives import gram_loss
 from convscope.see.style.problem import StyleProblem, fitted, resized, sizes
 from convscope.see.style.recipe import StyleRecipe
@@ -191,10 +191,51 @@ def test_it_starts_in_the_paintings_colours_and_the_papers_way_in_its_own(net):
 def test_the_detail_of_finer_scales_is_in_the_paintings_colours_too(net, monkeypatch):
     problem = StyleProblem(net, 0.3 * picture(0) + 0.4, [0.5 * picture(1)], recipe(steps=[1], scales=2))
     detailed = []
-    monkeypatch.setattr(transfer, "with_detail_of", lambda image, best: detailed.append(image) or image)
+    monkeypatch.setattr(transfer, "with_detail_of", lambda image, *_: detailed.append(image) or image)
     list(iter_style_transfer(problem))
     assert len(problem.sizes) == 2
     torch.testing.assert_close(detailed, [problem.scale_objective(problem.sizes[1]).start])
+
+
+def test_where_the_content_is_far_from_flat_a_share_of_it_is_put_back():
+    """Left flat, right a grating of known contrast: the painted image stays, or moves to the content."""
+    content = torch.full((1, 3, 96, 192), 0.5)
+    content[..., 96::2] += 0.2
+    content[..., 97::2] -= 0.2
+    share = detail.content_share(content)
+    assert share.shape == (1, 1, 96, 192)
+    assert float(share[..., :80].max()) < 1e-3
+    wanted = detail.KEPT * 0.2**2 / (0.2**2 + detail.EQUAL_CONTRAST**2)  # the blurred grating is grey
+    right = share[..., 110:]
+    torch.testing.assert_close(right, torch.full_like(right, wanted), atol=0.02, rtol=0)
+    painted = 0.5 * picture(3, 48, 96)[None] + 0.2
+    found = detail.with_detail_of(content, painted, share)
+    added = content - resized(resized(content, (48, 96)), (96, 192))
+    large = (resized(painted, (96, 192)) + detail.DETAIL * added).clamp(0, 1)
+    torch.testing.assert_close(found, (1 - share) * large + share * content)
+    torch.testing.assert_close(detail.with_detail_of(content, painted), large)
+    assert float((found - large)[..., :80].abs().max()) < 1e-3
+    assert detail.with_detail_of(content, content, share) is content
+
+
+def test_only_early_scales_get_a_share_of_the_content_back(net, monkeypatch):
+    content = picture(0, 160, 192)
+    problem = StyleProblem(net, content, [picture(1)], recipe(steps=[1], scales=4))
+    shares: list[bool] = []
+
+    def noted(image: torch.Tensor, best: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:
+        shares.append(kept is not None)
+        return image
+
+    monkeypatch.setattr(transfer, "with_detail_of", noted)
+    list(iter_style_transfer(problem))
+    assert shares == [True, True, False]
+
+
+def test_how_far_from_flat_does_not_depend_on_the_size():
+    image = _soft_picture(3, 0.2, 0.8)[None]
+    small, large = (detail.content_share(resized(image, size)) for size in ((160, 192), (480, 576)))
+    torch.testing.assert_close(resized(large, (160, 192)), small, atol=0.03, rtol=0)
 
 
 def test_a_guide_paints_each_region_in_its_own_style(net):

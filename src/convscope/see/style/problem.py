@@ -28,7 +28,7 @@ receptive fields of the deepest style layers cover the image, so that swirls and
 formed at all."""
 LOOSE = 0.2
 """Share of the content weight at the coarsest of several scales, where the style arranges large shapes; the
-content's detail is added later (`transfer.with_detail_of`)."""
+content's detail is added later (`detail.with_detail_of`)."""
 COLOUR_SIZE = 256
 """Longer side in pixels to which images are reduced before their colours are compared."""
 STRENGTH = 100.0

@@ -31,6 +31,7 @@ from convscope.see.optimize.tiling.evaluate import tiled_scores
 from convscope.see.optimize.tiling.geometry import TileConfig
 from convscope.see.optimize.tiling.memory import SAMPLE, tiles_for_budget
 from convscope.see.style import color
+from convscope.see.style.detail import KEPT_SCALES, content_share, with_detail_of
 from convscope.see.style.precision import choose_precision
 from convscope.see.style.problem import WHOLE, ScaleObjective, StyleProblem, resized, tiles_for
 from convscope.see.style.recipe import StyleRecipe
@@ -44,8 +45,6 @@ NOISE = 0.1
 """Standard deviation of the noise in a start from noise, around middle grey."""
 COPIES = 32
 """Number of copies of the image that are held in memory by L-BFGS and around it."""
-DETAIL = 0.9
-"""Share of the content's detail that is added at each finer scale; all of it would stay a photograph."""
 EXACT = 0.25
 """Share of the finest scale's steps that are taken in float32, where the others are not."""
 
@@ -123,7 +122,9 @@ class _Run:
         """Return the parameters at this size: the best image so far with content detail, or the start."""
         channels = 1 if self.recipe.color == "luminance" else 3
         if self.best is not None:
-            start = with_detail_of(scale_objective.start[:, :channels], self.best)
+            early = scale_objective.size in self.sizes[: 1 + KEPT_SCALES]
+            kept = content_share(scale_objective.content) if early else None
+            start = with_detail_of(scale_objective.start[:, :channels], self.best, kept)
         elif self.recipe.start == "content":
             start = scale_objective.start[:, :channels]
         else:
@@ -239,29 +240,6 @@ class _Decode:
             image = mask * image + (1 - mask) * self.content.to(free.device)
         plain = (self.low, self.high) == (0.0, 1.0)
         return image if plain else self.low + (self.high - self.low) * image
-
-
-def with_detail_of(
-    content: Float[Tensor, "1 c h w"], image: Float[Tensor, "1 c y x"]
-) -> Float[Tensor, "1 c h w"]:
-    """Enlarge an image, and add the detail of the content that its smaller size could not hold.
-
-    Windows and branches come back that way, and are painted over where the style asks for it; found from
-    activations alone they would take hundreds of steps.
-
-    Args:
-        content: the content image, in [0, 1]; its size is the result's.
-        image: the image at the same or a smaller size, in [0, 1].
-
-    Returns:
-        The enlarged image, clamped to [0, 1]; the same tensor if the sizes are equal.
-    """
-    size, small = (content.shape[2], content.shape[3]), (image.shape[2], image.shape[3])
-    if size == small:
-        return image
-    content = content.to(image.device)
-    detail = content - resized(resized(content, small), size)
-    return (resized(image, size) + DETAIL * detail).clamp(0, 1)
 
 
 @takes_network
