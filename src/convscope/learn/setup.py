@@ -17,8 +17,8 @@ from convscope.learn.batches.class_balance import imbalance_note
 from convscope.learn.batches.holdout import split
 from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import SENTENCES, TaskRecipe
-from convscope.learn.trainer.freezing.addresses import Change
 from convscope.learn.trainer.distributed import local_device
+from convscope.learn.trainer.freezing.addresses import Change
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net, takes_network
 from convscope.system.counting import counted
@@ -126,7 +126,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
 
 
 def _fresh_notes(net: Net, recipe: TaskRecipe) -> list[str]:
-    """Say what of a training needs learned weights, where the network's are fresh: a start, a probe, freezing."""
+    """Say what of a training needs learned weights, where they are fresh: a start, a probe, freezing."""
     if net.source.weights != "none":
         return []
     fresh = f"{net.name} has fresh weights"
