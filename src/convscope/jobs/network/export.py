@@ -10,6 +10,7 @@ onnx onnxscript onnxruntime.
     convscope export torchvision/resnet50 --weights default --format onnx
 """
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -73,7 +74,7 @@ def run(recipe: ExportRecipe, workspace: Workspace) -> Steps:
         out,
         format=recipe.format,
         tolerance=recipe.tolerance,
-        recipe=_training(Path(recipe.net)),
+        recipe=_training(Path(recipe.net), workspace),
         seed=recipe.seed,
     )
     document = made.to_json()
@@ -95,9 +96,12 @@ def _place(recipe: ExportRecipe, out: Path | None, endings: dict[str, str]) -> P
     return results.free(out)
 
 
-def _training(folder: Path) -> dict[str, Any] | None:
-    """Return the recipe of a run's folder; None for other networks, and where it cannot be read."""
+def _training(folder: Path, workspace: Workspace) -> dict[str, Any] | None:
+    """Return the recipe of a run's folder; None for others, and, with a note, where it cannot be read."""
     try:
         return provenance.read(folder) if folder.is_dir() else None
-    except (ConvscopeError, OSError, ValueError):
+    except (ConvscopeError, OSError, ValueError) as error:
+        if any(os.path.lexists(folder / name) for name in ("recipe.toml", "recipe.json")):
+            said = error.brief if isinstance(error, ConvscopeError) else str(error)
+            workspace.log(f"The export does not tell how {folder} was trained: {said}")
         return None

@@ -157,7 +157,7 @@ def _unit_pages(net: "Net", recipe: UnitsRecipe, place: Path) -> dict[str, str]:
     for folder in folders:
         if not (folder / "unit.html").is_file() or not (folder / "unit.png").is_file():
             continue
-        with contextlib.suppress(ConvscopeError):
+        with contextlib.suppress(ConvscopeError):  # a picture without a recipe, or of another network's unit
             made = png.recipe_in(folder / "unit.png")
             if (made.get("verb"), made.get("net"), made.get("data")) == ("unit", recipe.net, recipe.data):
                 address = str(resolve_unit(net, str(made.get("place"))))

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from convscope.errors import ConvscopeError
+from convscope.errors import PlaceError
 from convscope.learn import (
     ClassifiedSamples,
     Divergence,
@@ -423,7 +423,7 @@ def _filters(run: TrainedRun) -> tuple[Figure, ...]:
     places = layers_with_filters(net)
     try:
         found = filters(net, places[0]) if places else None
-    except ConvscopeError:
+    except PlaceError:  # the layer has no kernels that could be shown
         return ()
     if found is None or found.weights.dim() != 4 or max(found.weights.shape[2:]) < 2:
         return ()

@@ -1,5 +1,6 @@
 """The files of a run: their names, how they are read and checked, and the lock of the folder."""
 
+import errno
 import json
 import os
 import shlex
@@ -26,6 +27,8 @@ except ImportError:  # Windows has other locks
     fcntl = None
 
 Item = TypeVar("Item")
+LOCKLESS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What file systems without locks answer; EBADF is NFS's, which locks only what is open for writing."""
 RECIPE, METRICS, ENVIRONMENT, STATE = "recipe.toml", "metrics.jsonl", "env.json", "state"
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
 TEST_SAMPLES = "test_samples"
@@ -347,8 +350,9 @@ def alone(folder: Path) -> Iterator[None]:
                 received=str(folder),
                 hint="Wait until the other training has ended, or stop it first.",
             ) from None
-        except OSError:  # a file system without locks
-            pass
+        except OSError as error:  # without locks nothing tells two trainings apart: one may still go on
+            if error.errno not in LOCKLESS:
+                raise
         yield
     finally:
         os.close(handle)
