@@ -66,7 +66,7 @@ def test_all_are_listed_and_one_is_shown(convscope):
     table = convscope("recipes").out
     assert all(name in table for name in recipe_names())
     (one,) = convscope("recipes", "lenet5", "--json").json["recipes"]
-    assert one["network"] == "lenet5" and one["published"][0]["value"] == "0.95 %"
+    assert one["network"] == "lenet5" and one["published"][0]["value"] == "0.95%"
     shown = convscope("recipes", "lenet5").out
     assert "Published: test error" in shown and "convscope train --recipe lenet5" in shown
     assert "Cost, extrapolated: 2.8 hours" in convscope("recipes", "resnet20").out

@@ -423,8 +423,8 @@ TOURS = [
     ),
     S(
         "sound.pitch.higher",
-        "20 % higher: recognised as one, 60%",
-        "高 20 %：识别为 one，60%",
+        "20% higher: recognised as one, 60%",
+        "高 20%：识别为 one，60%",
         making.pitched,
         {"first": SEVEN, "second": ONE},
         {"first": ONE, "second": SEVEN},
