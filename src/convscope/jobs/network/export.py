@@ -65,7 +65,7 @@ def run(recipe: ExportRecipe, workspace: Workspace) -> Steps:
     """
     from convscope import nets
 
-    out = _place(recipe, workspace.out, nets.EXPORT_SUFFIXES)
+    out = _free_path(recipe, workspace.out, nets.EXPORT_SUFFIXES)
     yield Progress(0.0, f"loading {recipe.net}", lambda: None)
     net = inputs.network(recipe.net, recipe, workspace).to("cpu")  # where it is traced and compared
     yield Progress(0.1, f"exporting {net.name}", lambda: None)
@@ -82,7 +82,7 @@ def run(recipe: ExportRecipe, workspace: Workspace) -> Steps:
     yield finished(document)
 
 
-def _place(recipe: ExportRecipe, out: Path | None, endings: dict[str, str]) -> Path:
+def _free_path(recipe: ExportRecipe, out: Path | None, endings: dict[str, str]) -> Path:
     """Return the file to write, whose ending fits the format."""
     if out is None:
         return results.named(f"export-{recipe.net}") / f"model{endings[recipe.format or 'onnx']}"

@@ -115,8 +115,8 @@ def _no_run(folder: Path) -> DataError:
 
 def _from_weights(folder: Path) -> str:
     """Return the next step for a run whose recipe cannot be read."""
-    place = shlex.quote(str(folder))
-    return f"Put {RECIPE} back as it was, or begin another run from the weights: convscope train {place} DATA"
+    run = shlex.quote(str(folder))
+    return f"Put {RECIPE} back as it was, or begin another run from the weights: convscope train {run} DATA"
 
 
 def validated(schema: type[TrainRecipe], values: dict[str, Any], folder: Path) -> TrainRecipe:
