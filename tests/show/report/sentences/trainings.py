@@ -20,7 +20,7 @@ TRAIN = [
     S(
         "trained.cell.wrong.some",
         "a taken for b: 24 of 30\n",
-        "a 被认成 b：显示 30 个中的 24 个\n",
+        "a 被认成 b：共 30 个，显示 24 个\n",
         making.cells,
         {"truth": 0, "answer": 1, "count": 30},
         {"truth": 0, "answer": 1, "count": 3},
@@ -46,16 +46,16 @@ TRAIN = [
     S(
         "trained.expected.here",
         "This run: accuracy 91.00%.",
-        "本次运行：accuracy 91.00%。",
+        "本次运行：正确率（accuracy）91.00%。",
         making.recipe,
         {},
         {"reduced": True},
-        {"here": ""},
+        {"here": {}},
     ),
     S(
         "trained.expected.reduced",
         "This run, reduced to seconds: accuracy 91.00%.",
-        "本次运行（缩减到数秒）：accuracy 91.00%。",
+        "本次运行（缩减到数秒）：正确率（accuracy）91.00%。",
         making.recipe,
         {"reduced": True},
         {},
@@ -146,7 +146,7 @@ TRAIN = [
     S(
         "trained.curves.title",
         "After epoch 2 of 2, on the test data: loss 0.4000, accuracy 60.00%",
-        "第 2 轮（共 2 轮）之后，测试数据上：loss 0.4000, accuracy 60.00%",
+        "第 2 轮（共 2 轮）之后，测试数据上：损失（loss）0.4000，正确率（accuracy）60.00%",
         making.curved,
         {"tested": True},
         {"tested": False},
@@ -225,8 +225,8 @@ TRAIN = [
     S("trained.axes", "rows: the class", "行：真实类别", making.mistakes, {"classes": 3}, {"classes": 40}),
     S(
         "trained.cell.hint",
-        "Each count opens its samples below",
-        "点击任一计数",
+        "An underlined count opens its samples below",
+        "点击带下划线的计数",
         making.mistakes,
         {"classes": 3, "images": True},
         {"classes": 3},
