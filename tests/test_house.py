@@ -143,6 +143,29 @@ def test_no_path_of_one_machine_and_no_unfinished_marker() -> None:
             assert not re.search(r"\b(?:TODO|FIXME|XXX|HACK)\b|raise NotImplementedError", text), path
 
 
+def written(path: Path, text: str) -> str:
+    """Return what a file says: of Python only the strings, with a brace where a value is put in."""
+    if path.suffix != ".py":
+        return text
+    strings = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.JoinedStr | ast.Constant)]
+    parts = [node.values if isinstance(node, ast.JoinedStr) else [node] for node in strings]
+    return "\n".join(
+        "".join(str(part.value) if isinstance(part, ast.Constant) else "}" for part in group)
+        for group in parts
+    )
+
+
+def test_percent_signs_follow_their_number_without_a_space() -> None:
+    spaced, shown = re.compile(r"[0-9}] %(?![a-z({])"), ("src", "docs", "README.md")
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path, text in texts()
+        if path.suffix in (".py", ".toml", ".md") and path.relative_to(ROOT).parts[0] in shown
+        for match in spaced.finditer(written(path, text))
+    ]
+    assert not found
+
+
 def test_source_keeps_its_budgets() -> None:
     """Functions of sixty lines, docstring aside; files of 600, docstrings and all; eight parameters."""
     long_files, long_functions, wide = [], [], []

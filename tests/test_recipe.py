@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from convscope.errors import UsageError
 from convscope.graph import TensorSpec
+from convscope.jobs import JOBS
+from convscope.jobs.registry import load
 from convscope.nets import wrap
 from convscope.recipe import GIVEN, AtLeast, OnlyWith, Recipe
 from convscope.see.activation_atlas.recipe import (
@@ -239,6 +242,33 @@ def test_every_schema_of_these_rooms_is_here() -> None:
         if isinstance(schema, type) and issubclass(schema, Recipe) and schema.verb
     }
     assert found == set(LEAST)
+
+
+def schemas(base: type[Recipe]) -> Iterator[type[Recipe]]:
+    """Yield the package's schemas that derive from one, itself among them."""
+    if base.__module__.startswith("convscope."):
+        yield base
+    for derived in base.__subclasses__():
+        yield from schemas(derived)
+
+
+def test_every_recipe_refuses_a_setting_as_parse_does() -> None:
+    for verb in JOBS:
+        load(verb)
+    found = {schema for schema in schemas(Recipe) if schema.model_fields}
+    assert {load(verb).schema for verb in JOBS if load(verb).schema.model_fields} <= found
+    for schema in found:
+        first = next(iter(schema.model_fields))
+        for wrong in ({f"{first}x": 1}, {first: object()}):
+            with pytest.raises(UsageError, match=r"expected .*; received ") as parsed:
+                schema.parse(wrong)
+            with pytest.raises(UsageError) as built:
+                schema(**wrong)
+            assert str(built.value) == str(parsed.value)
+            with pytest.raises(ValidationError):  # inside other models pydantic collects the errors of all
+                schema.model_validate(wrong)
+        with pytest.raises(UsageError, match=f"Did you mean {first.rstrip('_')}"):
+            schema(**{f"{first}x": 1})
 
 
 def test_a_rule_names_both_settings_their_values_and_the_next_step() -> None:

@@ -418,4 +418,4 @@ def test_a_saved_explanation_says_how_much_of_a_photograph_is_cropped(tmp_path: 
         Image.fromarray(pixels[:, :width]).save(tmp_path / f"{width}.png")
         found = cs.see.explain(net, tmp_path / f"{width}.png", "saliency", 0)
         page = found.save(tmp_path / f"{width}.html").read_text(encoding="utf-8")
-        assert ("The network sees 50 % of the picture, which is cropped" in page) == cropped
+        assert ("The network sees 50% of the picture, which is cropped" in page) == cropped

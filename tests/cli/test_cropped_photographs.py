@@ -16,11 +16,11 @@ from convscope.jobs import JOBS
 from convscope.nets import build, load, save, wrap
 
 SPEC = TensorSpec((3, 32, 32), kind="image", value_range=(0.0, 1.0))
-WIDE = "The network sees 50 % of the picture, which is cropped: cut off are 25 % at the left and as much"
-SEVERAL = "{} of the {} pictures are cropped: the network sees 50 % of them."
+WIDE = "The network sees 50% of the picture, which is cropped: cut off are 25% at the left and as much"
+SEVERAL = "{} of the {} pictures are cropped: the network sees 50% of them."
 TRAIN = SEVERAL.format(8, 16)
 RESIZED = (
-    "Each of the 16 pictures is cropped: the network sees 37 % – 75 % of it."  # (32 / 37)^2, and half of it
+    "Each of the 16 pictures is cropped: the network sees 37% – 75% of it."  # (32 / 37)^2, and half of it
 )
 ONCE = ("--steps", "1")
 GRID = ("--layout", "pca", "--grid", "2", "--min-count", "1", "--images", "16")
@@ -140,7 +140,7 @@ def test_it_is_said_in_the_document_the_terminal_and_on_the_page(told, verb):
     said = [line for line in document["said"] if line.startswith(wanted)]
     (chinese,) = (line for line in document["said_zh"] if "裁剪" in line)
     assert len(said) == 1
-    assert re.findall(r"\d+ %", said[0])[:2] == re.findall(r"\d+ %", chinese)[:2]
+    assert re.findall(r"\d+%", said[0])[:2] == re.findall(r"\d+%", chinese)[:2]
     assert said[0] in " ".join(shown.split())
     if page is not None:
         text = visible((Path(document["out"]) / page).read_text(encoding="utf-8"))

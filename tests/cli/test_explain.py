@@ -46,7 +46,7 @@ def test_methods_side_by_side(convscope, digit, tmp_path):
     assert [bool(e["layer"]) for e in answer["explanations"]] == [True, False, True, False]
     layer = answer["explanations"][0]["layer"]
     assert f"layer={layer}" in (tmp_path / "seen" / "index.html").read_text()
-    assert any(re.match(r"The network gives 7 a probability of \d+ %", line) for line in answer["said"])
+    assert any(re.match(r"The network gives 7 a probability of \d+%", line) for line in answer["said"])
     for entry in answer["explanations"]:
         with Image.open(tmp_path / "seen" / entry["picture"]) as picture:
             assert picture.size == (448, 448)

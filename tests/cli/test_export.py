@@ -23,6 +23,16 @@ def test_a_run_is_exported_with_its_recipe(convscope, tmp_path: Path) -> None:
     assert json.loads(kept["convscope.json"])["recipe"] == {"verb": "train", "seed": 3}
 
 
+def test_a_recipe_that_cannot_be_read_is_missing_in_the_export_and_that_is_said(convscope) -> None:
+    nets.save(small_net(), "mine", recipe={"verb": "train", "seed": 3})
+    Path("mine/recipe.toml").write_text("seed = [")
+    done = convscope("export", "mine", "--out", "net.pt2")
+    assert done.code == 0 and "The export does not tell how mine was trained: " in done.err, done.err
+    kept = {"convscope.json": ""}
+    torch.export.load("net.pt2", extra_files=kept)
+    assert json.loads(kept["convscope.json"])["recipe"] is None
+
+
 def test_a_place_that_is_taken_and_an_ending_of_another_format_are_refused(convscope, tmp_path: Path) -> None:
     (tmp_path / "net.pt2").write_text("mine")
     words = ("export", "lecture", "--quiet")

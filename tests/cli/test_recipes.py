@@ -1,5 +1,6 @@
 """`convscope recipes`, and `train --recipe`: every recipe runs, reduced."""
 
+import io
 import json
 import re
 import tomllib
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from markupsafe import escape
+from rich.console import Console
 
 from convscope import nets
 from convscope.cli.core.words import flags_of
+from convscope.cli.tables.program.recipes import table
 from convscope.learn import TASKS, find_recipe, find_schema, recipe_names
 from convscope.recipe.fields import field_form, flag_of
 
@@ -66,11 +69,21 @@ def test_all_are_listed_and_one_is_shown(convscope):
     table = convscope("recipes").out
     assert all(name in table for name in recipe_names())
     (one,) = convscope("recipes", "lenet5", "--json").json["recipes"]
-    assert one["network"] == "lenet5" and one["published"][0]["value"] == "0.95 %"
+    assert one["network"] == "lenet5" and one["published"][0]["value"] == "0.95%"
     shown = convscope("recipes", "lenet5").out
     assert "Published: test error" in shown and "convscope train --recipe lenet5" in shown
     assert "Cost, extrapolated: 2.8 hours" in convscope("recipes", "resnet20").out
     assert "Runs: benchmarks/results/spoken_digits.json" in convscope("recipes", "sound-square").out
+
+
+def test_names_are_whole_on_a_narrow_terminal(convscope):
+    document = convscope("recipes", "--json").json
+    console = Console(width=80, file=io.StringIO())
+    console.print(table(document))
+    lines = console.file.getvalue().splitlines()
+    assert {*recipe_names()} <= {line.split(" ")[0] for line in lines} and max(map(len, lines)) <= 80
+    (line,) = (line for line in lines if line.startswith("cifar-speedrun "))
+    assert line.endswith(" 1,781")
 
 
 @pytest.mark.parametrize("words", [("recipes", "lenet"), ("train", "--recipe", "lenet")])

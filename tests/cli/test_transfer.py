@@ -105,6 +105,20 @@ def test_fresh_weights_are_no_start_and_that_is_said(convscope, photos: Path) ->
     assert tomllib.loads(Path("run/recipe.toml").read_text())["weights"] == "packaged"
 
 
+def test_what_is_probed_or_frozen_without_having_learned_is_said(convscope) -> None:
+    words = ("digits", "--samples", 40, "--epochs", 2, "--precision", "fp32", "--memory-format", "contiguous")
+    probed = "lecture has fresh weights: for the first epoch its last layer learns alone, from features that "
+    frozen = "lecture has fresh weights: what --freeze keeps has learned nothing yet (conv1)."
+    plan = ("--freeze", "conv1", "--freeze", "conv2 at epoch 2")
+    done = convscope("train", "lecture", *words, "--probe-epochs", 1, *plan, "--out", "run")
+    assert done.code == 0 and probed in done.err and frozen in done.err, done.err
+    plain = convscope("train", "lecture", *words, "--freeze", "conv1 at epoch 2")
+    assert plain.code == 0 and "fresh weights" not in plain.err, plain.err
+    for again in (("run", *words), (*words, "--from", "run")):
+        learned = convscope("train", *again, "--probe-epochs", 1, "--freeze", "conv1")
+        assert learned.code == 0 and "fresh weights" not in learned.err, learned.err
+
+
 def test_weights_of_a_file_are_the_start(convscope, photos: Path) -> None:
     net = nets.load("resnet20", seed=7)
     nets.save(net, "saved")

@@ -35,9 +35,9 @@ def run(recipe: LettersRecipe, workspace: Workspace) -> Steps:
             return {"letters": [{"letter": name, "count": count} for name, count in counts.items()]}
 
         document = yield from save_results(
-            counted(recipe.word), save, lambda counts, message: f"stopped at {message} in {folder.place}"
+            counted(recipe.word), save, lambda counts, message: f"stopped at {message} in {folder.out}"
         )
-    yield finished({**document, "out": str(folder.place)})
+    yield finished({**document, "out": str(folder.out)})
 
 
 def counted(word: str):

@@ -43,7 +43,7 @@ def test_runs_are_numbered_never_overwritten() -> None:
     for _ in range(3):
         with results.folder(None, "look torchvision/resnet50") as pending:
             (pending.path / "file").write_text("1")
-        made.append(pending.place.name)
+        made.append(pending.out.name)
     assert [name[10:] for name in made] == [f"-look-torchvision-resnet50{n}" for n in ("", "-2", "-3")]
     assert len(names("runs")) == 3
 
@@ -51,10 +51,10 @@ def test_runs_are_numbered_never_overwritten() -> None:
 def test_a_name_taken_meanwhile_is_not_overwritten() -> None:
     with results.folder(None, "x") as pending:
         (pending.path / "mine").write_text("1")
-        pending.place.mkdir(parents=True)
-        (pending.place / "theirs").write_text("2")
-    assert pending.place.name.endswith("-x-2")
-    assert names(pending.place) == ["mine"]
+        pending.out.mkdir(parents=True)
+        (pending.out / "theirs").write_text("2")
+    assert pending.out.name.endswith("-x-2")
+    assert names(pending.out) == ["mine"]
 
 
 @pytest.mark.parametrize("kind", ["file", "full folder", "dangling link"])

@@ -99,7 +99,7 @@ def drawn(data, epochs, **settings):
 
 
 def test_every_class_and_each_of_its_samples_is_drawn_equally_often(uneven):
-    """Chi-square: 99.9 % of such draws lie nearer to equal counts than the limits."""
+    """Chi-square: 99.9% of such draws lie nearer to equal counts than the limits."""
     stats = pytest.importorskip("scipy.stats")
     order, source = drawn(uneven, 60)
     assert len(order) == 60 * len(uneven) and source.steps == -(-len(uneven) // 64)

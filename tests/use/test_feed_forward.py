@@ -130,7 +130,7 @@ def test_a_mask_of_another_aspect_is_refused_and_not_stretched(net):
         with pytest.raises(DataError, match="a mask of the picture's proportions, 60 by 40") as refused:
             stylize(net, picture, {"scream": 1.0}, regions=[Region(mask, "great-wave")], choice=EXACT)
         assert hint in refused.value.hint and f"{mask.width} by {mask.height}" in refused.value.received
-    near = photo(120, 81)  # 1.2 %
+    near = photo(120, 81)  # 1.2%
     assert stylize(net, picture, {"scream": 1.0}, regions=[Region(near, "great-wave")], choice=EXACT)
 
 

@@ -37,7 +37,7 @@ def run(
 
     Args:
         recipe: settings of any verb.
-        out: place of the result, which must not exist or be an empty folder; None for one under `runs/`. The
+        out: path of the result, which must not exist or be an empty folder; None for one under `runs/`. The
             document of a job without files of its own is written there.
         log: called with each line that is meant for people.
         dialogue: whom a job talks with that talks while it runs; nobody if left out.
@@ -46,14 +46,14 @@ def run(
         The job.
 
     Raises:
-        UsageError: the place is taken or cannot be written to, or there is no such verb.
+        UsageError: the path is taken or cannot be written to, or there is no such verb.
         MissingError: the recipe's device is not there.
     """
-    place = None if out is None else Path(out)
-    if place is not None and processes.rank() == 0 and not processes.restarts():
-        results.free(place)
+    path = None if out is None else Path(out)
+    if path is not None and processes.rank() == 0 and not processes.restarts():
+        results.free(path)
     require_device(recipe)
-    workspace = Workspace(place) if log is None else Workspace(place, log)
+    workspace = Workspace(path) if log is None else Workspace(path, log)
     return Job(recipe, workspace if dialogue is None else replace(workspace, dialogue=dialogue))
 
 
@@ -124,7 +124,7 @@ class Job(Iterator[Progress[Document | None]]):
         self._stop.set()
 
     def close(self) -> None:
-        """End at once, and leave nothing behind of what is not at its place."""
+        """End at once, and leave nothing behind of what is not at its path."""
         self.ended = True
         self._steps.close()
 
@@ -147,7 +147,7 @@ class Job(Iterator[Progress[Document | None]]):
 
 
 class Finished(Progress[Document]):
-    """The last step of a job: its result lies at its place, and can no longer be stopped."""
+    """The last step of a job: its result lies at its path, and can no longer be stopped."""
 
 
 def finished(document: Document) -> Finished:

@@ -138,7 +138,7 @@ class JobModule(Protocol):
 
         Yields:
             The progress with the document so far, None where there is none yet. When the last step comes, all
-            files lie at their place.
+            files lie at their paths.
         """
         ...
 

@@ -18,6 +18,7 @@ from convscope.learn.batches.holdout import split
 from convscope.learn.batches.source import seed_of
 from convscope.learn.recipe import SENTENCES, TaskRecipe
 from convscope.learn.trainer.distributed import local_device
+from convscope.learn.trainer.freezing.addresses import Change
 from convscope.learn.trainer.state import sha256_of
 from convscope.nets import Net, takes_network
 from convscope.system.counting import counted
@@ -85,7 +86,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
         DataError: the data is damaged, or all test images are in the training part too.
     """
     device = find_device(recipe.device)
-    texts, start = (), ()
+    texts = ()
     if " " in recipe.network and not os.path.exists(recipe.network):  # noqa: PTH110  # takes text of any length
         _refuse_start_from_chain(recipe)
         train, test = open_data(recipe, None)
@@ -100,7 +101,6 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     else:
         weights = getattr(recipe, "weights", "packaged")
         net = nets.load(recipe.network, weights=None if weights == "none" else weights, seed=recipe.seed)
-        start = _start_note(net, recipe)
         if recipe.size is not None:
             net = nets.with_input_size(net, recipe.size, recipe.seed)
         train, test = open_data(recipe, net.input_spec)
@@ -112,7 +112,7 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     net, changed = _with_head_for(train, net, recipe)
     train, test = sampled(train, recipe), _readable(test)
     _check_classes(train, recipe.data)
-    notes = [*start, *changed, *texts, *_data_notes(train, test)]
+    notes = [*_fresh_notes(net, recipe), *changed, *texts, *_data_notes(train, test)]
     notes += [f"In {part.name}: {note}." for part in (train, test) for note in _notes_of(part, train)]
     notes += filter(None, [imbalance_note(train)])
     if recipe.samples is not None and recipe.samples > len(train):
@@ -125,13 +125,32 @@ def load_training(recipe: TaskRecipe, task: Any) -> TrainingSetup:
     return TrainingSetup(net.to(device), task, train, test, tuple(notes), fit)
 
 
-def _start_note(net: Net, recipe: TaskRecipe) -> tuple[str, ...]:
-    """Say that a training does not start from learned weights, where it was asked to."""
-    if getattr(recipe, "from_", None) is None or net.source.weights != "none":
-        return ()
-    published = net.name.startswith(("torchvision/", "timm/"))
-    hint = " Its published ones: --weights default" if published else ""
-    return (f"{net.name} has fresh weights: it has learned nothing that could be a start.{hint}",)
+def _fresh_notes(net: Net, recipe: TaskRecipe) -> list[str]:
+    """Say what of a training needs learned weights, where they are fresh: a start, a probe, freezing."""
+    if net.source.weights != "none":
+        return []
+    fresh = f"{net.name} has fresh weights"
+    if getattr(recipe, "from_", None) is not None:
+        published = net.name.startswith(("torchvision/", "timm/"))
+        hint = " Its published ones: --weights default" if published else ""
+        return [f"{fresh}: it has learned nothing that could be a start.{hint}"]
+    notes = []
+    probed = getattr(recipe, "probe_epochs", 0)
+    if probed:
+        told = "epoch" if probed == 1 else f"{probed:,} epochs"
+        notes.append(
+            f"{fresh}: for the first {told} its last layer learns alone, from features that nothing has "
+            "learned. Name a trained network with --from, or leave out --probe-epochs."
+        )
+    plan = [Change.parse(text) for text in recipe.freeze]
+    kept = [
+        change.address
+        for change in plan
+        if change.epoch == 1 and not (net.input_spec.vocabulary and change.address.startswith("embedding"))
+    ]
+    if kept:
+        notes.append(f"{fresh}: what --freeze keeps has learned nothing yet ({', '.join(kept)}).")
+    return notes
 
 
 def _refuse_start_from_chain(recipe: TaskRecipe) -> None:

@@ -218,6 +218,30 @@ class Recipe(BaseModel):
     spelled_out: ClassVar[tuple[str, ...]] = ()
     """Fields that stand for others, whose values are filled in: `command` names those instead."""
 
+    def __init__(self, /, **values: Any) -> None:
+        """Validate the settings.
+
+        Args:
+            **values: values by field.
+
+        Raises:
+            UsageError: a field is unknown, missing or out of range, or a rule is broken; all of them are
+                named.
+        """
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            complaints = [_complaint(e, type(self).model_fields) for e in error.errors()]
+            hints = [complaint.hint for complaint in complaints if complaint.hint]
+            raise UsageError(
+                "; ".join(dict.fromkeys(complaint.expected for complaint in complaints)),
+                received="; ".join(complaint.received for complaint in complaints),
+                hint=" ".join(hints),
+            ) from None
+
+    # so pydantic does not call it where it validates itself: a recipe inside a model keeps its errors
+    __init__.__pydantic_base_init__ = True  # pyright: ignore[reportFunctionMemberAccess]
+
     @model_validator(mode="before")
     @classmethod
     def _as_flags(cls, values: Any) -> Any:
@@ -286,16 +310,7 @@ class Recipe(BaseModel):
             UsageError: a field is unknown, missing or out of range, or a rule is broken; all of them are
                 named.
         """
-        try:
-            return cls(**_as_fields(values, cls.model_fields))
-        except ValidationError as error:
-            complaints = [_complaint(e, cls.model_fields) for e in error.errors()]
-            hints = [complaint.hint for complaint in complaints if complaint.hint]
-            raise UsageError(
-                "; ".join(dict.fromkeys(complaint.expected for complaint in complaints)),
-                received="; ".join(complaint.received for complaint in complaints),
-                hint=" ".join(hints),
-            ) from None
+        return cls(**_as_fields(values, cls.model_fields))
 
     @classmethod
     def read(cls, path: Path) -> dict[str, Any]:

@@ -406,7 +406,7 @@ def _(result: LayerSelection) -> Drawing:
 @drawing.register
 def _(result: Prediction) -> Drawing:
     lines = zip(result.labels, result.probabilities, strict=True)
-    rows = tuple((label, f"{100 * share:.1f} %") for label, share in lines)
+    rows = tuple((label, f"{share:.1%}") for label, share in lines)
     return Drawing(result.source, heads=("class", "probability"), rows=rows)
 
 

@@ -1,7 +1,7 @@
 """Numbers of things, and shares, in words."""
 
 MOST_SHARE = 10.0
-"""Shares above it are not written out: 815,524 % says no more than "over 1000 %"."""
+"""Shares above it are not written out: 815,524% says no more than "over 1000%"."""
 
 
 def counted(number: int, one: str, many: str = "") -> str:

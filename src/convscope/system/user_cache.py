@@ -33,7 +33,7 @@ def prune(keep: Path, files: Pattern[str], largest: int) -> None:
     def own(folder: Path) -> list[Path]:
         return [path for path in folder.iterdir() if files.fullmatch(path.name) and not path.is_symlink()]
 
-    with suppress(OSError):
+    with suppress(OSError):  # of others, or removed by another process meanwhile: the next call tries again
         os.utime(keep)
         folders = [path for path in keep.parent.iterdir() if path.is_dir() and not path.is_symlink()]
         folders.sort(key=lambda folder: folder.stat().st_mtime)

@@ -193,7 +193,7 @@ def test_a_file_is_classified_and_programs_are_shown(open_page: Open, digit: Pat
     expect(page.get_by_text("curl --data-binary")).to_contain_text("/api/v1/networks/digits/classify")
 
 
-@pytest.mark.parametrize(("locale", "words"), [("en-US", "sees 57 %"), ("zh-CN", "57")])
+@pytest.mark.parametrize(("locale", "words"), [("en-US", "sees 57%"), ("zh-CN", "57")])
 def test_what_is_cropped_of_a_photograph_is_said(
     open_page: Open, photo: Path, locale: str, words: str
 ) -> None:

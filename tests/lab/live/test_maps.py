@@ -143,7 +143,7 @@ def test_a_frame_says_how_much_of_a_photograph_is_cropped() -> None:
     drawn, _ = decode_frame(recorder.frame(Sample(torch.rand(3, 224, 224), None), 1))
     recorder.close()
     share = round(100 * 0.875**2 / 2)  # of the shorter side 0.875, and the same of the longer, twice as long
-    assert f"{share} %" in header["said"][0] and f"{share} %" in header["said_zh"][0]
+    assert f"{share}%" in header["said"][0] and f"{share}%" in header["said_zh"][0]
     assert "said" not in drawn and "said_zh" not in drawn
 
 

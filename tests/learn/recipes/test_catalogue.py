@@ -18,11 +18,11 @@ source = "A paper"
 
 [[published]]
 what = "accuracy"
-value = "99 %"
+value = "99%"
 source = "table 1"
 
 [measured]
-value = "98 %"
+value = "98%"
 seconds = 3.5
 machine = "a processor"
 
@@ -48,7 +48,7 @@ def written(tmp_path: Path):
 
 def test_a_file_becomes_a_recipe(written):
     found = read_recipe(written(SOUND))
-    assert (found.name, found.title, found.published[0].value) == ("mine", "A network", "99 %")
+    assert (found.name, found.title, found.published[0].value) == ("mine", "A network", "99%")
     assert found.measured.seconds == 3.5
     assert found.values() == {"network": "lecture", "epochs": 7}
     assert found.values(reduced=True) == {"network": "lecture", "epochs": 1}

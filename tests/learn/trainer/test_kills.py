@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.learn.conftest import small_net
 
 from convscope.errors import ConvscopeError, UsageError
 from convscope.learn import ClassificationRecipe, Epoch, Run, iter_train_run, train
+from convscope.learn.trainer.run_folder import run_files
 from convscope.system import files
 
 pytestmark = pytest.mark.slow
@@ -125,6 +127,20 @@ def test_nobody_else_may_train_in_a_run(train_images, tmp_path):
         train(small_net(), train_images, resume=tmp_path)
     first.close()
     assert train(small_net(), train_images, resume=tmp_path).finished
+
+
+@pytest.mark.skipif(run_files.fcntl is None, reason="needs flock")
+@pytest.mark.parametrize(("code", "goes_on"), [(errno.ENOLCK, True), (errno.EBADF, True), (errno.EIO, False)])
+def test_only_a_file_system_without_locks_trains_unlocked(monkeypatch, tmp_path, code, goes_on):
+    def failing(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(run_files.fcntl, "flock", failing)
+    with (
+        nullcontext() if goes_on else pytest.raises(OSError, match="Input/output"),
+        run_files.alone(tmp_path),
+    ):
+        pass
 
 
 def test_what_others_put_beside_the_state_stays(train_images, tmp_path):

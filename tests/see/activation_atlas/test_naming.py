@@ -76,7 +76,7 @@ def test_noise_names_few_cells() -> None:
     [
         (8, 9, 0.2, True),
         (2, 4, 0.2, False),  # half of four may be chance
-        (2, 9, 0.1, False),  # the most common label, and yet no name: 22 %
+        (2, 9, 0.1, False),  # the most common label, and yet no name: 22%
         (5, 5, 0.2, True),
         (5, 5, 0.9, False),  # nearly all pictures have it
         (40, 100, 0.1, False),  # no majority
@@ -94,7 +94,7 @@ def test_a_label_is_typical_of_a_clear_majority(
 
 
 def test_chance_names_no_cell_of_many() -> None:
-    """Of 200 atlases with labels drawn at random, about 5 % have a name anywhere; without correction 88 %."""
+    """Of 200 atlases with labels drawn at random, about 5% have a name anywhere; without correction 88%."""
     rng, cells = np.random.default_rng(0), 50
     drawn = rng.binomial(12, 0.3, size=(200, cells))
     for together, expected in ((1, lambda share: share > 0.5), (cells, lambda share: share <= 0.1)):

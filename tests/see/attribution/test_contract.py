@@ -225,6 +225,8 @@ def test_a_method_is_frozen_data_with_words(name):
     assert all(field.description for key, field in kind.model_fields.items() if key != "name")
     with pytest.raises(UsageError, match="a setting of"):
         get_method(name, nonsense=1)
+    with pytest.raises(UsageError, match="a setting of"):
+        method_class(name)(nonsense=1)
 
 
 def test_one_dimension_five_channels_and_vectors():

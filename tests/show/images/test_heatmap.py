@@ -86,14 +86,14 @@ def test_a_signal_is_a_band():
 def test_where_heat_lies_is_said_in_words():
     heat = np.zeros((90, 120))
     heat[:30, 80:] = 1
-    place = "at the top right of the picture, on 5.6 % of it"
+    place = "at the top right of the picture, on 5.6% of it"
     assert where(heat)["en"] == f"half of the positive attribution lies in one area, {place}"
     assert "右上" in where(heat)["zh"]
     assert where(np.zeros((9, 9))) is None
     assert "one area, at the middle" in where(np.eye(9))["en"]
-    assert share_of(0.0004) == "< 0.1 %"
-    assert share_of(0.032) == "3.2 %"
-    assert share_of(0.51) == "51 %"
+    assert share_of(0.0004) == "< 0.1%"
+    assert share_of(0.032) == "3.2%"
+    assert share_of(0.51) == "51%"
 
 
 def test_separate_spots_are_no_middle():

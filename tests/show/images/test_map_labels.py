@@ -38,7 +38,7 @@ def regions() -> tuple[list[MapLabel], MapCells]:
         if cells:
             name = f"{'name' * (1 + k % 3)} {k}"
             y, x = (np.mean(cells, 0) + 0.5) / GRID
-            labels.append(MapLabel(name, x, y, f"{k} %", len(cells) / 12, cells))
+            labels.append(MapLabel(name, x, y, f"{k}%", len(cells) / 12, cells))
     detail = generator.random((GRID * 3, GRID * 3)) * drawn.repeat(3, 0).repeat(3, 1)
     return sorted(labels, key=lambda label: -label.weight), MapCells(drawn, detail)
 
@@ -109,10 +109,10 @@ def test_a_name_lies_where_it_covers_least() -> None:
 def test_fonts_follow_the_weight_and_shrink_where_there_is_no_room() -> None:
     cells = MapCells(np.ones((8, 8), bool), np.ones((8, 8)))
     half = [[(y, x) for y in range(8) for x in columns] for columns in (range(4), range(4, 8))]
-    labels = [MapLabel("large", 0, 0, "9 %", 1, half[0]), MapLabel("small", 0, 0, "9 %", 0.1, half[1])]
+    labels = [MapLabel("large", 0, 0, "9%", 1, half[0]), MapLabel("small", 0, 0, "9%", 0.1, half[1])]
     large, small = place_labels(labels, [960], cells)[960]
     assert large.size == int(0.036 * 960) >= NOTED > small.size >= SMALLEST
-    assert (large.note, small.note) == ("9 %", "")
+    assert (large.note, small.note) == ("9%", "")
     long = MapLabel("a name of five words", 0, 0, "", 1, [(0, 0), (0, 1), (1, 0), (1, 1)])
     (place,) = place_labels([long], [960], cells)[960]
     assert place.lines == ("a name of", "five words") and place.size > SMALLEST

@@ -36,18 +36,18 @@ def with_cell(made: Atlas, **changes: object) -> Atlas:
 
 def test_the_share_is_that_of_the_cells_that_are_drawn(made: Atlas) -> None:
     share = 100 * made.placed / made.vectors
-    assert f"{len(made)} cells hold {share:.0f} % of 300 activation vectors" in page(made)
+    assert f"{len(made)} cells hold {share:.0f}% of 300 activation vectors" in page(made)
     assert "Stopped early" not in page(made)
     few = replace(made, images=made.images[:2])
     share = 100 * sum(cell.count for cell in made.cells[:2]) / made.vectors
-    assert f"2 cells hold {share:.0f} % of 300 activation vectors" in page(few)
+    assert f"2 cells hold {share:.0f}% of 300 activation vectors" in page(few)
     assert f"Stopped early: 2 of {len(made)} cells" in page(few)
     assert all(max(region.cells) < 2 for region in pages.shown_regions(few))
 
 
 def test_what_the_axes_are_follows_the_layout(made: Atlas) -> None:
     assert made.spread is not None
-    assert f"two principal components, with {100 * made.spread:.0f} % of the variance" in page(made)
+    assert f"two principal components, with {100 * made.spread:.0f}% of the variance" in page(made)
     assert "keeps neighbours together" not in page(made)
     umap = page(replace(made, layout="umap", spread=None))
     assert "keeps neighbours together" in umap and "principal components" not in umap
@@ -75,7 +75,7 @@ def test_names_are_explained_where_there_are_some(made: Atlas) -> None:
         assert ("How names are chosen" in html) is bool(regions)
     html = page(replace(made, regions=(label, kind)))
     assert "<span>rose</span>" in html and "<span>daisy</span>" in html and "flower</span>" not in html
-    assert "75 % of 4 pictures (10 % of all)" in html
+    assert "75% of 4 pictures (10% of all)" in html
 
 
 def test_a_card_says_what_supports_a_class_or_that_none_is(made: Atlas) -> None:
@@ -99,7 +99,7 @@ def test_only_a_typical_label_is_bold(made: Atlas) -> None:
     for share, bold in ((LabelShare("nine", 2, 9, 0.1), False), (LabelShare("nine", 8, 9, 0.1), True)):
         html = page(with_cell(made, labels=(share,), classes=()))
         assert ("<b>nine</b>" in html) is bold
-        assert f"{share.count} of 9 ({100 * share.share:.0f} %; 10 % of all)" in html
+        assert f"{share.count} of 9 ({100 * share.share:.0f}%; 10% of all)" in html
 
 
 def test_the_style_sheet_has_a_layer_for_each_width() -> None:

@@ -32,11 +32,11 @@ def photo(width: int, height: int):
     [
         (
             (80, 40),
-            "The network sees 50 % of the picture, which is cropped: cut off are 25 % at the left and as",
+            "The network sees 50% of the picture, which is cropped: cut off are 25% at the left and as",
         ),
         (
             (40, 160),
-            "The network sees 25 % of the picture, which is cropped: cut off are 38 % at the top and as",
+            "The network sees 25% of the picture, which is cropped: cut off are 38% at the top and as",
         ),
     ],
 )
@@ -58,7 +58,7 @@ def test_nothing_is_said_of_what_is_seen_whole():
 
 def test_of_several_pictures_the_cropped_ones_are_counted():
     said = pictures.said_of_crops([photo(64, 64), photo(80, 40), photo(40, 160)], SPEC)
-    assert said["said"] == ["2 of the 3 pictures are cropped: the network sees 25 % – 50 % of them."]
+    assert said["said"] == ["2 of the 3 pictures are cropped: the network sees 25% – 50% of them."]
 
 
 def folder(root: Path, sizes: list[tuple[int, int]]) -> ImageFolder:
@@ -71,16 +71,16 @@ def folder(root: Path, sizes: list[tuple[int, int]]) -> ImageFolder:
 def test_of_a_data_set_the_files_are_counted_by_their_headers(tmp_path):
     some = folder(tmp_path / "some", [(80, 40), (40, 40), (40, 160)])
     said = pictures.said_of_data(some)["said"]
-    assert said == ["2 of the 3 pictures are cropped: the network sees 25 % – 50 % of them."]
+    assert said == ["2 of the 3 pictures are cropped: the network sees 25% – 50% of them."]
     both = JoinedSamples({"train": some, "test": folder(tmp_path / "wide", [(80, 40)])}, "both")
     assert pictures.said_of_data(both)["said"][0].startswith("3 of the 4 pictures")
     every = folder(tmp_path / "every", [(80, 40), (40, 80)])
     assert pictures.said_of_data(every)["said"] == [
-        "Each of the 2 pictures is cropped: the network sees 50 % of it."
+        "Each of the 2 pictures is cropped: the network sees 50% of it."
     ]
     many = folder(tmp_path / "many", [(80, 40)] + [(40, 40)] * 104)
     (line,) = pictures.said_of_data(many)["said"]
-    assert line.startswith("Of 100 pictures whose size was read, 1 is cropped: the network sees 50 %")
+    assert line.startswith("Of 100 pictures whose size was read, 1 is cropped: the network sees 50%")
     assert pictures.said_of_data(folder(tmp_path / "whole", [(40, 40)] * 2))["said"] == []
     assert pictures.said_of_data(digits.test())["said"] == []
 
@@ -91,7 +91,7 @@ def test_a_file_that_lies_on_its_side_is_cropped_as_it_is_seen(tmp_path):
     turned[0x0112] = 6
     Image.new("RGB", (160, 40)).save(tmp_path / "class" / "a.jpg", exif=turned)
     (line,) = pictures.said_of_data(ImageFolder(tmp_path, None, SPEC))["said"]
-    assert "38 % at the top" in line
+    assert "38% at the top" in line
     (same,) = pictures.said_of_crops([open_sample(tmp_path / "class" / "a.jpg", SPEC)], SPEC)["said"]
     assert line == same
 
@@ -117,9 +117,9 @@ def test_an_explanation_says_it_in_the_terminal_and_on_the_page():
     for sample, cropped in ((photo(80, 40), True), (photo(64, 64), False)):
         made = [explain(net, sample.input[None], "gradcam", [0, 1])]
         said = job._save(job._Made(made), recipe, Folder(), sample)["said"]
-        assert sum("sees 50 % of the picture" in line for line in said) == cropped
+        assert sum("sees 50% of the picture" in line for line in said) == cropped
         assert all(("the part that" in line) == cropped for line in said if "half of the positive" in line)
         shown = page(made, "make", sample=sample)
-        assert ("sees 50 % of the picture" in shown) == cropped
+        assert ("sees 50% of the picture" in shown) == cropped
         frames = re.findall(r'<path d="(M[^"]*)" class="window"', shown)
         assert frames == (["M56 0H168V112H56Z"] * 2 if cropped else [])

@@ -6,7 +6,7 @@ from convscope.system.printable import printable
 
 
 def table(document: dict[str, Any]) -> Any:
-    """Return the fields of a document, without the verb, its recipe and the place of its files.
+    """Return the fields of a document, without the verb, its recipe and the path of its files.
 
     Args:
         document: the result.

@@ -133,4 +133,4 @@ def _saved(
         for name, game in zip(names, games, strict=False):
             (folder.path / name).write_bytes(write_sgf(game))
         (folder.path / "recipe.json").write_text(json.dumps(stamp(recipe), indent=2) + "\n", encoding="utf-8")
-    return {**document, "games": names, "out": str(folder.place)}
+    return {**document, "games": names, "out": str(folder.out)}

@@ -1,6 +1,6 @@
 """Make a caricature: an image whose activations at a layer are those of a picture, but stronger.
 
-It is optimised from the picture at 3 % of its contrast so that the activations have the direction that they
+It is optimised from the picture at 3% of its contrast so that the activations have the direction that they
 have for the picture, at a larger length; from noise at layers without positions.
 
     convscope caricature photo.jpg

@@ -68,9 +68,9 @@ def run(recipe: DreamRecipe, workspace: Workspace) -> Steps:
         document = yield from save_results(
             _dreamt(net, photo, recipe, guide, mask, keeper),
             keeper.save,
-            lambda _made, _message: f"stopped; the picture so far is in {folder.place}",
+            lambda _made, _message: f"stopped; the picture so far is in {folder.out}",
         )
-    yield finished({**document, "out": str(folder.place)})
+    yield finished({**document, "out": str(folder.out)})
 
 
 def _dreamt(

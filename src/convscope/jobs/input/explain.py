@@ -79,10 +79,10 @@ def run(recipe: ExplainRecipe, workspace: Workspace) -> Steps:
             lambda made: {"net": net.name, "image": recipe.image, **_save(made, recipe, folder, sample)},
             lambda made, _: (
                 f"stopped after {len(made.explanations)} of {counted(len(methods), 'method')}; "
-                f"they are in {folder.place}"
+                f"they are in {folder.out}"
             ),
         )
-    yield finished({**document, "out": str(folder.place)})
+    yield finished({**document, "out": str(folder.out)})
 
 
 def _methods(recipe: ExplainRecipe, *, of_tokens: bool) -> tuple[list[str], list[str]]:

@@ -74,10 +74,10 @@ def run(recipe: FactorsRecipe, workspace: Workspace) -> Steps:
             lambda found: {**_save(found, images, net, recipe, folder), **said},
             lambda found, _: (
                 f"stopped after {len(found.images)} of {counted(len(found), 'group')}; "
-                f"they are in {folder.place}"
+                f"they are in {folder.out}"
             ),
         )
-    yield finished({**document, "out": str(folder.place)})
+    yield finished({**document, "out": str(folder.out)})
 
 
 def _factored(net: "Net", images: "Tensor", recipe: FactorsRecipe) -> "Iterator[Progress[Found]]":

@@ -91,7 +91,7 @@ def run(recipe: LookRecipe, workspace: Workspace) -> Steps:
         ],
         "health": [asdict(h) for h in health],
         "page": "look.html",
-        "out": str(folder.place),
+        "out": str(folder.out),
     }
     yield finished(document)
 

@@ -57,10 +57,10 @@ def run(recipe: CaricatureRecipe | InvertRecipe, workspace: Workspace, title: st
             _drawn(net, sample.input[None], recipe),
             lambda made: _save(net, made, recipe, folder, title, sample),
             lambda made, _: (
-                f"stopped at {made.layers[-1]}, step {made.steps}; what there is is in {folder.place}"
+                f"stopped at {made.layers[-1]}, step {made.steps}; what there is is in {folder.out}"
             ),
         )
-    yield finished({**document, "out": str(folder.place)})
+    yield finished({**document, "out": str(folder.out)})
 
 
 def _drawn(

@@ -69,11 +69,11 @@ def run(recipe: AtlasRecipe, workspace: Workspace) -> Steps:
             lambda atlas: _save(atlas, net, data, recipe, folder),
             lambda atlas, _: (
                 f"stopped after {counted(atlas.sampled, 'picture')} and {len(atlas.images)} "
-                f"of {counted(len(atlas), 'cell')}; they are in {folder.place}"
+                f"of {counted(len(atlas), 'cell')}; they are in {folder.out}"
             ),
             lambda: request.asked,
         )
-    yield finished({**document, "out": str(folder.place)})
+    yield finished({**document, "out": str(folder.out)})
 
 
 def _mapped(

@@ -122,7 +122,7 @@ def run(recipe: DescribeRecipe, workspace: Workspace) -> Steps:
 def _fill(net: "Net", description: "Description", recipe: DescribeRecipe, workspace: Workspace) -> None:
     """Write the graph as a page and as a drawing, and the document, into the folder of the result."""
     with workspace.folder(f"describe-{net.name}") as folder:
-        drawn = {ending: _drawing(net, description, recipe, folder.place, ending) for ending in DRAWN}
+        drawn = {ending: _drawing(net, description, recipe, folder.out, ending) for ending in DRAWN}
         folder.save_page(drawn[".html"], "net.html", "the graph")
         folder.save_file(drawn[".svg"].encode(), "net.svg", "the graph, drawn")
         table = {"verb": recipe.verb, "recipe": recipe.model_dump(mode="json"), **description.to_json()}

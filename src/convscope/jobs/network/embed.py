@@ -66,11 +66,11 @@ def run(recipe: EmbedRecipe, workspace: Workspace) -> Steps:
             lambda embedding: _save(embedding, data, recipe, folder),
             lambda embedding, _: (
                 f"stopped after {counted(len(embedding), 'input')} and {' and '.join(embedding.layouts)}; "
-                f"they are in {folder.place}"
+                f"they are in {folder.out}"
             ),
             lambda: request.asked,
         )
-    yield finished({**document, "out": str(folder.place)})
+    yield finished({**document, "out": str(folder.out)})
 
 
 def _embedded(
@@ -109,14 +109,14 @@ def _draw(embedding: "InputEmbedding", folder: ResultFolder) -> "Iterator[Progre
     from convscope.show.images import thumbnails
 
     ink, levels = _levels(embedding)
-    place = folder.path / "thumbnails"
-    place.mkdir()
+    beside = folder.path / "thumbnails"
+    beside.mkdir()
     order = thumbnails.by_class(embedding)
     total = sum(level.sheets for level in levels)
     pictures = thumbnails.drawn_inputs(embedding, order)
     sheets = thumbnails.iter_thumbnail_sheets(pictures, levels, ink=ink)
     for count, sheet in enumerate(sheets, 1):
-        (place / f"{sheet.side}-{sheet.number}.{thumbnails.file_format(ink)}").write_bytes(sheet.encoded())
+        (beside / f"{sheet.side}-{sheet.number}.{thumbnails.file_format(ink)}").write_bytes(sheet.encoded())
         done = RECORDED_FRACTION + (PROJECTED_FRACTION - RECORDED_FRACTION) * count / total
         yield Progress(done, f"drawing {counted(len(embedding), 'thumbnail')}", lambda: None)
 

@@ -10,6 +10,7 @@ onnx onnxscript onnxruntime.
     convscope export torchvision/resnet50 --weights default --format onnx
 """
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -64,7 +65,7 @@ def run(recipe: ExportRecipe, workspace: Workspace) -> Steps:
     """
     from convscope import nets
 
-    out = _place(recipe, workspace.out, nets.EXPORT_SUFFIXES)
+    out = _free_path(recipe, workspace.out, nets.EXPORT_SUFFIXES)
     yield Progress(0.0, f"loading {recipe.net}", lambda: None)
     net = inputs.network(recipe.net, recipe, workspace).to("cpu")  # where it is traced and compared
     yield Progress(0.1, f"exporting {net.name}", lambda: None)
@@ -73,7 +74,7 @@ def run(recipe: ExportRecipe, workspace: Workspace) -> Steps:
         out,
         format=recipe.format,
         tolerance=recipe.tolerance,
-        recipe=_training(Path(recipe.net)),
+        recipe=_training(Path(recipe.net), workspace),
         seed=recipe.seed,
     )
     document = made.to_json()
@@ -81,7 +82,7 @@ def run(recipe: ExportRecipe, workspace: Workspace) -> Steps:
     yield finished(document)
 
 
-def _place(recipe: ExportRecipe, out: Path | None, endings: dict[str, str]) -> Path:
+def _free_path(recipe: ExportRecipe, out: Path | None, endings: dict[str, str]) -> Path:
     """Return the file to write, whose ending fits the format."""
     if out is None:
         return results.named(f"export-{recipe.net}") / f"model{endings[recipe.format or 'onnx']}"
@@ -95,9 +96,12 @@ def _place(recipe: ExportRecipe, out: Path | None, endings: dict[str, str]) -> P
     return results.free(out)
 
 
-def _training(folder: Path) -> dict[str, Any] | None:
-    """Return the recipe of a run's folder; None for other networks, and where it cannot be read."""
+def _training(folder: Path, workspace: Workspace) -> dict[str, Any] | None:
+    """Return the recipe of a run's folder; None for others, and, with a note, where it cannot be read."""
     try:
         return provenance.read(folder) if folder.is_dir() else None
-    except (ConvscopeError, OSError, ValueError):
+    except (ConvscopeError, OSError, ValueError) as error:
+        if any(os.path.lexists(folder / name) for name in ("recipe.toml", "recipe.json")):
+            said = error.brief if isinstance(error, ConvscopeError) else str(error)
+            workspace.log(f"The export does not tell how {folder} was trained: {said}")
         return None

@@ -68,11 +68,9 @@ def run(recipe: UnitRecipe, workspace: Workspace) -> Steps:
                 net, recipe.place, data, index=index, top_k=recipe.top_k, steps=recipe.steps, seed=recipe.seed
             ),
             lambda report: _save(report, net, data, recipe, folder),
-            lambda _, message: (
-                f"stopped at {message}; the page with the pictures so far is in {folder.place}"
-            ),
+            lambda _, message: f"stopped at {message}; the page with the pictures so far is in {folder.out}",
         )
-    yield finished({**document, "out": str(folder.place)})
+    yield finished({**document, "out": str(folder.out)})
 
 
 def _save(

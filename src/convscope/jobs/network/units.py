@@ -94,9 +94,9 @@ def run(recipe: UnitsRecipe, workspace: Workspace) -> Steps:
         "index": str(folder),
         "seconds": seconds,
     }
-    with workspace.folder(f"units-{net.name}") as place:
-        place.save_page(_page(index, redundancy, net, data, recipe, place.place), PAGE, "all units")
-    yield finished({**document, "page": PAGE, "out": str(place.place)})
+    with workspace.folder(f"units-{net.name}") as made:
+        made.save_page(_page(index, redundancy, net, data, recipe, made.out), PAGE, "all units")
+    yield finished({**document, "page": PAGE, "out": str(made.out)})
 
 
 def _compared(
@@ -115,7 +115,7 @@ def _page(
     net: "Net",
     data: "LabelledDataset",
     recipe: UnitsRecipe,
-    place: Path,
+    folder: Path,
 ) -> str:
     """Render the page of all units, with links to those of single units that lie beside it."""
     from convscope.recipe import stamp
@@ -132,36 +132,36 @@ def _page(
         data,
         command=recipe.command(),
         unit_command=(before, after),
-        pages=_unit_pages(net, recipe, place),
+        pages=_unit_pages(net, recipe, folder),
         recipe=stamp(recipe),
     )
 
 
-def _unit_pages(net: "Net", recipe: UnitsRecipe, place: Path) -> dict[str, str]:
+def _unit_pages(net: "Net", recipe: UnitsRecipe, folder: Path) -> dict[str, str]:
     """Find the pages that `convscope unit` has made of this network and data beside a folder.
 
     Args:
         net: the network, for the addresses of units.
         recipe: names network and data.
-        place: the folder; those beside it are looked into, at most `BESIDE`.
+        folder: the folder of the page; those beside it are looked into, at most `BESIDE`.
 
     Returns:
-        Address of a unit -> place of its page, relative to the folder.
+        Address of a unit -> path of its page, relative to the folder.
     """
     from convscope.see.units import resolve_unit
     from convscope.show.images import png
 
     found: dict[str, str] = {}
-    beside = place.absolute().parent
-    folders = sorted(islice(beside.iterdir(), BESIDE)) if beside.is_dir() else []
-    for folder in folders:
-        if not (folder / "unit.html").is_file() or not (folder / "unit.png").is_file():
+    beside = folder.absolute().parent
+    others = sorted(islice(beside.iterdir(), BESIDE)) if beside.is_dir() else []
+    for other in others:
+        if not (other / "unit.html").is_file() or not (other / "unit.png").is_file():
             continue
-        with contextlib.suppress(ConvscopeError):
-            made = png.recipe_in(folder / "unit.png")
+        with contextlib.suppress(ConvscopeError):  # a picture without a recipe, or of another network's unit
+            made = png.recipe_in(other / "unit.png")
             if (made.get("verb"), made.get("net"), made.get("data")) == ("unit", recipe.net, recipe.data):
                 address = str(resolve_unit(net, str(made.get("place"))))
-                found[address] = f"../{quote(folder.name)}/unit.html"
+                found[address] = f"../{quote(other.name)}/unit.html"
     return found
 
 

@@ -76,9 +76,9 @@ def run(recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
         document = yield from save_results(
             _ascended(net, recipe, stops),
             lambda made: _save(net, made, stops, recipe, folder),
-            lambda made, _: f"stopped at step {made.steps}; the pictures so far are in {folder.place}",
+            lambda made, _: f"stopped at step {made.steps}; the pictures so far are in {folder.out}",
         )
-    yield finished({**document, "out": str(folder.place)})
+    yield finished({**document, "out": str(folder.out)})
 
 
 def _ngrams(net: "Net", recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
@@ -114,7 +114,7 @@ def _ngrams(net: "Net", recipe: VisualizeRecipe, workspace: Workspace) -> Steps:
             made.append(
                 {"place": place, "ngram": [column[0] for column in words], "value": value, "words": best}
             )
-    yield finished({"net": net.name, "ngrams": made, "out": str(folder.place)})
+    yield finished({"net": net.name, "ngrams": made, "out": str(folder.out)})
 
 
 def _drawable(net: "Net") -> "Net":

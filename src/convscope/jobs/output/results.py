@@ -1,9 +1,9 @@
-"""Write results to their place, atomically, and never over existing files.
+"""Write results to their paths, atomically, and never over existing files.
 
 `--out` names something that does not exist yet, or an empty folder; what exists is never overwritten. A link
 to an empty folder counts as that folder: the result lies there. Without `--out` a result goes to
 `runs/<date>-<name>` of the current folder, with `-2`, `-3`, ... when that is taken. A result appears whole or
-not at all: it is made under a hidden name beside its place, or inside the empty folder, and moved at the end.
+not at all: it is made under a hidden name beside its path, or inside the empty folder, and moved at the end.
 """
 
 import contextlib
@@ -89,34 +89,34 @@ class Pending:
 
     path: Path
     """The temporary folder to write to."""
-    place: Path
+    out: Path
     """The path that it is moved to in the end."""
 
 
 @contextlib.contextmanager
 def folder(out: Path | None, name: str) -> Iterator[Pending]:
-    """Make a result folder: it is moved to its place when the block ends, and removed if the block fails.
+    """Make a result folder: it is moved to its path when the block ends, and removed if the block fails.
 
     If the user interrupts (`Interrupted`), what was saved is kept.
 
     Args:
-        out: the place; None for one under `runs/`.
+        out: the path; None for one under `runs/`.
         name: what the result is, for the name under `runs/`.
 
     Yields:
         The folder to fill.
 
     Raises:
-        UsageError: the place is taken, is named like a file, or cannot be written to. If it was taken by
+        UsageError: the path is taken, is named like a file, or cannot be written to. If it was taken by
             others after the block had begun, the finished result is kept, and the message names its path.
     """
-    place = free(_folder_name(out)) if out else named(name)
-    temporary = _within(place) / f"{PART_PREFIX}{os.urandom(16).hex()}"
+    path = free(_folder_name(out)) if out else named(name)
+    temporary = _within(path) / f"{PART_PREFIX}{os.urandom(16).hex()}"
     try:
         temporary.mkdir()
     except OSError as error:
         raise UsageError(WRITABLE, received=str(error), hint=ANOTHER) from None
-    pending = Pending(temporary, place)
+    pending = Pending(temporary, path)
     try:
         yield pending
     except Interrupted:
@@ -144,41 +144,41 @@ def _folder_name(out: Path) -> Path:
 
 
 def _move(pending: Pending, out: Path | None, name: str) -> None:
-    """Move a finished folder to its place; one under `runs/` gets another name if its own is taken.
+    """Move a finished folder to its path; one under `runs/` gets another name if its own is taken.
 
     Args:
-        pending: the folder; its `place` is updated.
-        out: the place that the user chose; None for one under `runs/`.
+        pending: the folder; its `out` is updated.
+        out: the path that the user chose; None for one under `runs/`.
         name: what the result is, for another name under `runs/`.
 
     Raises:
-        UsageError: the place is taken by now, or cannot be written to.
+        UsageError: the path is taken by now, or cannot be written to.
     """
     while True:
         try:
-            if pending.place.is_dir():
-                _move_into(pending.path, pending.place)
+            if pending.out.is_dir():
+                _move_into(pending.path, pending.out)
             else:
-                pending.place.parent.mkdir(parents=True, exist_ok=True)
-                pending.path.rename(pending.place)
+                pending.out.parent.mkdir(parents=True, exist_ok=True)
+                pending.path.rename(pending.out)
             return
         except OSError as error:
-            if out is None and os.path.lexists(pending.place):
-                pending.place = named(name)  # someone else took the name meanwhile
+            if out is None and os.path.lexists(pending.out):
+                pending.out = named(name)  # someone else took the name meanwhile
                 continue
             raise UsageError(
-                f"{pending.place} to be free still when the result was ready",
+                f"{pending.out} to be free still when the result was ready",
                 received=str(error),
                 hint=f"The whole result is in {pending.path}: move it to where you want it.",
             ) from None
 
 
-def _move_into(made: Path, place: Path) -> None:
+def _move_into(made: Path, folder: Path) -> None:
     """Move the entries of a folder into an empty one of the user, which keeps its permissions and owner."""
-    if not _is_empty(place):
-        raise FileExistsError(f"{place} is no longer empty")
+    if not _is_empty(folder):
+        raise FileExistsError(f"{folder} is no longer empty")
     for entry in sorted(made.iterdir()):
-        entry.rename(place / entry.name)
+        entry.rename(folder / entry.name)
     made.rmdir()
 
 

@@ -42,11 +42,11 @@ class Workspace:
     """Where a job writes its result, and what it tells meanwhile.
 
     Attributes:
-        out: place of the result; None for one under `runs/`, or none.
+        out: path of the result; None for one under `runs/`, or none.
         log: called with one line of text for people; what it says is not part of the result.
         artifacts: files written so far, in the order in which they were first written.
         pending: the folder in which they lie while the job runs; None before it has one, and once they lie at
-            their place.
+            their paths.
         dialogue: whom a job talks with that talks; by default nobody, who says nothing.
         controls: what a running training is asked for, from any thread.
     """
@@ -69,7 +69,7 @@ class Workspace:
             The folder to fill.
 
         Raises:
-            UsageError: on entering or leaving the block, the place is taken or cannot be written to.
+            UsageError: on entering or leaving the block, the path is taken or cannot be written to.
         """
         signals.working()
         with results.folder(self.out, name) as pending:
@@ -91,9 +91,9 @@ class ResultFolder:
         return self.pending.path
 
     @property
-    def place(self) -> Path:
+    def out(self) -> Path:
         """The path that it is moved to in the end."""
-        return self.pending.place
+        return self.pending.out
 
     def save_image(self, image: "Image", name: str, recipe: dict[str, Any], caption: str = "") -> str:
         """Write an image as PNG with its recipe inside.

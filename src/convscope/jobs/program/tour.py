@@ -39,12 +39,12 @@ def run(recipe: TourRecipe, workspace: Workspace) -> Steps:
 
     with workspace.folder("tour") as folder:
         document = yield from save_results(
-            iter_tour(recipe, folder.path, shown=folder.place),
+            iter_tour(recipe, folder.path, shown=folder.out),
             _document,
-            lambda _made, message: f"stopped at {message}; what there is is in {folder.place}",
+            lambda _made, message: f"stopped at {message}; what there is is in {folder.out}",
         )
     workspace.artifacts.append(Artifact("report.html", "page", "the report"))
-    yield finished({"report": str(folder.place / "report.html"), **document, "out": str(folder.place)})
+    yield finished({"report": str(folder.out / "report.html"), **document, "out": str(folder.out)})
 
 
 def _document(made: "TourResult") -> Document:

@@ -76,7 +76,7 @@ def run(recipe: StylizeRecipe, workspace: Workspace) -> Steps:
         "seconds": seconds,
         "precision": choice.precision,
         "picture": name,
-        "out": str(folder.place),
+        "out": str(folder.out),
     }
     yield finished(document)
 

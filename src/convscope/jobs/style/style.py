@@ -71,11 +71,11 @@ def run(recipe: StyleRecipe, workspace: Workspace) -> Steps:
     workspace.log(f"Style in {', '.join(map(str, problem.layers.style))}: {problem.layers.how}.")
     with workspace.folder(f"style-{Path(recipe.content).stem}") as folder:
         found = yield from save_results(
-            _painted(problem, folder.place),
+            _painted(problem, folder.out),
             lambda painted: _save(painted, paintings, folder),
-            lambda _, message: f"stopped at {message}; the picture so far is in {folder.place}",
+            lambda _, message: f"stopped at {message}; the picture so far is in {folder.out}",
         )
-    yield finished({**found, "out": str(folder.place)})
+    yield finished({**found, "out": str(folder.out)})
 
 
 def _shades(path: str) -> Any:
@@ -86,11 +86,11 @@ def _shades(path: str) -> Any:
     return luminance(photos.to_tensor_uncropped(photos.open_photo(Path(path))))
 
 
-def _painted(problem: "StyleProblem", place: Path) -> "Iterator[Progress[StyleResult]]":
+def _painted(problem: "StyleProblem", out: Path) -> "Iterator[Progress[StyleResult]]":
     from convscope.nets import frozen
     from convscope.see.style import iter_style_transfer
 
-    preview = _Preview(problem.recipe.preview, place)
+    preview = _Preview(problem.recipe.preview, out)
     try:
         with frozen(problem.net.module):
             for step in iter_style_transfer(problem):
@@ -106,8 +106,8 @@ class _Preview:
     It takes a name that is free, and is replaced and removed only while it is the file that was written last.
     """
 
-    def __init__(self, seconds: float | None, place: Path) -> None:
-        self.seconds, self.place = seconds, place
+    def __init__(self, seconds: float | None, out: Path) -> None:
+        self.seconds, self.out = seconds, out
         self.shown = time.monotonic()
         self.file: Path | None = None
         self.identity: tuple[int, int] | None = None
@@ -132,7 +132,7 @@ class _Preview:
             while (self.file is None) or os.path.lexists(self.file):
                 ending = "-preview" if number == 1 else f"-preview-{number}"
                 self.file, number = (
-                    self.place.absolute().with_name(f"{self.place.name}{ending}.png"),
+                    self.out.absolute().with_name(f"{self.out.name}{ending}.png"),
                     number + 1,
                 )
             self.file.parent.mkdir(parents=True, exist_ok=True)

@@ -96,7 +96,7 @@ def _sheet_name(folder: Path) -> str:
 
     number, name = 1, "sheet.png"
     while os.path.lexists(folder / name):
-        with contextlib.suppress(DataError):
+        with contextlib.suppress(DataError):  # no recipe in it: the file is not one of this program's
             if not (folder / name).is_symlink() and png.recipe_in(folder / name).get("verb") in STYLES:
                 break
         number += 1

@@ -178,8 +178,8 @@ def compare_runs(*runs: str | Path | RunSummary) -> RunComparison:
             hint="Name the folders of runs: convscope runs runs/first runs/second",
         )
     found = tuple(run if isinstance(run, RunSummary) else _opened(Path(run)) for run in runs)
-    places = [run.run.folder.absolute() for run in found]
-    twice = next((place for place in places if places.count(place) > 1), None)
+    folders = [run.run.folder.absolute() for run in found]
+    twice = next((folder for folder in folders if folders.count(folder) > 1), None)
     if twice is not None:
         raise UsageError(
             "each run once",

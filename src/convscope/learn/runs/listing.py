@@ -189,17 +189,17 @@ def list_runs(folder: str | Path = RUNS_FOLDER) -> RunList:
     found: list[RunSummary] = []
     damaged: list[DamagedRun] = []
     looked = 0
-    for place in _folders(folder):
+    for path in _folders(folder):
         looked += 1
         if looked > MOST_FOLDERS:
             break
-        if not any(os.path.lexists(place / name) for name in MARKS):
+        if not any(os.path.lexists(path / name) for name in MARKS):
             continue
-        name = str(folder) if place == folder else str(place.relative_to(folder))
+        name = str(folder) if path == folder else str(path.relative_to(folder))
         try:
-            summary = open_run(place)
+            summary = open_run(path)
         except ConvscopeError as error:
-            damaged.append(DamagedRun(name, place, error.received or error.expected))
+            damaged.append(DamagedRun(name, path, error.received or error.expected))
             continue
         if summary is not None:
             found.append(replace(summary, name=name))

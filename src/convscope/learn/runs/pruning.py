@@ -151,14 +151,14 @@ def _own_files(folder: Path) -> Iterator[Path]:
 
 def _state_files(folder: Path) -> Iterator[Path]:
     """Yield the files of a run's state."""
-    place = folder / run_files.STATE
-    if place.is_symlink() or not place.is_dir():
+    kept = folder / run_files.STATE
+    if kept.is_symlink() or not kept.is_dir():
         return
-    for path in sorted(place.iterdir()):
+    for path in sorted(kept.iterdir()):
         named = path.name in (state.FILE, state.BEFORE) or state.NAME.fullmatch(path.name)
         if named and _is_file(path):
             yield path
-    yield from _parts(place)
+    yield from _parts(kept)
 
 
 def _parts(folder: Path) -> Iterator[Path]:

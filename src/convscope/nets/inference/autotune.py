@@ -127,7 +127,7 @@ class Trial:
     def __init__(self, work: Workload, config: ExecutionConfig) -> None:
         self.work, self.config = work, config
         self.step: Step | None = None
-        with contextlib.suppress(*FAILURES):
+        with contextlib.suppress(*FAILURES):  # then `seconds` is infinite, and another configuration wins
             self.step = work.prepare(config)
 
     def seconds(self) -> float:

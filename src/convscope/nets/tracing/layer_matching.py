@@ -92,7 +92,7 @@ def match_layer(op: TorchCall) -> Layer:
                 return candidate
             windows, products = candidate.windows(*op.shapes), candidate.macs(*op.shapes)
             return Foreign(op.path, op.shape, tuple(op.weights.items()), products, windows)
-    except GraphError:
+    except GraphError:  # the candidate cannot take these shapes, so the operation is none of its kind
         pass
     return _foreign(op)
 

@@ -66,6 +66,22 @@ class Method(BaseModel, ABC):
     that propagate the output back (relevance propagation).
     """
 
+    def __init__(self, /, **values: Any) -> None:
+        """Validate the settings; text is converted to the fields' types.
+
+        Args:
+            **values: settings by field name.
+
+        Raises:
+            UsageError: a setting is unknown or out of range.
+        """
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _refused(error, type(self), str(values.get("name") or type(self).__name__)) from None
+
+    __init__.__pydantic_base_init__ = True  # pyright: ignore[reportFunctionMemberAccess]  # as in Recipe
+
     @abstractmethod
     def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
         """Compute what each value of each input contributes to the row's target.
@@ -95,36 +111,22 @@ class Method(BaseModel, ABC):
         """Return a cheaper variant with fewer samples, for metrics that run the method repeatedly."""
         return self
 
-    @classmethod
-    def parse(cls, values: dict[str, Any]) -> "Method":
-        """Validate settings and create the method; text is converted to the fields' types.
-
-        Args:
-            values: settings by field name.
-
-        Returns:
-            The configured method.
-
-        Raises:
-            UsageError: a setting is unknown or out of range.
-        """
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            known = [field for field in cls.model_fields if field != "name"]
-            places = [(".".join(map(str, e["loc"])), e) for e in error.errors()]
-            problems = "; ".join(f"{place}: {e['msg']}" for place, e in places)
-            unknown = next((place for place, e in places if e["type"] == "extra_forbidden"), "")
-            name = values.get("name") or cls.__name__
-            if unknown:
-                hint = settings_hint(unknown, [*known, *ARGUMENTS])
-                raise UsageError(f"a setting of {name}", received=unknown, hint=hint) from None
-            raise UsageError(
-                f"settings of {name} that fit ({problems})",
-                received=", ".join(f"{place} = {str(e['input'])[:80]!r}" for place, e in places),
-                hint=f"It has {', '.join(known) or 'no settings'}.",
-            ) from None
-
     def settings(self) -> dict[str, Any]:
         """Return the settings without the name, JSON-ready."""
         return self.model_dump(mode="json", exclude={"name"})
+
+
+def _refused(error: ValidationError, method: type[Method], name: str) -> UsageError:
+    """Return pydantic's complaints about the settings of a method as one error of this package."""
+    known = [field for field in method.model_fields if field != "name"]
+    places = [(".".join(map(str, e["loc"])), e) for e in error.errors()]
+    unknown = next((place for place, e in places if e["type"] == "extra_forbidden"), "")
+    if unknown:
+        hint = settings_hint(unknown, [*known, *ARGUMENTS])
+        return UsageError(f"a setting of {name}", received=unknown, hint=hint)
+    problems = "; ".join(f"{place}: {e['msg']}" for place, e in places)
+    return UsageError(
+        f"settings of {name} that fit ({problems})",
+        received=", ".join(f"{place} = {str(e['input'])[:80]!r}" for place, e in places),
+        hint=f"It has {', '.join(known) or 'no settings'}.",
+    )

@@ -120,8 +120,8 @@ def get_method(name: "str | Method", **settings: Any) -> "Method":
         UsageError: there is no such method, it has no such setting, or a setting is out of range.
     """
     if isinstance(name, str):
-        return method_class(name).parse({"name": name, **settings})
-    return name.parse({**name.model_dump(), **settings}) if settings else name
+        return method_class(name)(name=name, **settings)
+    return type(name)(**name.model_dump() | settings) if settings else name
 
 
 def parse_methods(names: list[str], settings: list[str]) -> "list[Method]":

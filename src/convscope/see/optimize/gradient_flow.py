@@ -145,6 +145,7 @@ def no_gradient(net: Net, names: Iterable[str], activations: Sequence[Tensor] = 
 
 def _last_with_gradient(net: Net) -> str:
     """The last layer, in the order of calls, whose activation has a gradient; empty if none has."""
+    # It only completes the hint of an error; whatever the network throws here would hide that error.
     with suppress(Exception), torch.inference_mode(False), torch.enable_grad(), frozen(net.module):
         example = net.example()
         first = example if isinstance(example, Tensor) else example[0]
@@ -159,7 +160,7 @@ def _last_with_gradient(net: Net) -> str:
 def _iter_activations(net: Net, leaf: Tensor, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
     """Record all layers that return one row for each image, one after another."""
     for name in names:
-        with suppress(ConvscopeError):
+        with suppress(ConvscopeError):  # layers without one row for each image are passed over
             (activation,) = record_float32(net, leaf, [LayerAddress(name)]).values()
             yield name, activation
 

@@ -16,7 +16,7 @@ ERRORS = 2.0
 def overrepresented_class(entry: UnitStatistics) -> int | None:
     """Find the class that has more of a unit's top images than chance would give it.
 
-    A one-sided binomial test against the share of the class among all images, at 5 % over all classes
+    A one-sided binomial test against the share of the class among all images, at 5% over all classes
     of the data together (Bonferroni); not corrected for the number of units that are looked at.
 
     Args:

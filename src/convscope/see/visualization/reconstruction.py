@@ -150,7 +150,7 @@ def caricature(net: Net, image: InputLike, *layers: str, **recipe: object) -> Re
 
     The dot product between the layer's activations for the image and for the synthetic one is maximised,
     times a power of their cosine similarity (Fourier parameters, normalised gradient steps, random shifts of
-    at most half the layer's stride). Where the layer has positions it starts from the image at 3 % of its
+    at most half the layer's stride). Where the layer has positions it starts from the image at 3% of its
     contrast, else from noise: such a layer does not say where things are.
 
     Args:

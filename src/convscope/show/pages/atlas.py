@@ -111,7 +111,7 @@ def page(atlas: Atlas, net: Net, data: LabelledDataset, *, command: str, seed: i
         ("atlas.fact.vectors", f"{atlas.vectors:,}"),
         ("atlas.fact.pictures", f"{atlas.sampled:,}"),
         ("atlas.fact.cells", f"{len(drawn):,}"),
-        ("atlas.fact.placed", f"{share} %"),
+        ("atlas.fact.placed", f"{share}%"),
     ]
     return render(
         Report(

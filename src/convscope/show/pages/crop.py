@@ -180,17 +180,17 @@ def _cut(span: tuple[float, float], edges: tuple[str, str]) -> list[Text]:
     """Say how much is cut off at both ends of an axis; equal shares at once."""
     shares = [_percent(share) for share in (span[0], 1 - span[1])]
     names = [spoken(f"look.crop.{edge}") for edge in edges]
-    if shares[0] == shares[1] != "0 %":
+    if shares[0] == shares[1] != "0%":
         return [spoken("look.crop.cut", share=shares[0], edge=spoken(f"look.crop.{'_'.join(edges)}"))]
     return [
         spoken("look.crop.cut", share=share, edge=name)
         for share, name in zip(shares, names, strict=True)
-        if share != "0 %"
+        if share != "0%"
     ]
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{share:.0%}"
 
 
 def framed(sample: Sample, spec: TensorSpec) -> Markup:

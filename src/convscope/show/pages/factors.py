@@ -65,7 +65,9 @@ def sheet(factors: Factors, pictures: Tensor, net: Net) -> Image.Image:
         rows.append(SheetRow([SheetTile(together, "all groups"), *single]))
     made = [input_image.fitted(worlds.render(p, net.input_spec), SIDE) for p in factors.images]
     synthetic = [
-        SheetTile(_framed(image, colour), f"made for group {k}", [f"{share:.0%} of the activation"])
+        SheetTile(
+            _framed(image, colour), f"made for group {k}", [f"the group: {share:.0%} of the activation"]
+        )
         for k, (image, colour, share) in enumerate(zip(made, colours, factors.shares.tolist(), strict=False))
     ]
     shared = SheetTile(None, "made from noise", ["one for each group: the", "pictures share them"])

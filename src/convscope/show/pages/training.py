@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from convscope.errors import ConvscopeError
+from convscope.errors import PlaceError
 from convscope.learn import (
     ClassifiedSamples,
     Divergence,
@@ -211,7 +211,7 @@ def _curves(run: TrainedRun) -> tuple[Figure, ...]:
     values = {
         "epoch": last.index,
         "epochs": run.recipe.epochs,
-        "measured": ", ".join(f"{spec.heading} {spec.text(tested)}" for spec in measured),
+        "measured": _in_words(measured, tested),
     }
     found_turns = [
         *_chosen(run),
@@ -309,6 +309,20 @@ def _heading(spec: MetricSpec) -> Mapping[str, str]:
     }
 
 
+def _in_words(specs: Sequence[MetricSpec], metrics: Mapping[str, float | None]) -> dict[str, str]:
+    """Write metrics with their values in a line, in both languages; empty without any."""
+    if not specs:
+        return {}
+    return {
+        language: comma.join(
+            f"{heading}{'' if heading.endswith('）') else ' '}{spec.text(metrics)}"
+            for spec in specs
+            if (heading := _heading(spec)[language])
+        )
+        for language, comma in (("en", ", "), ("zh", "，"))
+    }
+
+
 def _rates(run: TrainedRun) -> curves.Curve:
     """Return the learning rate over the finished epochs, as the task sets it."""
     done = SAMPLES * len(run.epochs)
@@ -349,11 +363,10 @@ def _expected(run: TrainedRun) -> tuple[Figure, ...]:
     name = getattr(run.recipe, "recipe", "")
     if name not in recipe_names():
         return ()
-    here = ""
+    here = {}
     if run.epochs:
         metrics = run.kept.test_metrics
-        measured = [spec for spec in run.setup.task.metric_specs if spec.text(metrics)]
-        here = ", ".join(f"{spec.heading} {spec.text(metrics)}" for spec in measured)
+        here = _in_words([spec for spec in run.setup.task.metric_specs if spec.text(metrics)], metrics)
     return (commands.known_results(find_recipe(name), here, getattr(run.recipe, "reduced", False)),)
 
 
@@ -423,7 +436,7 @@ def _filters(run: TrainedRun) -> tuple[Figure, ...]:
     places = layers_with_filters(net)
     try:
         found = filters(net, places[0]) if places else None
-    except ConvscopeError:
+    except PlaceError:  # the layer has no kernels that could be shown
         return ()
     if found is None or found.weights.dim() != 4 or max(found.weights.shape[2:]) < 2:
         return ()

@@ -160,7 +160,7 @@ def resampled(wave: NDArray[np.float32], rate: int, to: int) -> NDArray[np.float
     Returns:
         `round(len(wave) * to / rate)` samples, one at least; the same array where the rates are equal.
 
-    Source: soxr, quality HQ: a linear-phase filter that passes up to 91 % of half of the lower rate.
+    Source: soxr, quality HQ: a linear-phase filter that passes up to 91% of half of the lower rate.
     """
     if rate == to:
         return wave

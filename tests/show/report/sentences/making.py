@@ -399,7 +399,10 @@ def cells(truth: int, answer: int, count: int) -> str:
     return visible(made.replace("</p>", "\n"))
 
 
-def recipe(reduced=False, here="accuracy 91.00%", measured=True, cost="") -> str:
+MEASURED = {"en": "accuracy 91.00%", "zh": "正确率（accuracy）91.00%"}
+
+
+def recipe(reduced=False, here=MEASURED, measured=True, cost="") -> str:
     found = replace(find_recipe("lecture-mnist"), cost=cost)
     found = found if measured else replace(found, measured=None)
     return visible(commands.known_results(found, here, reduced).body)

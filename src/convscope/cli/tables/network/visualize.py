@@ -41,7 +41,7 @@ def table(document: dict[str, Any]) -> Any:
         if entry["place"] in document["unmoved"]:
             note = UNMOVED
         names = [escape(printable(entry[name])) for name in ("place", "picture")]
-        numbers = [f"{entry['score']:.5g}", f"{entry['robust']:.5g}", f"{100 * entry['clipped']:.1f} %"]
+        numbers = [f"{entry['score']:.5g}", f"{entry['robust']:.5g}", f"{entry['clipped']:.1%}"]
         made.add_row(names[0], *numbers, names[1], note)
     return made
 

@@ -1,6 +1,10 @@
 """The tables of `recipes`."""
 
+import re
 from typing import Any
+
+DETAIL = re.compile(r"; | \(|, (?:seeds|mean|standard deviation) ")
+"""What begins the details of a measured value: seeds, spread, and what it is compared with."""
 
 
 def table(document: dict[str, Any]) -> Any:
@@ -20,18 +24,21 @@ def _listed(recipes: list[dict[str, Any]]) -> Any:
     from rich.console import Group
     from rich.table import Table
 
-    found = Table("name", "what is trained", "published (theirs)", "measured (ours)")
-    found.add_column("CPU seconds", justify="right")
+    found = Table(box=None, header_style="bold", pad_edge=False)
+    found.add_column("name", no_wrap=True, min_width=max(len(entry["name"]) for entry in recipes))
+    for head in ("what is trained", "measured here"):
+        found.add_column(head)
+    found.add_column("CPU s", justify="right", no_wrap=True)
     for entry in recipes:
-        published = "; ".join(f"{result['what']}: {result['value']}" for result in entry["published"])
         measured = entry["measured"] or {"value": "", "seconds": None}
-        seconds = "" if measured["seconds"] is None else f"{measured['seconds']:.0f}"
-        first = measured["value"].partition(";")[0]  # what it is compared with is shown of one recipe alone
+        seconds = "" if measured["seconds"] is None else f"{measured['seconds']:,.0f}"
+        first = DETAIL.split(measured["value"], maxsplit=1)[0]
         if entry["cost"]:
-            first = f"none; it would take {entry['cost'].partition(';')[0]}"
-        found.add_row(entry["name"], entry["title"], published, first, seconds)
+            first = f"not trained: it would take {entry['cost'].partition(';')[0]}"
+        found.add_row(entry["name"], entry["title"], first, seconds)
     words = (
-        "One of them: convscope recipes NAME. Train it: convscope train --recipe NAME; in seconds: --reduced."
+        "With what was published, seeds and settings: convscope recipes NAME\n"
+        "Train one: convscope train --recipe NAME; in seconds, to try it: --reduced"
     )
     return Group(found, words)
 
@@ -44,7 +51,7 @@ def _whole(entry: dict[str, Any]) -> str:
         for result in entry["published"]
     ]
     if measured is not None:
-        cost = f"{measured['seconds']:.0f} processor seconds in one thread ({measured['machine']})"
+        cost = f"{measured['seconds']:,.0f} processor seconds in one thread ({measured['machine']})"
         lines += [f"Measured: {measured['value']}", f"Cost: {cost}"]
         lines += [f"Runs: {measured['results']}"] if measured["results"] else []
     elif entry["cost"]:

@@ -119,7 +119,7 @@ def _key(folder: Path) -> bytes:
     try:
         with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
             file.write(secrets.token_bytes(KEY_BITS // 8))
-    except FileExistsError:
+    except FileExistsError:  # made by an earlier lab: that one is read below
         pass
     except OSError as error:
         raise UsageError(

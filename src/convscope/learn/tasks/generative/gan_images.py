@@ -183,7 +183,7 @@ class AdversarialImages(AdversarialTraining):
             found = self._measured(net, images, made)
         sentences = [
             f"The nearest neighbour tells generated from test images with an accuracy of "
-            f"{found.accuracy:.1%} (50 % is chance). A discriminator that cannot has a loss of {CHANCE:.3f}."
+            f"{found.accuracy:.1%} (50% is chance). A discriminator that cannot has a loss of {CHANCE:.3f}."
         ]
         if found.classes is not None:
             sentences.append(

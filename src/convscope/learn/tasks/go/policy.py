@@ -162,7 +162,7 @@ class GoPolicy(Task):
         low, high = wilson_interval(round(found.metrics["top1"] * len(data)), len(data))
         sentence = (
             f"Of {counted(len(data), 'move')} in games that were not learned from, "
-            f"{found.metrics['top1']:.1%} are the network's first choice (95 % interval {low:.1%} to "
+            f"{found.metrics['top1']:.1%} are the network's first choice (95% interval {low:.1%} to "
             f"{high:.1%}) and {found.metrics['top5']:.1%} among its first five. First choices of "
             f"baselines: {text}."
         )

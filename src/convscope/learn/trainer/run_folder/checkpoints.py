@@ -70,8 +70,8 @@ def load_checkpoint(folder: str | Path, name: str) -> Net:
     if name not in found:
         hint = nearest(name, found) if found else "It has none beside its saved network."
         raise UsageError(f"a checkpoint of {folder}", received=name[:100], hint=hint)
-    place = folder / run_files.STATE
-    state = State.read_previous(place) if name == PREVIOUS else State.read(place)
+    kept = folder / run_files.STATE
+    state = State.read_previous(kept) if name == PREVIOUS else State.read(kept)
     net = nets.open_folder(folder)
     load_weights(net.module, state.part(PARTS[name]), f"the state of {folder}")
     epochs, steps = counted(found[name].epoch, "epoch"), counted(found[name].step, "step")

@@ -200,11 +200,11 @@ def _check_task(run: Run, task: str | None) -> None:
     known = is_registered(run.task, run.recipe.verb)
     if known if task is None else run.task == task:
         return
-    place = json.dumps(str(run.folder))
+    path = json.dumps(str(run.folder))
     if known:
-        hint = f"Leave the task out: train(net, data, resume={place})"
+        hint = f"Leave the task out: train(net, data, resume={path})"
     else:
-        hint = f"Continue it in Python: train(net, data, resume={place}, task={class_name(run.task)}(...))"
+        hint = f"Continue it in Python: train(net, data, resume={path}, task={class_name(run.task)}(...))"
     raise UsageError(
         f"a run for the task {task}" if task else "a run of a registered task",
         received=f"{run.folder}, for {run.task}",

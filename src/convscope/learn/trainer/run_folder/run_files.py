@@ -1,5 +1,6 @@
 """The files of a run: their names, how they are read and checked, and the lock of the folder."""
 
+import errno
 import json
 import os
 import shlex
@@ -26,6 +27,8 @@ except ImportError:  # Windows has other locks
     fcntl = None
 
 Item = TypeVar("Item")
+LOCKLESS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What file systems without locks answer; EBADF is NFS's, which locks only what is open for writing."""
 RECIPE, METRICS, ENVIRONMENT, STATE = "recipe.toml", "metrics.jsonl", "env.json", "state"
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
 TEST_SAMPLES = "test_samples"
@@ -112,8 +115,8 @@ def _no_run(folder: Path) -> DataError:
 
 def _from_weights(folder: Path) -> str:
     """Return the next step for a run whose recipe cannot be read."""
-    place = shlex.quote(str(folder))
-    return f"Put {RECIPE} back as it was, or begin another run from the weights: convscope train {place} DATA"
+    run = shlex.quote(str(folder))
+    return f"Put {RECIPE} back as it was, or begin another run from the weights: convscope train {run} DATA"
 
 
 def validated(schema: type[TrainRecipe], values: dict[str, Any], folder: Path) -> TrainRecipe:
@@ -347,8 +350,9 @@ def alone(folder: Path) -> Iterator[None]:
                 received=str(folder),
                 hint="Wait until the other training has ended, or stop it first.",
             ) from None
-        except OSError:  # a file system without locks
-            pass
+        except OSError as error:  # without locks nothing tells two trainings apart: one may still go on
+            if error.errno not in LOCKLESS:
+                raise
         yield
     finally:
         os.close(handle)

@@ -74,7 +74,6 @@ def iter_train_run(
     recipe: TrainRecipe | None = None,
     *,
     out: Path,
-    place: Path | None = None,
     task: Task | None = None,
     validation: Any = None,
     **settings: Any,
@@ -96,7 +95,6 @@ def iter_train_run(
         test: what to evaluate on after each epoch; nothing if left out.
         recipe: recipe of the training; the defaults of `ClassificationRecipe` if left out.
         out: the run's folder.
-        place: where the folder will be moved later, for messages; `out` if left out.
         task: defines losses, metrics and optimizers; the recipe's, if left out.
         validation: what to choose the best epoch by; by default a part held out of `train`, where the recipe
             asks for one.
@@ -128,7 +126,7 @@ def iter_train_run(
     trainer = Trainer(net, train, test, recipe, state=state, task=task, validation=validation)
     if trainer.processes.rank:
         return RunEvents(trainer, _followed_events(trainer), lambda: None)
-    files = _Files(out, place or out, trainer, record)
+    files = _Files(out, trainer, record)
     fresh = source is None or not _same_folder(source, out)
     events = _events(files, fresh=fresh, whole=state is not None)
     return RunEvents(trainer, events, lambda: files.store(weights=False))
@@ -370,10 +368,8 @@ def free_folder(name: str) -> Path:
 class _Files:
     """Write the files of one run, in the order in which they depend on each other."""
 
-    def __init__(
-        self, out: Path, place: Path, trainer: Trainer, record: dict[str, Any] | None = None
-    ) -> None:
-        self.out, self.place, self.trainer, self.recipe = out, place, trainer, trainer.recipe
+    def __init__(self, out: Path, trainer: Trainer, record: dict[str, Any] | None = None) -> None:
+        self.out, self.trainer, self.recipe = out, trainer, trainer.recipe
         self.record = record
 
     def create_folder(self, *, fresh: bool) -> None:
@@ -455,9 +451,9 @@ class _Files:
     def _resume(self) -> str:
         """The command or call that resumes this run."""
         if is_registered(self.recipe.task, self.recipe.verb):
-            return f"convscope {self.recipe.verb} --resume {shlex.quote(str(self.place))}"
-        place, task = json.dumps(str(self.place)), class_name(self.recipe.task)
-        return f"train(net, data, resume={place}, task={task}(...))"
+            return f"convscope {self.recipe.verb} --resume {shlex.quote(str(self.out))}"
+        path, task = json.dumps(str(self.out)), class_name(self.recipe.task)
+        return f"train(net, data, resume={path}, task={task}(...))"
 
     def _save_network(self) -> None:
         trainer, net = self.trainer, self.trainer.trained

@@ -24,8 +24,8 @@ POSITIONS = 64 * 64
 FEW = 16
 """With fewer boxes everything is computed in full: the test of three boxes costs what is saved.
 
-On two cores 9 windows of 32 pixels took 6 % (EfficientNet-lite0) and 24 % (GoogLeNet) longer incrementally,
-16 windows 22 % and 11 % less.
+On two cores 9 windows of 32 pixels took 6% (EfficientNet-lite0) and 24% (GoogLeNet) longer incrementally,
+16 windows 22% and 11% less.
 """
 MORE = 2
 """Factor of the batch size of incremental passes: the first layers compute little of each image."""

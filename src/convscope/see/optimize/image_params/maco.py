@@ -23,7 +23,7 @@ frequency by which it falls: fitted by least squares, in logarithms, between 2 a
 spectrum of 218 photographs at 256 pixels (200 of COCO 2017, 18 of google-coral/test_data); residual 0.2."""
 CONTRAST = 2.0
 """Standard deviation before the sigmoid, near that of these photographs (2.7, where white and black count as
-1 % away from the ends)."""
+1% away from the ends)."""
 
 
 def maco_image(

@@ -36,23 +36,23 @@ def said(key: str, **values: object) -> Text:
 
 
 def share_of(value: float) -> str:
-    """Format a share as a percentage with suitable precision: `51 %`, `0.3 %`, `< 0.1 %`.
+    """Format a share as a percentage with suitable precision: `51%`, `0.3%`, `< 0.1%`.
 
     Args:
         value: a share, usually 0 to 1.
 
     Returns:
-        The percentage, without decimals from 9.95 % on.
+        The percentage, without decimals from 9.95% on.
     """
     if 0 < value < 0.001:
-        return "< 0.1 %"
-    return f"{value:.1%}".replace("%", " %") if value < 0.0995 else f"{value:.0%}".replace("%", " %")
+        return "< 0.1%"
+    return f"{value:.1%}" if value < 0.0995 else f"{value:.0%}"
 
 
 def where(heat: ArrayLike, axes: SpectrogramAxes | None = None, *, cropped: bool = False) -> Text | None:
     """Locate the hottest positions of a heatmap, which together hold half of its positive sum.
 
-    Positions that touch are one area; areas with less than 15 % of the hot half are not named.
+    Positions that touch are one area; areas with less than 15% of the hot half are not named.
 
     Args:
         heat: the heatmap `[h w]`; negative values and NaN count as 0.

@@ -203,7 +203,7 @@ def answer(subject: Subject) -> Section:
 
 
 def _percentages(heat: np.ndarray) -> dict[tuple[int, int], str]:
-    """Return what is written on points of at least 1 %."""
+    """Return what is written on points of at least 1%."""
     points = np.argwhere(heat >= 0.01)
     return {(int(y), int(x)): f"{100 * heat[y, x]:.0f}" for y, x in points}
 

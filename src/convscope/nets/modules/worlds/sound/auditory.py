@@ -35,7 +35,7 @@ def centres(count: int, sample_rate: int, f_min: float = 100.0) -> Float[Tensor,
         f_min: the lowest, in hertz.
 
     Returns:
-        Frequencies in hertz, float64; the highest is 90 % of half of the sample rate.
+        Frequencies in hertz, float64; the highest is 90% of half of the sample rate.
     """
     ends = to_mel(torch.tensor([f_min, 0.45 * sample_rate], dtype=torch.float64))
     return to_hertz(torch.linspace(float(ends[0]), float(ends[1]), count, dtype=torch.float64))

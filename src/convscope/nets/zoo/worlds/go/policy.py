@@ -112,7 +112,7 @@ ALPHAGO_POLICY = ZooEntry(
     points(19),
     "AlphaGo's policy network: where an expert would move",
     PAPER,
-    "3,882,793 parameters with 192 filters, the network that played; 55.4 % of expert moves in the paper. "
+    "3,882,793 parameters with 192 filters, the network that played; 55.4% of expert moves in the paper. "
     "Fresh weights: the paper's were never published.",
 )
 GO_RESIDUAL_9X9 = ZooEntry(

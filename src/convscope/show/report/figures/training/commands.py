@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from convscope.learn import NamedRecipe
 from convscope.show.report.figure import Figure
-from convscope.show.report.i18n import bilingual, texts
+from convscope.show.report.i18n import Text, bilingual, texts
 from convscope.show.svg import element, join
 
 
@@ -54,12 +54,12 @@ def going_on(commands: Sequence[str]) -> Figure:
     return Figure("trained.use", element("div", *entries, class_="commands"), "", "", {})
 
 
-def known_results(found: NamedRecipe, here: str, reduced: bool) -> Figure:
+def known_results(found: NamedRecipe, here: Text, reduced: bool) -> Figure:
     """Build the figure of published and measured results of a recipe and its cost, beside those of the run.
 
     Args:
         found: the recipe that the run followed, with or without changes.
-        here: what the run gave, in words; empty if nothing was tested.
+        here: what the run gave, in words of both languages; empty if nothing was tested.
         reduced: whether it was the reduced run, which says nothing about quality.
 
     Returns:
