@@ -1,5 +1,7 @@
 """A trained painter at work: parts that fit together, mixtures, regions, and what is refused."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -67,10 +69,14 @@ def test_parts_cover_everything_once(height, width, side, margin):
     assert bool((count == 1).all())
 
 
+@pytest.mark.parametrize("palettes", [False, True])
 @pytest.mark.parametrize("size", [(413, 250), (200, 611)])
-def test_parts_fit_together(net, size, monkeypatch):
+def test_parts_fit_together(net, size, palettes, monkeypatch):
     """In parts of 64 pixels it is the same as in one piece, to the last bit of a byte."""
     picture = photo(*size)
+    if palettes:
+        net = nets.wrap(deepcopy(net.module), SPEC, name="painter")
+        net.module.set_palette("scream", torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(2)))
     mask = photo(size[0] // 4, size[1] // 4, seed=4)
     for regions in ((), (Region(mask, "scream"),)):
         whole = stylize(net, picture, {"great-wave": 0.7, "scream": 0.3}, regions=regions, choice=EXACT)

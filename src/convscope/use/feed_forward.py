@@ -18,6 +18,7 @@ from convscope.nets.inference.execution import ExecutionConfig, Precision
 from convscope.nets.inference.inference_copy import inference_copy
 from convscope.nets.style.adain import AdaIN, Style, style_of
 from convscope.nets.style.bank import PLAIN, StyleBank
+from convscope.nets.style.palette import photo_statistics
 from convscope.recipe import in_bytes, real_number
 from convscope.use.tiled import AdaINStyle, SingleStyle, StyleMix, TilePainter, stylize_tiled
 from convscope.worlds import InputLike, open_mask
@@ -92,10 +93,9 @@ def stylize(
     choice = choice or choose_execution(net)
     fast_net = _inference_net(net, choice)
     with torch.inference_mode():
-        painter = _painter_for(fast_net, shares, regions, (photo.height, photo.width))
-        painted = stylize_tiled(
-            fast_net, photos.to_uint8(photo), painter, in_bytes(memory) or in_bytes(MEMORY)
-        )
+        pixels = photos.to_uint8(photo)
+        painter = _painter_for(fast_net, shares, regions, pixels)
+        painted = stylize_tiled(fast_net, pixels, painter, in_bytes(memory) or in_bytes(MEMORY))
     return Image.fromarray(painted.permute(1, 2, 0).numpy())
 
 
@@ -368,8 +368,9 @@ def _pass(net: Net, config: ExecutionConfig) -> Callable[[], bool]:
 
 
 def _inference_net(net: Net, choice: ExecutionConfig) -> Net:
-    """Return an inference copy of the network, cached with it until a weight changes."""
-    versions = [(weight.data_ptr(), weight._version) for weight in net.module.parameters()]
+    """Return an inference copy of the network, cached with it until a weight or a palette changes."""
+    weights = [(weight.data_ptr(), weight._version) for weight in net.module.parameters()]
+    versions = weights, getattr(net.module, "form", None)
     copies: dict[ExecutionConfig, tuple[Any, Net]] = net.cache("copies for stylize", dict)
     if choice not in copies or copies[choice][0] != versions:
         copies[choice] = versions, inference_copy(net, net.example(), [], choice)
@@ -377,7 +378,7 @@ def _inference_net(net: Net, choice: ExecutionConfig) -> Net:
 
 
 def _painter_for(
-    net: Net, shares: Sequence[tuple[Any, float]], regions: Sequence[Region], size: tuple[int, int]
+    net: Net, shares: Sequence[tuple[Any, float]], regions: Sequence[Region], photo: Tensor
 ) -> TilePainter:
     """Build what stylizes one tile: by the kind of the network, with its mixture and regions."""
     if isinstance(net.module, AdaIN):
@@ -387,8 +388,9 @@ def _painter_for(
         return AdaINStyle(net.module, [(share, _painting_style(net, one)) for one, share in paintings])
     mixture = dict(shares)
     if isinstance(net.module, StyleBank):
+        size = int(photo.shape[1]), int(photo.shape[2])
         masks = [(_mask(region, size), region.style) for region in regions]
-        return StyleMix(net.module, mixture, masks)
+        return StyleMix(net.module, mixture, masks, net.module.colour_maps(photo_statistics(photo)))
     if regions or list(mixture.values()) != [1.0] or PLAIN in mixture:
         raise UsageError(
             "one style, everywhere, in full",

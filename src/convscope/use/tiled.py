@@ -6,7 +6,7 @@ normalisation depends on the whole image: its statistics are taken from one pass
 fixed while the tiles are computed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -27,6 +27,7 @@ from convscope.nets.style.adain import (
     statistics_of_parts,
 )
 from convscope.nets.style.bank import PLAIN, StyleBank
+from convscope.nets.style.palette import REACH, with_palettes
 from convscope.nets.style.parts import STEP, InstanceNormWithFixedStats, Maps, any_size
 from convscope.nets.style.style_swap import Part
 
@@ -109,6 +110,11 @@ def _with_margin(span: tuple[int, int], margin: int, extent: int) -> tuple[int, 
 class TilePainter(Protocol):
     """Stylize one tile."""
 
+    @property
+    def reach(self) -> int:
+        """Pixels by which it sees further than the network, in each direction."""
+        ...
+
     def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "TilePainter":
         """Collect statistics of the whole image before its tiles are stylized, if they are needed.
 
@@ -140,6 +146,8 @@ class TilePainter(Protocol):
 @dataclass(frozen=True)
 class SingleStyle:
     """Apply a network of one style."""
+
+    reach = 0
 
     def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "SingleStyle":
         """Return this painter: it needs no statistics.
@@ -178,11 +186,19 @@ class StyleMix:
         mixture: weights by style; what is missing from a sum of 1 is the photograph itself.
         regions: masks `[h w]`, 255 where a style applies in full, with the styles; scaled to the image.
             Later ones cover earlier ones, and all of them cover `mixture`.
+        maps: map of the photograph's colours to each painting's; see `StyleBank.colour_maps`. Of other styles
+            the painted colours stay.
     """
 
     bank: StyleBank
     mixture: dict[str, float]
     regions: Sequence[tuple[UInt8[Tensor, "h w"], str]] = field(default=())
+    maps: Mapping[str, Float[Tensor, "3 4"]] = field(default_factory=dict)
+
+    @property
+    def reach(self) -> int:
+        """Radius of the Gaussian below which colours are the paintings'."""
+        return REACH if self.maps else 0
 
     def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "StyleMix":
         """Return this painter: it needs no statistics.
@@ -215,13 +231,20 @@ class StyleMix:
         ready, weights = net.normalise(images)[0], self.bank.weights(self.mixture)
         corner = part.outer[0][0] // STEP, part.outer[1][0] // STEP
         if not self.regions:
-            return self.bank(ready, weights, None, corner)
+            return self._in_palettes(self.bank(ready, weights, None, corner), images, weights[0].tolist())
         shares = weights.view(1, -1, 1, 1).expand(-1, -1, *images.shape[-2:])
         for mask, name in self.regions:
             here = self._mask(mask, whole, part).to(ready)
             wanted = self.bank.weights({} if name == PLAIN else {name: 1.0}).view(1, -1, 1, 1)
             shares = shares * (1 - here) + wanted * here
-        return self.bank(ready, None, shares, corner)
+        return self._in_palettes(self.bank(ready, None, shares, corner), images, [*shares[0, :, None, None]])
+
+    def _in_palettes(self, painted: Tensor, images: Tensor, weights: Sequence[float | Tensor]) -> Tensor:
+        """Give what was painted the paintings' palettes; the weights are of all pixels, or of each."""
+        if not self.maps:
+            return painted
+        named = dict(zip(self.bank.styles, weights, strict=True))
+        return with_palettes(painted, images, named, self.maps)
 
     def _mask(self, mask: Tensor, whole: tuple[int, int], part: PaintedTile) -> Float[Tensor, "1 1 h w"]:
         """Return a tile of a mask in [0, 1], the mask bilinearly scaled to the image's size."""
@@ -243,6 +266,8 @@ class AdaINStyle:
     Attributes:
         module: the network's module.
     """
+
+    reach = 0
 
     module: AdaIN
     styles: Sequence[tuple[float, Style]]
@@ -337,7 +362,8 @@ def stylize_tiled(net: Net, whole: Whole, painter: TilePainter, most_bytes: int)
     module: Any = net.module
     height, width = whole.shape[-2:]
     pixels = most_bytes / (module.numbers_per_pixel * net.dtype.itemsize)
-    side, margin = max(LEAST, int(pixels**0.5) - 2 * module.halo), module.halo
+    margin = module.halo + painter.reach
+    side = max(LEAST, int(pixels**0.5) - 2 * margin)
     if height * width <= pixels:
         side = max(height, width)
     painted = torch.empty_like(whole)

@@ -27,7 +27,7 @@ from convscope.nets.style.bank import MEAN, STD, StyleBank, StyleBankConfig
 from convscope.nets.style.johnson import Johnson, Size
 from convscope.system.counting import counted
 from convscope.worlds import UnlabelledImages
-from convscope.worlds.images.datasets.style_images import SMALLEST
+from convscope.worlds.images.datasets.style_images import SMALLEST, painting
 
 SPEC = TensorSpec((3, 256, 256), mean=(MEAN,), std=(STD,), name="photo")
 """Input of style networks: RGB photographs in [0, 1], of any size."""
@@ -114,13 +114,15 @@ def setup_style_training(
         MissingError: the loss network has no trained weights, and `judging.untrained` is not set.
         DataError: there are no photographs, or a painting cannot be used.
     """
-    scales, names = scales or StyleLossWeights(), tuple(styles)
+    scales, names, judging = scales or StyleLossWeights(), tuple(styles), judging or PerceptualConfig()
     if task == "adain":
         return _setup_adain(photographs, styles, test, scales, seed)
-    loss = perceptual_loss(judging or PerceptualConfig(), styles)
+    loss = perceptual_loss(judging, styles)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module, built = _build_network(task, names, width, loss, scales)
+    if isinstance(module, StyleBank):
+        set_palettes(module, styles, judging.paintings)
     source = Source(task, PAPERS[task], "Apache-2.0; see the photographs' and paintings' own", "trained here")
     net = nets.wrap(module, SPEC, name=task, source=replace(source, note=f"Styles: {', '.join(names)}."))
     return TrainingSetup(net, built, *_split_photographs(photographs, test, scales.side))
@@ -164,7 +166,7 @@ def setup_added_style(
             received=net.name,
             hint="Choose the folder of a StyleBank, such as a run of convscope style train.",
         )
-    scales = scales or StyleLossWeights()
+    scales, judging = scales or StyleLossWeights(), judging or PerceptualConfig()
     for name in styles:
         if name in bank.styles:
             raise UsageError(
@@ -173,14 +175,25 @@ def setup_added_style(
                 hint=f"Name it: --style {name}-2={styles[name]}",
             )
         bank = bank.with_style(name)
+    set_palettes(bank, styles, judging.paintings)
     bank.requires_grad_(False)
     for name in styles:
         bank.banks[name].requires_grad_(True)
     grown = nets.wrap(bank, net.input_specs, name=net.name, source=net.source)
-    task = StyleBankTask(
-        perceptual_loss(judging or PerceptualConfig(), styles), replace(scales, alternation=0), tuple(styles)
-    )
+    task = StyleBankTask(perceptual_loss(judging, styles), replace(scales, alternation=0), tuple(styles))
     return TrainingSetup(grown, task, *_split_photographs(photographs, test, scales.side))
+
+
+def set_palettes(bank: StyleBank, styles: Mapping[str, str], size: int) -> None:
+    """Store the statistics of paintings' colours in a StyleBank, which paints with them once it is trained.
+
+    Args:
+        bank: changed in place.
+        styles: files of the paintings, by the names of their styles.
+        size: longer side in pixels to which paintings are reduced.
+    """
+    for name, file in styles.items():
+        bank.set_palette(name, painting(file, size)[0])
 
 
 def _setup_adain(

@@ -5,12 +5,12 @@ Transfer", CVPR, arXiv:1703.09210. Here a bank is a single convolution without n
 texture ("grain") that is added, so that mixing banks is exactly the same as mixing their outputs. There is
 no normalisation: the branch without a bank reconstructs the photograph, and regions and tiles do not
 influence each other. Without normalisation a convolution would add no strokes where a photograph is flat;
-the grain does.
+the grain does. The palette of each painting is stored beside its bank, for `palette.with_palettes`.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
@@ -18,6 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from convscope.errors import UsageError, nearest
+from convscope.nets.style.palette import (
+    MOST_GAIN,
+    Statistics,
+    colour_map,
+    colour_statistics,
+    pack,
+    unpack,
+)
 from convscope.nets.style.parts import (
     STEP,
     FeedForwardStyleNet,
@@ -58,9 +66,10 @@ class StyleBankConfig:
         before: residual blocks of the encoder.
         after: residual blocks of the decoder.
         reach: height and width of a bank's filters.
+        palettes: statistics of the colours of paintings, from `palette.pack`, by the names of their styles.
 
     Raises:
-        UsageError: a size is out of range, or a name is not usable.
+        UsageError: a size is out of range, or a name or a palette is not usable.
     """
 
     styles: tuple[str, ...]
@@ -68,6 +77,7 @@ class StyleBankConfig:
     before: int = 1
     after: int = 4
     reach: int = 3
+    palettes: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         within = 4 <= self.width <= 128 and 0 <= self.before <= 16 and 0 <= self.after <= 16
@@ -82,6 +92,10 @@ class StyleBankConfig:
                 received=", ".join(wrong or self.styles) or "none",
                 hint=f"{PLAIN} is taken: it is the photograph itself." if PLAIN in wrong else "",
             )
+        if not isinstance(self.palettes, Mapping) or not set(self.palettes) <= set(self.styles):
+            raise UsageError("palettes of styles by their names", received=str(self.palettes)[:100])
+        for packed in self.palettes.values():
+            unpack(packed)
 
 
 class StyleFilter(nn.Module):
@@ -338,6 +352,29 @@ class StyleBank(FeedForwardStyleNet):
         row = [mixture.get(name, 0.0) for name in self.styles]
         some = next(self.parameters())
         return torch.tensor([row], device=some.device, dtype=some.dtype)
+
+    def set_palette(self, name: str, painting: Float[Tensor, "3 h w"]) -> None:
+        """Store the statistics of a painting's colours with its style, for `colour_maps`.
+
+        Args:
+            name: name of the style.
+            painting: RGB image in [0, 1].
+        """
+        palettes = {**self.form.palettes, name: pack(colour_statistics(painting))}
+        self.form = replace(self.form, palettes=palettes)
+
+    def colour_maps(self, photo: Statistics) -> dict[str, Float[Tensor, "3 4"]]:
+        """Return the map from a photograph's colours to those of each painting that is known.
+
+        Args:
+            photo: statistics of the photograph's colours.
+
+        Returns:
+            Maps by style, for `palette.with_palettes`.
+        """
+        return {
+            name: colour_map(photo, unpack(packed), MOST_GAIN) for name, packed in self.form.palettes.items()
+        }
 
     def shared(self) -> Sequence[nn.Parameter]:
         """Return the parameters that all styles use: those of encoder and decoder."""

@@ -114,7 +114,7 @@ def correlation_loss(
 
     Channels are shifted to have mean 0 in the style, and divided by their standard deviation there plus a
     share of its average (`DEVIATION_SHARE`). A Gram matrix of rectified channels is nearly that of their
-    means alone: images can be within 1 % of it whose channels vary in quite another way. Without the means
+    means alone: images can be within 1% of it whose channels vary in quite another way. Without the means
     the correlations are seen, and no channel counts for its size.
 
     Args:

@@ -10,10 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from convscope.nets.style.palette import LEAST, apply_colour_map, colour_map, colour_statistics
 from convscope.nets.style.parts import LUMA
 
-LEAST = 1e-5
-"""Added to variances of colours in [0, 1], so that images of a single colour can be inverted."""
 LEAST_HUE = 0.02
 """Least eigenvalue of `detail_covariance_root`: how far a grey painting lets hues move, beside brightness."""
 
@@ -76,45 +75,8 @@ def same_colours(image: Float[Tensor, "3 h w"], wanted: Float[Tensor, "3 y x"]) 
     Returns:
         The changed image; values may leave the range.
     """
-    return apply_colour_map(image, colour_map(image, wanted))
-
-
-def colour_map(
-    image: Float[Tensor, "3 h w"],
-    wanted: Float[Tensor, "3 y x"],
-    weights: Float[Tensor, "h w"] | None = None,
-    wanted_weights: Float[Tensor, "y x"] | None = None,
-) -> Float[Tensor, "3 4"]:
-    """Compute the affine map by which `same_colours` changes an image.
-
-    Args:
-        image: RGB image to change, in [0, 1].
-        wanted: RGB image whose statistics are matched.
-        weights: how much each pixel counts; all alike if None. Their sum is above 0.
-        wanted_weights: likewise, of `wanted`.
-
-    Returns:
-        The matrix, and the offset as a last column; float64.
-    """
-    mean, one = _statistics(image, weights)
-    goal, two = _statistics(wanted, wanted_weights)
-    root = _power(one, 0.5)
-    back = _power(one, -0.5)
-    matrix = back @ _power(root @ two @ root, 0.5) @ back
-    return torch.cat([matrix, goal - matrix @ mean], 1)
-
-
-def apply_colour_map(image: Float[Tensor, "3 h w"], affine: Float[Tensor, "3 4"]) -> Float[Tensor, "3 h w"]:
-    """Apply an affine map to the colours of an image.
-
-    Args:
-        image: RGB image to change.
-        affine: matrix and offset, as from `colour_map`, or a mean of several.
-
-    Returns:
-        The changed image; values may leave the range.
-    """
-    return (affine[:, :3] @ image.flatten(1).double() + affine[:, 3:]).view_as(image).to(image.dtype)
+    affine = colour_map(colour_statistics(image), colour_statistics(wanted))
+    return apply_colour_map(image, affine)
 
 
 def detail_covariance_root(
@@ -156,21 +118,3 @@ def transform_colours(
         Images of the same shape.
     """
     return image if matrix is None else torch.einsum("oc,bchw->bohw", matrix.to(image), image)
-
-
-def _statistics(
-    image: Float[Tensor, "3 h w"], weights: Float[Tensor, "h w"] | None
-) -> tuple[Float[Tensor, "3 1"], Float[Tensor, "3 3"]]:
-    """Return the mean colour and the regularised covariance of colours."""
-    flat = image.flatten(1).double()
-    share = torch.ones_like(flat[:1]) if weights is None else weights.flatten()[None].to(flat)
-    share = share / share.sum()
-    mean = (flat * share).sum(1, keepdim=True)
-    free = flat - mean
-    return mean, (free * share) @ free.T + LEAST * torch.eye(3, dtype=free.dtype, device=free.device)
-
-
-def _power(matrix: Float[Tensor, "3 3"], exponent: float) -> Float[Tensor, "3 3"]:
-    """Return a power of a symmetric positive semidefinite matrix."""
-    values, vectors = torch.linalg.eigh(matrix)
-    return vectors @ torch.diag(values.clamp_min(0) ** exponent) @ vectors.T

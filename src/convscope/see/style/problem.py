@@ -11,6 +11,7 @@ from torch import Tensor
 from convscope.errors import DataError, MissingError, UsageError
 from convscope.nets import LayerAddress, Net, takes_network
 from convscope.nets.style.losses import style_loss
+from convscope.nets.style.palette import apply_colour_map, colour_map, colour_statistics
 from convscope.recipe import in_bytes
 from convscope.see.optimize.objectives.objective import Objective
 from convscope.see.optimize.objectives.regularizers import total_variation
@@ -143,7 +144,8 @@ class StyleProblem:
                 if float(region.mean()) < regions.LEAST:
                     continue
                 theirs = F.interpolate(region[None, None], size=reduced.shape[1:], mode="area")[0, 0]
-            parts.append(share * color.colour_map(picture, reduced, weights, theirs))
+            own, wanted = colour_statistics(picture, weights), colour_statistics(reduced, theirs)
+            parts.append(share * colour_map(own, wanted))
             total += share
         return torch.stack(parts).sum(0) / total if total else torch.eye(3, 4, dtype=torch.float64)
 
@@ -159,7 +161,7 @@ class StyleProblem:
         """Return the content image with each region in the colours of the paintings' region."""
         if not self.colour_maps:
             return content
-        mapped = [color.apply_colour_map(content[0], one.to(content.device)) for one in self.colour_maps]
+        mapped = [apply_colour_map(content[0], one.to(content.device)) for one in self.colour_maps]
         if self.guide is None:
             return mapped[0].clamp(0, 1)[None]
         size = (content.shape[2], content.shape[3])

@@ -277,7 +277,7 @@ class GameSession:
             ) from None
         except (OSError, ValueError) as error:
             raise UsageError(
-                "a file that can be written", received=str(error), hint="Choose another place."
+                "a file that can be written", received=str(error), hint="Name another file."
             ) from None
         yield Turn((f"Saved {path}.",))
 
