@@ -218,29 +218,31 @@ class Recipe(BaseModel):
     spelled_out: ClassVar[tuple[str, ...]] = ()
     """Fields that stand for others, whose values are filled in: `command` names those instead."""
 
-    def __init__(self, /, **values: Any) -> None:
-        """Validate the settings.
+    if not TYPE_CHECKING:  # checkers and editors know the fields from pydantic
 
-        Args:
-            **values: values by field.
+        def __init__(self, /, **values: Any) -> None:
+            """Validate the settings.
 
-        Raises:
-            UsageError: a field is unknown, missing or out of range, or a rule is broken; all of them are
-                named.
-        """
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            complaints = [_complaint(e, type(self).model_fields) for e in error.errors()]
-            hints = [complaint.hint for complaint in complaints if complaint.hint]
-            raise UsageError(
-                "; ".join(dict.fromkeys(complaint.expected for complaint in complaints)),
-                received="; ".join(complaint.received for complaint in complaints),
-                hint=" ".join(hints),
-            ) from None
+            Args:
+                **values: values by field.
 
-    # so pydantic does not call it where it validates itself: a recipe inside a model keeps its errors
-    __init__.__pydantic_base_init__ = True  # pyright: ignore[reportFunctionMemberAccess]
+            Raises:
+                UsageError: a field is unknown, missing or out of range, or a rule is broken; all of them are
+                    named.
+            """
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                complaints = [_complaint(e, type(self).model_fields) for e in error.errors()]
+                hints = [complaint.hint for complaint in complaints if complaint.hint]
+                raise UsageError(
+                    "; ".join(dict.fromkeys(complaint.expected for complaint in complaints)),
+                    received="; ".join(complaint.received for complaint in complaints),
+                    hint=" ".join(hints),
+                ) from None
+
+        # so pydantic does not call it where it validates itself: a recipe inside a model keeps its errors
+        __init__.__pydantic_base_init__ = True
 
     @model_validator(mode="before")
     @classmethod

@@ -106,7 +106,7 @@ def test_a_loader_is_refused() -> None:
 
 
 def test_beside_weights_that_are_the_start_it_is_refused() -> None:
-    with pytest.raises(ValueError, match="whiten_first_conv"):
+    with pytest.raises(UsageError, match="whiten_first_conv"):
         ClassificationRecipe(whiten_first_conv=True, from_="efficientnet_lite0")
 
 

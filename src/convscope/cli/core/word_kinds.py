@@ -16,7 +16,15 @@ TEXTS = (".txt", ".csv", ".tsv")
 
 
 def fits(noun: str, word: str) -> bool:
-    """Return whether a word can be what a field takes, by its noun (`convscope.recipe.fields.Takes`)."""
+    """Return whether a word can be what a field takes.
+
+    Args:
+        noun: of the field (`convscope.recipe.fields.Takes`).
+        word: the word.
+
+    Returns:
+        False where it is known to be another thing.
+    """
     if noun == "a result" and Path(word).suffix:  # a missing file is named as such when it is opened
         return True
     if noun == "a method":
@@ -31,12 +39,27 @@ def fits(noun: str, word: str) -> bool:
 
 
 def is_certain(word: str) -> bool:
-    """Return whether a word is known to be a picture, a network, or a folder."""
+    """Return whether a word is known to be a picture, a network, or a folder.
+
+    Args:
+        word: the word.
+
+    Returns:
+        False where it may be anything.
+    """
     return any(is_a(noun, word) for noun in CERTAIN)
 
 
 def is_a(noun: str, word: str) -> bool:
-    """Return whether a word names an existing file or something known, of the kind of a noun."""
+    """Return whether a word names an existing file or something known, of the kind of a noun.
+
+    Args:
+        noun: one of `CERTAIN`.
+        word: the word.
+
+    Returns:
+        True where it does.
+    """
     from convscope.learn import PUBLISHED
     from convscope.worlds import WORLDS
 
@@ -62,12 +85,26 @@ def is_a(noun: str, word: str) -> bool:
 
 
 def is_sentence(word: str) -> bool:
-    """Return whether a word is a text for a network of texts: several words, or letters beyond ASCII."""
+    """Return whether a word is a text for a network of texts: several words, or letters beyond ASCII.
+
+    Args:
+        word: the word.
+
+    Returns:
+        True for a text; False for a chain of layers.
+    """
     return not is_chain(word) and len(word) > 1 and (" " in word.strip() or not word.isascii())
 
 
 def is_chain(word: str) -> bool:
-    """Return whether a word is a chain of layers: several of them, of which the first is a known kind."""
+    """Return whether a word is a chain of layers: several of them, of which the first is a known kind.
+
+    Args:
+        word: the word.
+
+    Returns:
+        True for a chain.
+    """
     from convscope.graph import LAYERS
 
     first = word.partition(",")[0].rpartition("=")[2].split()
@@ -76,14 +113,28 @@ def is_chain(word: str) -> bool:
 
 
 def is_network(word: str) -> bool:
-    """Return whether a word names a network, or the folder of a saved one."""
+    """Return whether a word names a network, or the folder of a saved one.
+
+    Args:
+        word: the word.
+
+    Returns:
+        True where it does.
+    """
     from convscope import nets
 
     return nets.is_network(word)
 
 
 def whole_name(word: str) -> str:
-    """Return the name of a network with its library, where a word is the part after it (`resnet18`)."""
+    """Return the name of a network with its library, where a word is the part after it (`resnet18`).
+
+    Args:
+        word: the word.
+
+    Returns:
+        The name, like `torchvision/resnet18`; the word itself where there is none.
+    """
     from convscope import nets
 
     if is_certain(word) or not word:
@@ -92,7 +143,14 @@ def whole_name(word: str) -> str:
 
 
 def kind_within(word: str) -> str:
-    """Return the kind of the first inputs in a folder, or of a file; empty where none is known."""
+    """Return the kind of the first inputs in a folder, or of a file.
+
+    Args:
+        word: path of the folder or file.
+
+    Returns:
+        Name of the world, like `image`; empty where none is known.
+    """
     from convscope.worlds import WORLDS
 
     path = Path(word)

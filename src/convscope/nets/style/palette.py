@@ -190,7 +190,9 @@ def unpack(packed: Sequence[float]) -> Statistics:
         if small and float(torch.linalg.eigvalsh(covariance)[0]) > 0:
             return mean, covariance
     raise UsageError(
-        "12 numbers: of each colour a row of the covariance, and its mean", received=str(packed)[:100]
+        "12 numbers: of each colour a row of the covariance, and its mean",
+        received=str(packed)[:100],
+        hint="StyleBank.set_palette stores those of a painting.",
     )
 
 

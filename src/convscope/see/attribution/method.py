@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
@@ -66,21 +66,23 @@ class Method(BaseModel, ABC):
     that propagate the output back (relevance propagation).
     """
 
-    def __init__(self, /, **values: Any) -> None:
-        """Validate the settings; text is converted to the fields' types.
+    if not TYPE_CHECKING:  # checkers and editors know the fields from pydantic
 
-        Args:
-            **values: settings by field name.
+        def __init__(self, /, **values: Any) -> None:
+            """Validate the settings; text is converted to the fields' types.
 
-        Raises:
-            UsageError: a setting is unknown or out of range.
-        """
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise _refused(error, type(self), str(values.get("name") or type(self).__name__)) from None
+            Args:
+                **values: settings by field name.
 
-    __init__.__pydantic_base_init__ = True  # pyright: ignore[reportFunctionMemberAccess]  # as in Recipe
+            Raises:
+                UsageError: a setting is unknown or out of range.
+            """
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise _refused(error, type(self), str(values.get("name") or type(self).__name__)) from None
+
+        __init__.__pydantic_base_init__ = True  # as in Recipe
 
     @abstractmethod
     def attributions(self, task: AttributionTask) -> Iterator[PartialAttribution]:
