@@ -31,7 +31,8 @@ from convscope.worlds.images import photos
 
 OCTAVES, SCALE, STEPS, JITTER = 4, 1.4, 10, 32
 ROUNDS = 2
-SIZES = {"vgg16": (240, 320), "googlenet": (240, 320)}
+SIZES = {"vgg16": (240, 320), "googlenet": (640, 832)}
+"""Height and width. neural-dream runs GoogLeNet to its last pooling: the smallest octave needs 224 pixels."""
 PICTURE, SIDE = "hokusai_great_wave_c1831.jpg", 384
 """What the sheet's dreams are of, and its longer side in pixels."""
 
