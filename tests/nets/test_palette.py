@@ -14,10 +14,10 @@ from convscope.nets.style.palette import (
     apply_colour_map,
     colour_map,
     colour_statistics,
+    from_numbers,
     gaussian_blur,
-    pack,
     photo_statistics,
-    unpack,
+    to_numbers,
     with_palettes,
 )
 
@@ -102,7 +102,7 @@ def test_palettes_are_saved_with_the_network_and_hostile_ones_are_refused() -> N
     again = StyleBank.of(bank.options)
     assert again.form == bank.form and again.with_style("hat").form.palettes == bank.form.palettes
     (mean, covariance), (wanted, spread) = (
-        unpack(pack(colour_statistics(image(2)))),
+        from_numbers(to_numbers(colour_statistics(image(2)))),
         colour_statistics(image(2)),
     )
     torch.testing.assert_close(mean, wanted, atol=1e-6, rtol=0)

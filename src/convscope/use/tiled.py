@@ -27,7 +27,7 @@ from convscope.nets.style.adain import (
     statistics_of_parts,
 )
 from convscope.nets.style.bank import PLAIN, StyleBank
-from convscope.nets.style.palette import REACH, with_palettes
+from convscope.nets.style.palette import RADIUS, with_palettes
 from convscope.nets.style.parts import STEP, InstanceNormWithFixedStats, Maps, any_size
 from convscope.nets.style.style_swap import Part
 
@@ -111,8 +111,8 @@ class TilePainter(Protocol):
     """Stylize one tile."""
 
     @property
-    def reach(self) -> int:
-        """Pixels by which it sees further than the network, in each direction."""
+    def extra_margin(self) -> int:
+        """Pixels by which it looks further than the network, in each direction."""
         ...
 
     def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "TilePainter":
@@ -147,7 +147,7 @@ class TilePainter(Protocol):
 class SingleStyle:
     """Apply a network of one style."""
 
-    reach = 0
+    extra_margin = 0
 
     def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "SingleStyle":
         """Return this painter: it needs no statistics.
@@ -186,19 +186,19 @@ class StyleMix:
         mixture: weights by style; what is missing from a sum of 1 is the photograph itself.
         regions: masks `[h w]`, 255 where a style applies in full, with the styles; scaled to the image.
             Later ones cover earlier ones, and all of them cover `mixture`.
-        maps: map of the photograph's colours to each painting's; see `StyleBank.colour_maps`. Of other styles
-            the painted colours stay.
+        colour_maps: from the photograph's colours to each painting's; see `StyleBank.colour_maps`. Of other
+            styles the painted colours stay.
     """
 
     bank: StyleBank
     mixture: dict[str, float]
     regions: Sequence[tuple[UInt8[Tensor, "h w"], str]] = field(default=())
-    maps: Mapping[str, Float[Tensor, "3 4"]] = field(default_factory=dict)
+    colour_maps: Mapping[str, Float[Tensor, "3 4"]] = field(default_factory=dict)
 
     @property
-    def reach(self) -> int:
+    def extra_margin(self) -> int:
         """Radius of the Gaussian below which colours are the paintings'."""
-        return REACH if self.maps else 0
+        return RADIUS if self.colour_maps else 0
 
     def surveyed(self, net: Net, whole: Whole, some: Sequence[PaintedTile]) -> "StyleMix":
         """Return this painter: it needs no statistics.
@@ -241,10 +241,10 @@ class StyleMix:
 
     def _in_palettes(self, painted: Tensor, images: Tensor, weights: Sequence[float | Tensor]) -> Tensor:
         """Give what was painted the paintings' palettes; the weights are of all pixels, or of each."""
-        if not self.maps:
+        if not self.colour_maps:
             return painted
         named = dict(zip(self.bank.styles, weights, strict=True))
-        return with_palettes(painted, images, named, self.maps)
+        return with_palettes(painted, images, named, self.colour_maps)
 
     def _mask(self, mask: Tensor, whole: tuple[int, int], part: PaintedTile) -> Float[Tensor, "1 1 h w"]:
         """Return a tile of a mask in [0, 1], the mask bilinearly scaled to the image's size."""
@@ -267,7 +267,7 @@ class AdaINStyle:
         module: the network's module.
     """
 
-    reach = 0
+    extra_margin = 0
 
     module: AdaIN
     styles: Sequence[tuple[float, Style]]
@@ -362,7 +362,7 @@ def stylize_tiled(net: Net, whole: Whole, painter: TilePainter, most_bytes: int)
     module: Any = net.module
     height, width = whole.shape[-2:]
     pixels = most_bytes / (module.numbers_per_pixel * net.dtype.itemsize)
-    margin = module.halo + painter.reach
+    margin = module.halo + painter.extra_margin
     side = max(LEAST, int(pixels**0.5) - 2 * margin)
     if height * width <= pixels:
         side = max(height, width)

@@ -20,11 +20,11 @@ from torch.nn import functional
 from convscope.errors import UsageError, nearest
 from convscope.nets.style.palette import (
     MOST_GAIN,
-    Statistics,
+    ColourStatistics,
     colour_map,
     colour_statistics,
-    pack,
-    unpack,
+    from_numbers,
+    to_numbers,
 )
 from convscope.nets.style.parts import (
     STEP,
@@ -66,7 +66,7 @@ class StyleBankConfig:
         before: residual blocks of the encoder.
         after: residual blocks of the decoder.
         reach: height and width of a bank's filters.
-        palettes: statistics of the colours of paintings, from `palette.pack`, by the names of their styles.
+        palettes: statistics of paintings' colours (`palette.to_numbers`), by the names of their styles.
 
     Raises:
         UsageError: a size is out of range, or a name or a palette is not usable.
@@ -94,8 +94,8 @@ class StyleBankConfig:
             )
         if not isinstance(self.palettes, Mapping) or not set(self.palettes) <= set(self.styles):
             raise UsageError("palettes of styles by their names", received=str(self.palettes)[:100])
-        for packed in self.palettes.values():
-            unpack(packed)
+        for numbers in self.palettes.values():
+            from_numbers(numbers)
 
 
 class StyleFilter(nn.Module):
@@ -360,10 +360,10 @@ class StyleBank(FeedForwardStyleNet):
             name: name of the style.
             painting: RGB image in [0, 1].
         """
-        palettes = {**self.form.palettes, name: pack(colour_statistics(painting))}
+        palettes = {**self.form.palettes, name: to_numbers(colour_statistics(painting))}
         self.form = replace(self.form, palettes=palettes)
 
-    def colour_maps(self, photo: Statistics) -> dict[str, Float[Tensor, "3 4"]]:
+    def colour_maps(self, photo: ColourStatistics) -> dict[str, Float[Tensor, "3 4"]]:
         """Return the map from a photograph's colours to those of each painting that is known.
 
         Args:
@@ -373,7 +373,8 @@ class StyleBank(FeedForwardStyleNet):
             Maps by style, for `palette.with_palettes`.
         """
         return {
-            name: colour_map(photo, unpack(packed), MOST_GAIN) for name, packed in self.form.palettes.items()
+            name: colour_map(photo, from_numbers(numbers), MOST_GAIN)
+            for name, numbers in self.form.palettes.items()
         }
 
     def shared(self) -> Sequence[nn.Parameter]:

@@ -21,18 +21,18 @@ MOST_GAIN = 3.0
 """Largest factor by which a photograph's contrasts grow where they are given a painting's palette."""
 SIGMA = 5.0
 """Standard deviation, in pixels, of the Gaussian below whose frequencies colours are the palette's."""
-REACH = 16
+RADIUS = 16
 """Radius of that Gaussian in pixels: three standard deviations, up to whole steps of the tiles."""
 ENOUGH = 1_000_000
 """Most pixels of a photograph from which its colours' statistics are computed."""
 
-Statistics = tuple[Float[Tensor, "3 1"], Float[Tensor, "3 3"]]
+ColourStatistics = tuple[Float[Tensor, "3 1"], Float[Tensor, "3 3"]]
 """Mean colour, and covariance of colours."""
 
 
 def colour_statistics(
     image: Float[Tensor, "3 h w"], weights: Float[Tensor, "h w"] | None = None
-) -> Statistics:
+) -> ColourStatistics:
     """Compute the mean and the covariance of an image's colours.
 
     Args:
@@ -50,7 +50,7 @@ def colour_statistics(
     return mean, (free * share) @ free.T + LEAST * torch.eye(3, dtype=free.dtype, device=free.device)
 
 
-def photo_statistics(pixels: Tensor) -> Statistics:
+def photo_statistics(pixels: Tensor) -> ColourStatistics:
     """Compute `colour_statistics` of a photograph from a grid of `ENOUGH` pixels at most.
 
     Args:
@@ -65,7 +65,9 @@ def photo_statistics(pixels: Tensor) -> Statistics:
     return colour_statistics(pixels[:, ::stride, ::stride].double() / 255)
 
 
-def colour_map(own: Statistics, wanted: Statistics, most_gain: float | None = None) -> Float[Tensor, "3 4"]:
+def colour_map(
+    own: ColourStatistics, wanted: ColourStatistics, most_gain: float | None = None
+) -> Float[Tensor, "3 4"]:
     """Compute the affine map that gives colours another mean and covariance, and moves them least.
 
     Args:
@@ -119,9 +121,10 @@ def with_palettes(
         maps: colour map of each style, from `colour_map`; of others the painted colours stay.
 
     Returns:
-        The picture; values may leave the range.
+        The picture, in float32; values may leave the range.
     """
-    one = torch.ones((), dtype=photo.dtype, device=photo.device)
+    painted, photo = painted.float(), photo.float()
+    one = torch.ones((), device=photo.device)
     total = sum((one * weight for weight in weights.values()), 0 * one)
     scale = 1 / total.clamp_min(1)
     target = photo * (1 - total * scale)
@@ -134,6 +137,8 @@ def with_palettes(
 def gaussian_blur(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """Convolve each channel with a Gaussian of `SIGMA`; edges are repeated.
 
+    Rows first, then columns: torchvision's `gaussian_blur` convolves with the whole square, 16 times as much.
+
     Args:
         images: maps of any size.
 
@@ -141,12 +146,12 @@ def gaussian_blur(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         Maps of the same shape.
     """
     channels = images.shape[1]
-    steps = torch.arange(-REACH, REACH + 1, dtype=torch.float32, device=images.device)
+    steps = torch.arange(-RADIUS, RADIUS + 1, dtype=torch.float32, device=images.device)
     kernel = torch.exp(-0.5 * (steps / SIGMA).square())
     kernel = (kernel / kernel.sum()).expand(channels, 1, 1, -1)
     maps = images.float().contiguous(memory_format=torch.channels_last)  # oneDNN takes minutes in bf16
-    across = functional.conv2d(_pad(maps, (REACH, REACH, 0, 0)), kernel, groups=channels)
-    down = functional.conv2d(_pad(across, (0, 0, REACH, REACH)), kernel.mT, groups=channels)
+    across = functional.conv2d(_pad(maps, (RADIUS, RADIUS, 0, 0)), kernel, groups=channels)
+    down = functional.conv2d(_pad(across, (0, 0, RADIUS, RADIUS)), kernel.mT, groups=channels)
     return down.to(images.dtype)
 
 
@@ -156,7 +161,7 @@ def _pad(maps: Maps, margins: tuple[int, int, int, int]) -> Maps:
     return wide.contiguous(memory_format=torch.channels_last)
 
 
-def pack(statistics: Statistics) -> list[float]:
+def to_numbers(statistics: ColourStatistics) -> list[float]:
     """Return statistics as 12 numbers: of each colour its row of the covariance, and its mean.
 
     Args:
@@ -169,8 +174,8 @@ def pack(statistics: Statistics) -> list[float]:
     return [round(value, 6) for value in torch.cat([covariance, mean], 1).flatten().tolist()]
 
 
-def unpack(packed: Sequence[float]) -> Statistics:
-    """Return the statistics from `pack`.
+def from_numbers(packed: Sequence[float]) -> ColourStatistics:
+    """Return the statistics from `to_numbers`.
 
     Args:
         packed: the numbers.
