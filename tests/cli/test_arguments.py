@@ -56,6 +56,7 @@ CASES = [
     ("dream cat.jpg --network digits", "Did you mean --net?", "dream cat.jpg --net digits"),
     ("dream cat.jpg --learning-rate=2", "Did you mean --lr?", "dream cat.jpg --lr 2"),
     ("dream --photo cat.jpg", "photo is an argument, without a flag", "dream cat.jpg"),
+    ("train lecture-relu --data digits", "data is an argument", "train lecture-relu digits"),
     (
         "train --data digits --network lecture-relu --epochs 2",
         "data is an argument",

@@ -249,6 +249,7 @@ def test_the_more_it_paints_the_less_of_the_residuals_chroma_is_added(
 ):
     painting, asked, decode = tmp_path / "painting.png", [], AdaIN.decode
     photo(64, 64, seed=5).save(painting)
+    stylize(any_style, photo(32, 32), {str(painting): share}, choice=EXACT)  # makes the copy that is kept
     monkeypatch.setattr(
         AdaIN, "decode", lambda self, maps, chroma: asked.append(chroma) or decode(self, maps, chroma)
     )
@@ -312,6 +313,19 @@ def test_masks_are_no_matter_of_paintings(any_style, tmp_path):
         with pytest.raises(UsageError, match="no regions"):
             regions_of(any_style, [word])
     assert regions_of(any_style, []) == []
+
+
+def test_it_is_painted_in_the_colours_of_the_painting(net):
+    """Once its palette is known: the mean is the painting's, and a palette that changed is used."""
+    net, picture = nets.wrap(deepcopy(net.module), SPEC, name="painter"), photo(120, 90)
+    stylize(net, picture, {"scream": 1.0}, choice=EXACT)
+    for name, tint in (("scream", 0.3), ("scream", 0.6), ("photo", None)):
+        if tint is not None:
+            noise = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(2))
+            net.module.set_palette("scream", tint + 0.1 * noise)
+        painted = photos.to_uint8(stylize(net, picture, {name: 1.0}, choice=EXACT)).float() / 255
+        wanted = photos.to_uint8(picture).float().mean((1, 2)) / 255 if tint is None else tint + 0.05
+        assert torch.allclose(painted.mean((1, 2)), torch.as_tensor(wanted), atol=0.03)
 
 
 def test_weights_that_changed_are_used(net):

@@ -21,6 +21,7 @@ from convscope.nets import record
 from convscope.nets.inference.execution import PLAIN, ExecutionConfig
 from convscope.nets.style.adain import statistics
 from convscope.nets.style.bank import StyleBank, StyleBankConfig
+from convscope.nets.style.palette import colour_statistics, to_numbers
 from convscope.worlds import Batch, UnlabelledImages
 from convscope.worlds.images.datasets.style_images import painting
 
@@ -173,6 +174,19 @@ def test_a_new_style_moves_its_own_bank_only(folder):
         )
     )
     assert moved(training.net, before) == {"banks.hat"}
+
+
+def test_a_bank_keeps_the_palette_of_its_painting(folder):
+    files = {name: str(folder / f"{name}.png") for name in ("wave", "scream", "hat")}
+    judging = perceptual.PerceptualConfig(content=("relu2_1",), style=LAYERS, paintings=96)
+    wanted = {name: to_numbers(colour_statistics(painting(file, 96)[0])) for name, file in files.items()}
+    hat = {"hat": files.pop("hat")}
+    made = setup.setup_style_training(
+        "stylebank", folder / "photographs", files, scales=SCALES, judging=judging, width=4
+    )
+    assert made.net.module.form.palettes == {name: wanted[name] for name in files}
+    more = setup.setup_added_style(made.net, folder / "photographs", hat, scales=SCALES, judging=judging)
+    assert more.net.module.form.palettes == wanted
 
 
 def test_it_learns(judge, photographs):
