@@ -67,6 +67,9 @@ def test_all_are_listed_and_one_is_shown(convscope):
         assert entry["source"] and (entry["measured"] is None or entry["measured"]["seconds"] > 0)
         assert entry["commands"][1] == f"convscope train --recipe {entry['name']} --reduced"
     table = convscope("recipes").out
+    assert "\\n" not in table and table.splitlines()[-1].startswith(
+        "Train one: convscope train --recipe NAME"
+    )
     assert all(name in table for name in recipe_names())
     (one,) = convscope("recipes", "lenet5", "--json").json["recipes"]
     assert one["network"] == "lenet5" and one["published"][0]["value"] == "0.95%"

@@ -36,11 +36,11 @@ def _listed(recipes: list[dict[str, Any]]) -> Any:
         if entry["cost"]:
             first = f"not trained: it would take {entry['cost'].partition(';')[0]}"
         found.add_row(entry["name"], entry["title"], first, seconds)
-    words = (
-        "With what was published, seeds and settings: convscope recipes NAME\n"
-        "Train one: convscope train --recipe NAME; in seconds, to try it: --reduced"
+    return Group(
+        found,
+        "With what was published, seeds and settings: convscope recipes NAME",
+        "Train one: convscope train --recipe NAME; in seconds, to try it: --reduced",
     )
-    return Group(found, words)
 
 
 def _whole(entry: dict[str, Any]) -> str:
