@@ -50,6 +50,19 @@ def once(where: tuple[int, int], action: str, value: Any = None) -> Callable[[Co
     return act
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_stop_after_the_last_event_ends_a_training_that_is_done(tmp_path: Path, paused: bool) -> None:
+    job = jobs.run(ClassificationRecipe.parse(SETTINGS | {"epochs": 1}), tmp_path / "run")
+    for step in job:
+        if step.fraction == 1 and not job.ended:
+            if paused and not step.message.startswith("paused"):
+                job.workspace.controls.ask("pause")
+            else:
+                job.cancel()
+    assert job.document is not None and job.document["test"]["accuracy"] > 0
+    assert Run.open(tmp_path / "run").finished and (tmp_path / "run" / "report.html").is_file()
+
+
 def test_the_document_so_far_says_where_a_training_is(tmp_path: Path) -> None:
     found = follow(tmp_path / "run", lambda _controls, _live: None)
     places = [(live["epoch"], live["step"]) for live in found]

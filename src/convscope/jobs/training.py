@@ -249,9 +249,17 @@ def _controlled(
                 yield replace(step, message=f"paused  {step.message}")
                 controls.wait()
         except KeyboardInterrupt:
-            event = events.throw(KeyboardInterrupt())
+            event = _stopped(events)
         else:
             event = next(events, None)
+
+
+def _stopped(events: "RunEvents") -> "Epoch | TrainProgress | None":
+    """Stop a training where it stands; None where its last event had come and nothing is left to stop."""
+    try:
+        return events.throw(KeyboardInterrupt())
+    except StopIteration:
+        return None
 
 
 def _tested(done: Training[AnyRecipe]) -> Training[AnyRecipe]:

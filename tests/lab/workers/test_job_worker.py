@@ -142,7 +142,7 @@ def test_a_training_goes_on_when_the_lab_is_started_again(folder: LabFolder, que
 def test_a_paused_training_stays_paused_when_the_lab_is_started_again(
     folder: LabFolder, queue: Queue
 ) -> None:
-    id_ = queue.add("train", TRAIN | {"epochs": 12})
+    id_ = queue.add("train", TRAIN | {"epochs": 60})
     with working(folder) as closed:
         until(lambda: events(queue, id_, "epoch"))
         queue.control(id_, "pause", None)
@@ -175,11 +175,11 @@ def test_a_paused_training_stays_paused_when_the_lab_is_started_again(
         queue.control(id_, "resume", None)
         done = ended(queue, id_)
     assert done.state == "done", done.error
-    assert [event.body["index"] for event in events(queue, id_, "epoch")] == list(range(1, 13))
+    assert [event.body["index"] for event in events(queue, id_, "epoch")] == list(range(1, 61))
 
 
 def test_a_training_that_is_paused_since_the_start_can_be_cancelled(folder: LabFolder, queue: Queue) -> None:
-    id_ = queue.add("train", TRAIN | {"epochs": 12})
+    id_ = queue.add("train", TRAIN | {"epochs": 500})  # paused and stopped long before
     with working(folder) as closed:
         until(lambda: events(queue, id_, "epoch"))
         queue.control(id_, "pause", None)
