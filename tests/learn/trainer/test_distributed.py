@@ -24,7 +24,7 @@ from convscope.learn.trainer.distributed import Processes
 from convscope.system import processes
 from convscope.worlds import Batch
 
-SAME = ("plain", "weighted", "accumulated", "two", "loader", "frozen")
+SAME = ("plain", "weighted", "accumulated", "two", "loader", "frozen", "probed")
 """Scenarios whose weights are to be those of one process."""
 REPOSITORY = Path(__file__).parents[3]
 

@@ -13,6 +13,7 @@ from tests.learn.conftest import small_net
 from torch import Tensor
 
 from convscope import nets, worlds
+from convscope.learn.trainer.distributed import Processes
 from convscope.learn.transfer import features
 from convscope.learn.transfer.features import cache_folder, iter_features, prune_cache
 
@@ -90,6 +91,26 @@ def test_they_are_computed_once(train_images, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(features, "run", None)  # no forward pass
     again, _ = collected(iter_features(net, head, data, cache=tmp_path / "c"))
     assert torch.equal(first, again)
+
+
+class Unsent(Processes):
+    """One of two processes, whose share is looked at before it is sent."""
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        return tensor
+
+
+def test_each_process_computes_its_share_of_the_chunks(train_images) -> None:
+    net, data = nets.load("digits"), train_images.take(range(600))
+    head = nets.find_head(net)
+    whole, _ = collected(iter_features(net, head, data))
+    shares = []
+    for rank in (0, 1):
+        found, progress = collected(iter_features(net, head, data, processes=Unsent(rank, 2)))
+        assert progress == sorted(progress) and progress[-1] == 1
+        shares.append(found)
+    assert torch.equal(shares[0][:512], whole[:512]) and not shares[0][512:].any()
+    assert torch.equal(shares[1][512:], whole[512:]) and not shares[1][:512].any()
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 100, None])

@@ -245,7 +245,8 @@ class Classification(Task):
     ) -> Iterator[float]:
         """Compute the features for the epochs of the probe, of training data and what is held out."""
         if isinstance(source, ProbeBatches) and self.probe.covers(epoch):
-            yield from self.probe.prepare(source.source.data, *map(require_probe_data, held_out))
+            held_out = list(map(require_probe_data, held_out))
+            yield from self.probe.prepare(source.source.data, *held_out, processes=source.processes)
 
     @override
     def set_training_mode(self, module: nn.Module) -> None:

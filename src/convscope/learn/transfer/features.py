@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from convscope.graph.document import to_json
+from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.nets import Net, frozen
 from convscope.nets.activations.freezing import run
 from convscope.nets.inference.execution import ExecutionConfig
@@ -40,7 +41,7 @@ FILE = re.compile(r"\d+\.safetensors")
 
 
 def iter_features(
-    net: Net, head: Head, data: LabelledDataset, *, cache: Path | None = None
+    net: Net, head: Head, data: LabelledDataset, *, cache: Path | None = None, processes: Processes = ALONE
 ) -> Generator[float, None, Tensor]:
     """Compute what the head of a classifier reads for each sample of a data set, a chunk at a time.
 
@@ -52,30 +53,38 @@ def iter_features(
         data: labelled samples.
         cache: folder of the chunks; nothing is kept if left out. A chunk is not kept where files of the data
             could not be read: another one stands in their place.
+        processes: those that train together; each computes its share of the chunks.
 
     Yields:
-        The share that is done, 0 to 1.
+        The share of this process' chunks that is done, 0 to 1.
 
     Returns:
-        Features `[n head.in_features]` in fp32, on the CPU.
+        Features `[n head.in_features]` in fp32, on the CPU; all of them in every process.
+
+    Raises:
+        LostProcessError: another process does not answer.
     """
-    found: list[Tensor] = []
+    chunks = torch.arange(len(data)).split(CHUNK)
+    own = chunks[slice(*processes.bounds(len(chunks)))]
+    size, done = sum(map(len, own)), 0
+    found = torch.zeros(len(data), head.in_features)
     reader = None
-    for start in range(0, len(data), CHUNK):
-        indices = torch.arange(start, min(start + CHUNK, len(data)))
+    for indices in own:
+        start = int(indices[0])
         chunk = _read(cache, start, (len(indices), head.in_features))
         if chunk is None:
             reader = reader or _Reader(net, head, data)
             parts: list[Tensor] = []
             for part in reader.features(data, indices):
                 parts.append(part)
-                yield (start + sum(map(len, parts))) / len(data)
+                yield (done + sum(map(len, parts))) / size
             chunk = torch.cat(parts)
             if cache is not None and not data.problems:
                 _write(cache, start, chunk)
-        found.append(chunk)
-        yield (start + len(indices)) / len(data)
-    return torch.cat(found)
+        found[indices] = chunk
+        done += len(indices)
+        yield done / size
+    return processes.sum(found)
 
 
 class _Reader:

@@ -14,7 +14,7 @@ from typing_extensions import override
 from convscope.errors import UsageError
 from convscope.learn.batches.source import BatchSource, DatasetBatches
 from convscope.learn.optimization.schedules import lr_factor
-from convscope.learn.trainer.distributed import Processes
+from convscope.learn.trainer.distributed import ALONE, Processes
 from convscope.learn.transfer.features import cache_folder, iter_features, prune_cache
 from convscope.nets import Net
 from convscope.nets.io.replaced_head import Head, find_head
@@ -128,11 +128,12 @@ class LinearProbe:
         probed = self.epochs and isinstance(source, DatasetBatches)
         return ProbeBatches(source, self) if probed else source  # pyright: ignore[reportArgumentType]
 
-    def prepare(self, *data: Any) -> Iterator[float]:
+    def prepare(self, *data: Any, processes: Processes = ALONE) -> Iterator[float]:
         """Compute the features of data sets, or read them from the user's cache.
 
         Args:
             *data: `LabelledDataset`; the share of each in the progress is that of its samples.
+            processes: those that train together; each computes a share of the features.
 
         Yields:
             The share that is done, 0 to 1.
@@ -144,7 +145,7 @@ class LinearProbe:
         before = 0
         for samples in data:
             folder = cache_folder(net, head, samples)
-            steps = iter_features(net, head, samples, cache=folder)
+            steps = iter_features(net, head, samples, cache=folder, processes=processes)
             while True:
                 try:
                     yield (before + next(steps) * len(samples)) / every
@@ -214,10 +215,11 @@ class ProbeBatches(BatchSource):
     Args:
         source: batches of samples.
         probe: the linear probe.
+        processes: those that train together.
     """
 
-    def __init__(self, source: DatasetBatches, probe: LinearProbe) -> None:
-        self.source, self.probe, self.steps = source, probe, source.steps
+    def __init__(self, source: DatasetBatches, probe: LinearProbe, processes: Processes = ALONE) -> None:
+        self.source, self.probe, self.steps, self.processes = source, probe, source.steps, processes
 
     @property
     @override
@@ -239,7 +241,7 @@ class ProbeBatches(BatchSource):
 
     @override
     def shared(self, processes: Processes) -> "ProbeBatches":
-        return ProbeBatches(self.source.shared(processes), self.probe)
+        return ProbeBatches(self.source.shared(processes), self.probe, processes)
 
     @override
     def example(self) -> Batch:
