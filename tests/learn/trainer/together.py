@@ -134,7 +134,7 @@ SCENARIOS = {
     "two": lambda _: trained(small(), images(), TwoSteps(), gradient_accumulation_steps=2),
     "loader": lambda _: trained(small(), loader()),
     "frozen": lambda _: trained(small(), images(), freeze=("conv1:2", "dense1.bias"), weight_decay=0.1),
-    "probed": lambda _: trained(small(), images(600), probe_epochs=2, probe_lr=0.05),
+    "probed": lambda _: trained(small(), images(600), probe_epochs=1, probe_lr=0.05),
     "normed": lambda _: trained(small(NORMED), images(128), epochs=1, batch=128),
     "dropped": lambda _: trained(small(DROPPED), images()),
     "tested": lambda _: trained(small(), images(), test=digits.test().take(range(53)), epochs=1),
