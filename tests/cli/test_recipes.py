@@ -75,7 +75,7 @@ def test_all_are_listed_and_one_is_shown(convscope):
     assert one["network"] == "lenet5" and one["published"][0]["value"] == "0.95%"
     shown = convscope("recipes", "lenet5").out
     assert "Published: test error" in shown and "convscope train --recipe lenet5" in shown
-    assert "Cost, extrapolated: 2.8 hours" in convscope("recipes", "resnet20").out
+    assert "Cost, extrapolated: 92 days" in convscope("recipes", "alexnet").out
     assert "Runs: benchmarks/results/spoken_digits.json" in convscope("recipes", "sound-square").out
 
 
