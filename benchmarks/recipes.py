@@ -94,7 +94,7 @@ def laid_out(kept: KeptRuns, absent: list[str]) -> Result:
     about = (
         "Each run follows the recipe to the end in a process of its own with one thread; the processor "
         "seconds are those of the whole command. The spread is over seeds, of one division into training and "
-        "test. Beside it: what the task itself compares with." + with_more_threads(found)
+        "test. Beside it: what the task itself compares with." + with_more_threads(found) + in_parts(found)
     )
     return Result("Recipes", about, head, rows, {"found": found, "absent": absent})
 
@@ -108,6 +108,16 @@ def with_more_threads(found: dict[str, list[dict[str, Any]]]) -> str:
         if run.get("threads", 1) > 1
     ]
     return f" More threads had: {'; '.join(more)}." if more else ""
+
+
+def in_parts(found: dict[str, list[dict[str, Any]]]) -> str:
+    """Say which runs were resumed: of these the seconds are those of their epochs, by the clock."""
+    parts = [
+        f"{name}, seed {run['seed']}" for name, runs in found.items() for run in runs if run.get("in_parts")
+    ]
+    if not parts:
+        return ""
+    return f" Trained in parts, beside other programs: {'; '.join(parts)}; by the clock, without the tests."
 
 
 def words_of(name: str) -> list[str] | None:
